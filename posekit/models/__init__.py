@@ -1,0 +1,1 @@
+"""The pose models, one file a paper."""

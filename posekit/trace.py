@@ -1,0 +1,260 @@
+"""What a model leaves behind when it looks at a photo.
+
+Every explanation and every picture reads a :class:`Trace`; none of them asks the
+model again. An attention layer is kept as its query and key vectors, never as the
+matrix they would make: for TransPose-H a row costs 12 KB where the matrix costs 38 MB.
+
+    with record(model) as trace:
+        heatmaps = model(images)
+    trace.attentions["encoder.3"].rows([412])      # (heads, 1, tokens)
+
+Recording is per call and per thread: it sets no hook, changes no module, and ends
+with the ``with`` block whatever happens inside it.
+
+Shapes: B crops, ``heads``, T tokens, d channels a head, (rows, cols) token grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from posekit.errors import TraceError
+from posekit.geometry import TokenGrid
+
+Tokens = TokenGrid | tuple[str, ...]
+"""Where tokens are: on a grid over the crop, or, when they have no place, their names."""
+
+
+@dataclass(eq=False)
+class Attention:
+    """One attention layer of one forward pass.
+
+    Attributes:
+        name: the layer's name in the trace, such as ``"encoder.3"``.
+        kind: ``"encoder"``, ``"mhsa"``, ``"supervised"``, ``"part"`` or ``"query"``.
+        q: query vectors, (B, heads, Tq, d).
+        k: key vectors, (B, heads, Tk, d).
+        query_grid: what the Tq query tokens are.
+        key_grid: what the Tk key tokens are.
+
+    Weights are the softmax over keys of ``q k^T / sqrt(d)`` (Vaswani et al. 2017,
+    equation 1), computed on demand in float32.
+    """
+
+    name: str
+    kind: str
+    q: Tensor
+    k: Tensor
+    query_grid: Tokens
+    key_grid: Tokens
+    _log_sum_exp: dict[int, Tensor] = field(default_factory=dict, repr=False)
+
+    @property
+    def heads(self) -> int:
+        """Number of heads."""
+        return self.q.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the vectors."""
+        return sum(
+            t.numel() * t.element_size() for t in (self.q, self.k, *self._log_sum_exp.values())
+        )
+
+    def logits(self, queries: Sequence[int] | Tensor | None = None, item: int = 0) -> Tensor:
+        """Scaled dot products before the softmax: (heads, n, Tk) for n query tokens of a crop."""
+        q = self._vectors(self.q, queries, item, "query")
+        return q @ self.k[item].float().transpose(1, 2) * self.q.shape[-1] ** -0.5
+
+    def rows(self, queries: Sequence[int] | Tensor, item: int = 0) -> Tensor:
+        """What the query tokens look at: (heads, n, Tk) float32, each row summing to 1.
+
+        Raises:
+            TraceError: a query token or crop that does not exist.
+        """
+        return self.logits(queries, item).softmax(-1)
+
+    def columns(self, keys: Sequence[int] | Tensor, item: int = 0) -> Tensor:
+        """Who looks at the key tokens: (heads, Tq, n) float32. Columns do not sum to 1.
+
+        Raises:
+            TraceError: a key token or crop that does not exist.
+        """
+        k = self._vectors(self.k, keys, item, "key")
+        logits = self.q[item].float() @ k.transpose(1, 2) * self.q.shape[-1] ** -0.5
+        return (logits - self.log_sum_exp(item)[..., None]).exp()
+
+    def matrix(self, item: int = 0) -> Tensor:
+        """The whole attention matrix of a crop: (heads, Tq, Tk) float32. Large: prefer rows."""
+        return self.logits(item=item).softmax(-1)
+
+    def log_sum_exp(self, item: int = 0, chunk: int = 512) -> Tensor:
+        """Each row's normaliser, (heads, Tq) float32; kept, so that later columns cost one product.
+
+        ``chunk`` rows are held at a time, which bounds memory on fine grids.
+        """
+        if item not in self._log_sum_exp:
+            tokens = torch.arange(self.q.shape[2], device=self.q.device)
+            parts = [self.logits(part, item).logsumexp(-1) for part in tokens.split(chunk)]
+            self._log_sum_exp[item] = torch.cat(parts, dim=-1)
+        return self._log_sum_exp[item]
+
+    def to(self, device: torch.device | str) -> Attention:
+        """The same layer with its vectors on another device."""
+        kept = {item: value.to(device) for item, value in self._log_sum_exp.items()}
+        return replace(self, q=self.q.to(device), k=self.k.to(device), _log_sum_exp=kept)
+
+    def _vectors(
+        self, vectors: Tensor, tokens: Sequence[int] | Tensor | None, item: int, role: str
+    ) -> Tensor:
+        if not 0 <= item < vectors.shape[0]:
+            raise TraceError(
+                f"{self.name} holds {vectors.shape[0]} crops; there is no crop {item}."
+            )
+        if tokens is None:
+            return vectors[item].float()
+        index = torch.as_tensor(tokens, device=vectors.device, dtype=torch.long)
+        count = vectors.shape[2]
+        if bool(((index < 0) | (index >= count)).any()):
+            raise TraceError(
+                f"{self.name} has {role} tokens 0 to {count - 1}; asked for {index.tolist()}."
+            )
+        return vectors[item].index_select(1, index).float()
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialMap:
+    """A named map a model makes on its input, such as a stage's spatial weights.
+
+    Attributes:
+        name: its name in the trace.
+        values: (B, rows, cols).
+        grid: where its cells lie on the crop.
+    """
+
+    name: str
+    values: Tensor
+    grid: TokenGrid
+
+
+@dataclass(eq=False)
+class Trace:
+    """Everything one forward pass left behind, batch item i for crop i.
+
+    Attributes:
+        attentions: layers by name, in the order of the forward pass.
+        maps: further named maps.
+        heatmaps: (B, keypoints, h, w), or None for a model without heatmaps.
+    """
+
+    attentions: dict[str, Attention] = field(default_factory=dict)
+    maps: dict[str, SpatialMap] = field(default_factory=dict)
+    heatmaps: Tensor | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all tensors."""
+        maps = sum(m.values.numel() * m.values.element_size() for m in self.maps.values())
+        heatmaps = self.heatmaps
+        own = 0 if heatmaps is None else heatmaps.numel() * heatmaps.element_size()
+        return sum(a.nbytes for a in self.attentions.values()) + maps + own
+
+    def to(self, device: torch.device | str) -> Trace:
+        """The same trace on another device."""
+        return Trace(
+            {name: attention.to(device) for name, attention in self.attentions.items()},
+            {name: replace(m, values=m.values.to(device)) for name, m in self.maps.items()},
+            None if self.heatmaps is None else self.heatmaps.to(device),
+        )
+
+    @staticmethod
+    def concatenate(traces: Sequence[Trace]) -> Trace:
+        """Join the traces of several batches of one model into one, in order.
+
+        Raises:
+            TraceError: there is nothing to join, or the traces differ in their layers.
+        """
+        if not traces or any(t.attentions.keys() != traces[0].attentions.keys() for t in traces):
+            raise TraceError("Traces can be joined only when they hold the same layers.")
+        first = traces[0]
+        attentions = {
+            name: Attention(
+                name,
+                layer.kind,
+                torch.cat([t.attentions[name].q for t in traces]),
+                torch.cat([t.attentions[name].k for t in traces]),
+                layer.query_grid,
+                layer.key_grid,
+            )
+            for name, layer in first.attentions.items()
+        }
+        maps = {
+            name: replace(m, values=torch.cat([t.maps[name].values for t in traces]))
+            for name, m in first.maps.items()
+        }
+        heatmaps = [t.heatmaps for t in traces if t.heatmaps is not None]
+        return Trace(attentions, maps, torch.cat(heatmaps) if heatmaps else None)
+
+
+class Tape:
+    """Collects one forward pass of one model; made by :func:`record`."""
+
+    def __init__(self, model: nn.Module, trace: Trace) -> None:
+        self.model = model
+        self.trace = trace
+        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+
+    def keep(self, layer: nn.Module, q: Tensor, k: Tensor) -> None:
+        """Called by an attention layer: hold its vectors until the model names them."""
+        self._kept[layer] = (q.detach(), k.detach())
+
+    def attention(
+        self, name: str, kind: str, layer: nn.Module, query_grid: Tokens, key_grid: Tokens
+    ) -> None:
+        """Called by the model: file what ``layer`` kept under ``name``.
+
+        Raises:
+            TraceError: the layer did not run, or ran without handing over its vectors.
+        """
+        if layer not in self._kept:
+            raise TraceError(f"The layer {name} left no trace: was its attention replaced?")
+        q, k = self._kept.pop(layer)
+        self.trace.attentions[name] = Attention(name, kind, q, k, query_grid, key_grid)
+
+    def spatial_map(self, name: str, values: Tensor, grid: TokenGrid) -> None:
+        """Called by the model: file a named map, (B, rows, cols)."""
+        self.trace.maps[name] = SpatialMap(name, values.detach(), grid)
+
+    def heatmaps(self, heatmaps: Tensor) -> None:
+        """Called by the model: file its keypoint heatmaps, (B, keypoints, h, w)."""
+        self.trace.heatmaps = heatmaps.detach()
+
+
+_tape: ContextVar[Tape | None] = ContextVar("posekit_tape", default=None)
+
+
+def active_tape(model: nn.Module | None = None) -> Tape | None:
+    """The tape recording in this thread, if there is one (and if it records ``model``)."""
+    tape = _tape.get()
+    return tape if tape is not None and model in (None, tape.model) else None
+
+
+@contextmanager
+def record(model: nn.Module) -> Iterator[Trace]:
+    """Record what ``model`` attends to while the block runs.
+
+    The trace fills when the model's forward pass ends; a second pass inside the same
+    block replaces the first. Other models called inside the block are not recorded.
+    """
+    tape = Tape(model, Trace())
+    token = _tape.set(tape)
+    try:
+        yield tape.trace
+    finally:
+        _tape.reset(token)
