@@ -1,0 +1,167 @@
+"""Augmentation of a whole batch at once, on the device that holds the data.
+
+The geometry is TransPose's recipe (half body, scale, rotation, flip), drawn for every sample of
+the batch together and applied with one ``grid_sample``; colour is added because the shipped
+models learn from few photographs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from posekit.data.canvas import Canvases
+from posekit.skeleton import Skeleton
+
+Size = tuple[int, int]
+UPPER = ("wrist", "elbow", "shoulder", "neck", "head", "nose", "eye", "ear", "thorax")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change goes.
+
+    Attributes:
+        scale: standard deviation of the crop's scale, clipped to 1 -+ ``scale``.
+        wide: chance of a crop up to twice as wide, as when the whole photo is the box.
+        rotation: standard deviation in degrees, clipped to twice that.
+        rotate: chance of a rotation.
+        shift: standard deviation of the crop's centre, as a share of its width.
+        flip: chance of a mirror image.
+        half_body: chance of a crop of the upper or the lower body, where over 8 keypoints
+            are labelled.
+        colour: strength of brightness, contrast, saturation and white-balance changes.
+    """
+
+    scale: float = 0.35
+    wide: float = 0.15
+    rotation: float = 40.0
+    rotate: float = 0.6
+    shift: float = 0.04
+    flip: float = 0.5
+    half_body: float = 0.3
+    colour: float = 0.3
+
+
+NONE = Augmentation(scale=0, wide=0, rotate=0, shift=0, flip=0, half_body=0, colour=0)
+"""The plain crop, for validation."""
+
+
+def augment(
+    data: Canvases,
+    index: Tensor,
+    skeleton: Skeleton,
+    size: Size,
+    generator: torch.Generator,
+    how: Augmentation,
+    padding: float = 1.25,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Crop and vary the chosen people.
+
+    Args:
+        data: the data set, on any device.
+        index: (B,) which people.
+        skeleton: names the keypoints, for mirror images and half bodies.
+        size: (H, W) of the crops.
+        generator: random numbers, on the data's device; all randomness comes from it.
+        how: how far each change goes.
+        padding: the crop's width over the person's, without augmentation.
+
+    Returns:
+        images (B, 3, H, W) float32 in 0..1; keypoints (B, K, 2) in crop pixels; labelled (B, K).
+    """
+    device, batch = data.images.device, len(index)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device=device)
+
+    keypoints, labelled = data.keypoints[index], data.labelled[index]
+    side = data.images.shape[-1]
+    centre = torch.full((batch, 2), (side - 1) / 2, device=device)
+    extent = data.extent[index]
+
+    half, half_centre, half_extent = _half_body(
+        keypoints, labelled, skeleton, uniform(batch, 2), how.half_body
+    )
+    centre = torch.where(half[:, None], half_centre, centre)
+    extent = torch.where(half[:, None], half_extent, extent)
+
+    height, width = size
+    base = torch.maximum(extent[:, 0], extent[:, 1] * width / height) * padding
+    scale = (1 + how.scale * normal(batch)).clamp(1 - how.scale, 1 + how.scale)
+    scale = torch.where(uniform(batch) < how.wide, 1.35 + 0.65 * uniform(batch), scale)
+    angle = (how.rotation * normal(batch)).clamp(-2 * how.rotation, 2 * how.rotation)
+    angle = torch.where(uniform(batch) < how.rotate, angle, torch.zeros_like(angle))
+    centre = centre + how.shift * base[:, None] * normal(batch, 2)
+    mirrored = uniform(batch) < how.flip
+
+    # crop -> canvas: p = A (q - middle) + centre, A a turn, a scale and perhaps a mirror.
+    step = base * scale / (width - 1)
+    turn = angle * (math.pi / 180)
+    cos, sin = turn.cos() * step, turn.sin() * step
+    sign = 1.0 - 2.0 * mirrored.float()
+    matrix = torch.stack(
+        [torch.stack([cos * sign, -sin], -1), torch.stack([sin * sign, cos], -1)], -2
+    )  # (B, 2, 2)
+    middle = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=device)
+    ys, xs = torch.meshgrid(
+        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+    )
+    offsets = torch.stack([xs, ys], -1).float() - middle  # (H, W, 2)
+    where = torch.einsum("bij,hwj->bhwi", matrix, offsets) + centre[:, None, None]
+    images = F.grid_sample(
+        data.images[index].float() / 255,
+        where * (2 / (side - 1)) - 1,
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=True,
+    )
+    moved = torch.linalg.solve(matrix, (keypoints - centre[:, None]).transpose(1, 2))
+    moved = moved.transpose(1, 2) + middle
+    order = torch.tensor(skeleton.flip_order, device=device)
+    moved = torch.where(mirrored[:, None, None], moved[:, order], moved)
+    labelled = torch.where(mirrored[:, None], labelled[:, order], labelled)
+    return _recolour(images, how.colour, uniform, normal), moved, labelled
+
+
+def _half_body(
+    keypoints: Tensor, labelled: Tensor, skeleton: Skeleton, draw: Tensor, chance: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Which samples become half bodies (B,), with their centres and extents (B, 2)."""
+    upper = torch.tensor(
+        [any(part in name for part in UPPER) for name in skeleton.keypoints],
+        device=keypoints.device,
+    )
+    chosen = torch.where(draw[:, 1:] < 0.5, upper[None], ~upper[None]) & labelled  # (B, K)
+    count = chosen.sum(1)
+    use = (draw[:, 0] < chance) & (labelled.sum(1) > 8) & (count > 2)
+    far = torch.where(chosen[..., None], keypoints, torch.full_like(keypoints, -1e4))
+    near = torch.where(chosen[..., None], keypoints, torch.full_like(keypoints, 1e4))
+    extent = (far.amax(1) - near.amin(1)).clamp(min=8) * 1.5
+    centre = (keypoints * chosen[..., None]).sum(1) / count.clamp(min=1)[:, None]
+    return use, centre, extent
+
+
+def _recolour(images: Tensor, strength: float, uniform, normal) -> Tensor:  # type: ignore[no-untyped-def]
+    """Brightness, contrast, saturation and white balance, each sample its own."""
+    if strength == 0:
+        return images
+    batch = len(images)
+
+    def factor(*shape: int) -> Tensor:
+        return (1 + strength * (2 * uniform(*shape) - 1)).view(*shape, *[1] * (4 - len(shape)))
+
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = (images - mean) * factor(batch) + mean
+    grey = images.mean(1, keepdim=True)
+    saturation = torch.where(uniform(batch) < 0.1, 0.0, 1.0).view(-1, 1, 1, 1) * factor(batch)
+    images = (images - grey) * saturation + grey
+    balance = 1 + 0.3 * strength * (2 * uniform(batch, 3) - 1)
+    return (images * balance[..., None, None] * factor(batch)).clamp(0, 1)

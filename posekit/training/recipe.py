@@ -1,0 +1,89 @@
+"""A training recipe: which model, at which sizes, for how long."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from posekit.data.augment import Augmentation
+from posekit.errors import DataError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training at one crop size.
+
+    Small crops train several times faster; the sine position table fits any grid, so
+    what was learnt on them carries over.
+
+    Attributes:
+        input_size: (height, width) of the crops.
+        steps: optimiser steps.
+        batch: people a step.
+        sigma: of the target Gaussians, in heatmap pixels.
+    """
+
+    input_size: tuple[int, int]
+    steps: int
+    batch: int
+    sigma: float = 2.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training run depends on, besides the data.
+
+    Attributes:
+        model: name in the zoo.
+        stages: run one after the other.
+        rate: highest learning rate of AdamW; reached after ``warm_up`` steps and then
+            lowered along a cosine over all stages to a hundredth.
+        decay: weight decay.
+        average: decay of the moving average of the weights, which is what is kept.
+        bf16: mixed precision.
+        seed: of the weights, the order of the people and the augmentation.
+    """
+
+    model: str
+    stages: tuple[Stage, ...]
+    rate: float = 1e-3
+    warm_up: int = 300
+    decay: float = 1e-4
+    average: float = 0.999
+    bf16: bool = True
+    seed: int = 22
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        """The stage that optimiser step ``step`` (from 0) belongs to."""
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe from TOML.
+
+    Raises:
+        DataError: the file is missing, is not TOML, or names something a recipe does not have.
+    """
+    try:
+        raw = tomllib.loads(Path(path).read_text())
+        stages = tuple(
+            Stage(**{**stage, "input_size": tuple(stage["input_size"])})
+            for stage in raw.pop("stages")
+        )
+        augmentation = Augmentation(**raw.pop("augmentation", {}))
+        return Recipe(stages=stages, augmentation=augmentation, **raw)
+    except OSError as error:
+        raise DataError(f"There is no recipe at {path}.") from error
+    except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is not a training recipe: {error}.") from error
