@@ -75,7 +75,7 @@ class Trainer:
         self.resume()
         ends = time.monotonic() + seconds
         running = 0.0
-        with tqdm(total=self.recipe.steps, initial=self.step, unit="step") as bar:
+        with tqdm(total=self.recipe.steps, initial=self.step, unit="step", mininterval=2) as bar:
             while self.step < self.recipe.steps and time.monotonic() < ends:
                 stage = self.recipe.stage_at(self.step)
                 loss = self.train_step(stage)

@@ -1,0 +1,220 @@
+"""The loop: it learns, it resumes exactly, it measures what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from posekit.data.augment import NONE, Augmentation, augment
+from posekit.data.canvas import CANVAS, MARGIN, Canvases, make_canvases
+from posekit.data.lsp import LabelledPerson
+from posekit.errors import DataError
+from posekit.models import transpose as tp
+from posekit.photo import Photo, read_photo
+from posekit.skeleton import LSP14
+from posekit.training.loop import Trainer
+from posekit.training.recipe import Recipe, Stage, read_recipe
+from posekit.zoo import ModelEntry, entry
+
+TINY = tp.TransPoseConfig("resnet", 8, 32, 32, 2, 2, keypoints=14, input_size=(64, 48), dropout=0.0)
+STAGES = (Stage((64, 48), 6, 4, 1.0), Stage((96, 72), 4, 4, 1.5))
+
+
+def tiny_entry() -> ModelEntry:
+    return replace(
+        entry("transpose-r-small"), build=lambda: tp.transpose(TINY), input_size=(64, 48)
+    )
+
+
+def dots(count: int, seed: int = 0) -> Iterator[LabelledPerson]:
+    """Photographs with one bright dot a keypoint, each keypoint of its own colour."""
+    rng = np.random.default_rng(seed)
+    hues = np.linspace(0, 179, LSP14.size, endpoint=False).astype(np.uint8)
+    hsv = np.stack([hues, np.full_like(hues, 255), np.full_like(hues, 255)], -1)[None]
+    colours = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0]
+    for _ in range(count):
+        pixels = np.zeros((160, 140, 3), np.uint8)
+        keypoints = rng.uniform((20, 20), (120, 140), (LSP14.size, 2))
+        for (x, y), colour in zip(keypoints, colours, strict=True):
+            cv2.circle(pixels, (round(x), round(y)), 5, colour.tolist(), -1, cv2.LINE_AA)
+        yield LabelledPerson(read_photo(pixels), keypoints, np.ones(LSP14.size, bool))
+
+
+@pytest.fixture(scope="module")
+def people() -> Canvases:
+    return make_canvases(dots(12))
+
+
+def trainer(people: Canvases, folder: Path, recipe: Recipe | None = None) -> Trainer:
+    recipe = recipe or Recipe("tiny", STAGES, warm_up=2, bf16=False)
+    return Trainer(tiny_entry(), recipe, people, people, folder, torch.device("cpu"))
+
+
+def test_canvas_keeps_keypoints_on_their_pixels(people: Canvases) -> None:
+    """At a keypoint's canvas coordinates lies the dot that was drawn for it."""
+    for image, keypoints in zip(people.images, people.keypoints, strict=True):
+        x, y = keypoints.round().long().T
+        assert image[:, y, x].amax(0).min() > 120
+    assert people.images.shape[1:] == (3, CANVAS, CANVAS)
+    longest = people.extent.amax(1)
+    torch.testing.assert_close(longest, torch.full((12,), CANVAS / MARGIN), atol=2.0, rtol=0)
+
+
+def test_augmented_keypoints_follow_the_picture(people: Canvases) -> None:
+    """Whatever the turn, scale, shift and mirror, colour i stays at keypoint i (or its pair)."""
+    strong = Augmentation(colour=0, half_body=0, wide=0)
+    index = torch.arange(12)
+    plain, at, _ = augment(people, index, LSP14, (256, 192), torch.Generator(), NONE)
+    varied, moved, labelled = augment(
+        people, index, LSP14, (256, 192), torch.Generator().manual_seed(3), strong
+    )
+    order = torch.tensor(LSP14.flip_order)
+    compared = mirrored = 0
+    for n in range(12):
+        before = colours_at(plain[n], at[n])
+        after = colours_at(varied[n], moved[n])
+        inside = ((moved[n] > 6) & (moved[n] < torch.tensor([185, 249]))).all(-1)
+        same, swapped = ((after - c).abs().amax(-1) < 0.35 for c in (before, before[order]))
+        flipped = swapped[inside].sum() > same[inside].sum()
+        right = (swapped if flipped else same)[inside]
+        # Dots may lie over one another; nearly all must keep their colour.
+        assert right.float().mean() > 0.75
+        compared += int(inside.sum())
+        mirrored += int(flipped)
+    assert compared > 80 and 2 <= mirrored <= 10
+    assert labelled.all()
+
+
+def colours_at(image: torch.Tensor, keypoints: torch.Tensor) -> torch.Tensor:
+    x = keypoints[:, 0].round().long().clamp(0, image.shape[2] - 1)
+    y = keypoints[:, 1].round().long().clamp(0, image.shape[1] - 1)
+    return image[:, y, x].T
+
+
+def test_plain_crop_is_the_crop_the_estimator_makes(people: Canvases) -> None:
+    """The person fills the crop as the estimator's padding of 1.25 has it, centred."""
+    _, keypoints, _ = augment(
+        people, torch.arange(12), LSP14, (256, 192), torch.Generator(), NONE
+    )
+    low, high = keypoints.amin(1), keypoints.amax(1)
+    torch.testing.assert_close(
+        (low + high) / 2, torch.tensor([[95.5, 127.5]]).expand(12, 2), atol=0.6, rtol=0
+    )
+    share = ((high - low) / torch.tensor([192.0, 256.0])).amax(1)
+    torch.testing.assert_close(share, torch.full((12,), 0.8), atol=0.02, rtol=0)
+
+
+def test_augmentation_depends_on_the_generator_alone(people: Canvases) -> None:
+    def draw(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return augment(people, torch.arange(4), LSP14, (64, 48), generator, Augmentation())[0]
+
+    assert torch.equal(draw(1), draw(1))
+    assert not torch.equal(draw(1), draw(2))
+    assert 0 <= draw(1).min() and draw(1).max() <= 1
+
+
+def test_resumed_training_equals_uninterrupted_training(people: Canvases, tmp_path: Path) -> None:
+    whole = trainer(people, tmp_path / "whole")
+    whole.run(validate_every=100)
+    first = trainer(people, tmp_path / "parts")
+    for _ in range(5):
+        first.train_step(first.recipe.stage_at(first.step))
+    first.folder.mkdir()
+    first.save()
+    second = trainer(people, tmp_path / "parts")
+    second.run(validate_every=100)
+    assert second.step == whole.step == 10
+    for ours, theirs in ((second.model, whole.model), (second.average, whole.average)):
+        for key, value in theirs.state_dict().items():
+            assert torch.equal(ours.state_dict()[key], value), key
+
+
+def test_every_person_once_an_epoch(people: Canvases, tmp_path: Path) -> None:
+    one = trainer(people, tmp_path)
+    seen: list[int] = []
+    for step in range(6):
+        one.step = step
+        seen += one.people_of_step(4).tolist()
+    assert sorted(seen[:12]) == sorted(seen[12:]) == list(range(12))
+    assert seen[:12] != seen[12:]
+
+
+def test_learning_rate_warms_up_and_falls_to_a_hundredth(people: Canvases, tmp_path: Path) -> None:
+    one = trainer(people, tmp_path)
+    rates = []
+    for step in range(one.recipe.steps + 1):
+        one.step = step
+        rates.append(one.learning_rate())
+    assert rates[0] == pytest.approx(0.5e-3) and rates[1] == pytest.approx(1e-3)
+    assert all(a >= b for a, b in zip(rates[2:], rates[3:], strict=False))
+    assert rates[-1] == pytest.approx(1e-5)
+
+
+def test_it_learns(people: Canvases, tmp_path: Path) -> None:
+    """A few pictures of coloured dots are partly learnt by heart within seconds."""
+    recipe = Recipe(
+        "tiny",
+        (Stage((64, 48), 60, 6, 1.5),),
+        rate=5e-3,
+        warm_up=5,
+        average=0.9,
+        bf16=False,
+        augmentation=NONE,
+    )
+    one = trainer(people, tmp_path, recipe)
+    first = one.train_step(recipe.stages[0])
+    one.run(validate_every=1000)
+    last = one.train_step(recipe.stages[0])
+    assert last < 0.4 * first
+    log = (tmp_path / "log.csv").read_text().splitlines()
+    assert log[0] == "step,input_height,loss,learning_rate,pck"
+    assert log[1].startswith("60,64,") and float(log[1].split(",")[4]) >= 0
+
+
+def test_a_loss_that_is_no_number_stops_the_run(people: Canvases, tmp_path: Path) -> None:
+    one = trainer(people, tmp_path)
+    with torch.no_grad():
+        one.model.final_layer.bias.fill_(math.nan)
+    with pytest.raises(DataError, match="no longer a number at step 1"):
+        one.train_step(one.recipe.stages[0])
+
+
+def test_shipped_recipe_reads(tmp_path: Path) -> None:
+    recipe = read_recipe(Path(__file__).parents[1] / "training/recipes/transpose-r-small.toml")
+    assert recipe.model == "transpose-r-small"
+    assert recipe.stage_at(recipe.steps - 1).input_size == (192, 144)
+    assert recipe.stage_at(0).input_size == (96, 72)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no recipe"),
+        ("model = ", "not a training recipe"),
+        ('model = "x"', "stages"),
+        ('model = "x"\nspeed = 3\nstages = []', "speed"),
+    ],
+)
+def test_a_bad_recipe_is_refused_in_words(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "recipe.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_recipe(path)
+
+
+def test_nobody_to_train_on_is_said() -> None:
+    with pytest.raises(DataError, match="no person"):
+        make_canvases([])
+
+
+def test_photo_type_is_what_the_reader_gives() -> None:
+    assert all(isinstance(person.photo, Photo) for person in dots(1))
