@@ -1,0 +1,60 @@
+"""PoseKit: click a keypoint and see what a pose transformer looks at.
+
+The usual path, from a photo to a picture of what the model looked at::
+
+    model = posekit.load("transpose-r-small")
+    prediction = posekit.Estimator(model).predict(posekit.read_photo("photo.jpg"))
+    explanation = posekit.explain(prediction, "left wrist")
+
+The names below are imported when they are first used, so that ``import posekit`` stays instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posekit.errors import PoseKitError
+    from posekit.estimator import Estimator
+    from posekit.explain.attention import explain
+    from posekit.geometry import Box
+    from posekit.photo import read_photo
+    from posekit.trace import record
+    from posekit.zoo import list_models, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Box",
+    "Estimator",
+    "PoseKitError",
+    "__version__",
+    "explain",
+    "list_models",
+    "load",
+    "read_photo",
+    "record",
+]
+
+_HOME = {
+    "Box": "posekit.geometry",
+    "Estimator": "posekit.estimator",
+    "PoseKitError": "posekit.errors",
+    "list_models": "posekit.zoo",
+    "load": "posekit.zoo",
+    "read_photo": "posekit.photo",
+    "record": "posekit.trace",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "explain":  # a package and a function: the package can be called as the function
+        return import_module("posekit.explain")
+    if name not in _HOME:
+        raise AttributeError(f"module 'posekit' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,116 @@
+"""Model cards: what a model is, what its weights have seen, and how well it does.
+
+The card merges what the zoo knows (paper, the authors' figures) with the JSON file that lies beside
+a checkpoint, ``transpose-r-small.json`` beside ``transpose-r-small.safetensors``. It may hold::
+
+    {
+      "trained_on": "8,000 photos of LSPET, ...",        one phrase each
+      "not_trained_on": "crowds, ...",
+      "measured": {"500 photos kept out": {"PCK@0.2": 71.3}},
+      "limits": "...", "training": {...}, ...            anything else, passed on as it is
+    }
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from posekit.errors import WeightsError
+
+if TYPE_CHECKING:
+    from posekit.weights import WeightsFile
+    from posekit.zoo import ModelEntry
+
+__all__ = ["model_card", "parameter_count", "read_card"]
+
+UNTRAINED = (
+    "Untrained: its weights are random, so its poses are guesses and its maps show nothing learnt."
+)
+
+
+def parameter_count(entry: ModelEntry) -> int:
+    """Numbers in the network, fixed position table included, without allocating it."""
+    with torch.device("meta"):
+        module = entry.build()
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def read_card(weights: WeightsFile) -> dict[str, Any]:
+    """The JSON card beside a weights file; empty when there is none.
+
+    Raises:
+        WeightsError: the card is not a JSON object.
+    """
+    path = card_path(weights)
+    if path is None or not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise WeightsError(f"The model card {path.name} cannot be read: {error}.") from error
+    if not isinstance(card, dict):
+        raise WeightsError(f"The model card {path.name} is not a JSON object.")
+    return card
+
+
+def card_path(weights: WeightsFile) -> Path | None:
+    """Where the card of a weights file lies."""
+    return weights.local.with_suffix(".json") if weights.local is not None else None
+
+
+def model_card(entry: ModelEntry, weights: WeightsFile) -> dict[str, Any]:
+    """Everything there is to say about a model with these weights, ready for JSON.
+
+    Args:
+        entry: the model in the zoo.
+        weights: the weights it runs with.
+
+    Returns:
+        ``name title system paper skeleton keypoints input_size parameters trained status weights
+        paper_figures measured trained_on not_trained_on``, and what else the checkpoint's own card
+        says. ``status`` is one sentence for people. ``paper_figures`` and ``measured`` are
+        ``{data set: {figure: number}}``, apart because they were measured by different people.
+
+    Raises:
+        WeightsError: the checkpoint's card is damaged.
+    """
+    own = read_card(weights)
+    trained = weights.kind != "random"
+    known = {
+        "name": entry.name,
+        "title": entry.title,
+        "system": entry.system,
+        "paper": {
+            "title": entry.paper.title,
+            "venue": entry.paper.venue,
+            "year": entry.paper.year,
+            "url": entry.paper.url,
+        },
+        "skeleton": entry.skeleton.title,
+        "keypoints": list(entry.skeleton.keypoints),
+        "input_size": list(entry.input_size),
+        "parameters": parameter_count(entry),
+        "trained": trained,
+        "status": _status(entry, weights),
+        "weights": {"kind": weights.kind, "note": weights.note, "file": weights.path},
+        "paper_figures": {data: dict(figures) for data, figures in entry.paper_figures.items()},
+        "measured": {},
+        "trained_on": weights.trained_on if trained else "nothing",
+        "not_trained_on": "",
+    }
+    fixed = known.keys() - {"measured", "trained_on", "not_trained_on"}
+    return known | {key: value for key, value in own.items() if key not in fixed}
+
+
+def _status(entry: ModelEntry, weights: WeightsFile) -> str:
+    if weights.kind == "random":
+        official = any(file.kind == "official" for file in entry.weights)
+        hint = f" `posekit weights download {entry.name}` fetches the authors' weights."
+        return UNTRAINED + (hint if official else "")
+    if weights.kind == "file":
+        return f"Weights: {weights.note}; PoseKit does not know what they were trained on."
+    return f"Weights: {weights.note}."

@@ -1,0 +1,221 @@
+"""The models by name: what each is, how it is built, and where its weights come from.
+
+A model joins by a decorated function in a module ``posekit/models/<system>_zoo.py``; from then on
+it appears in :func:`list_models`, on the page and on the command line by itself.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import posekit.models
+from posekit.cards import model_card
+from posekit.device import choose_device
+from posekit.errors import ModelError, WeightsError
+from posekit.skeleton import Skeleton
+from posekit.weights import RANDOM, WeightsFile, fetch, load_into, read_state_dict, user_file
+
+__all__ = ["ModelEntry", "Paper", "PoseModel", "entry", "list_models", "load", "register"]
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a model was published."""
+
+    title: str
+    venue: str
+    year: int
+    arxiv: str
+
+    @property
+    def url(self) -> str:
+        """Address of the abstract."""
+        return f"https://arxiv.org/abs/{self.arxiv}"
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """Everything PoseKit knows about a model before its weights are read.
+
+    Attributes:
+        name: ``"transpose-r-a3"``.
+        title: the name people use, ``"TransPose-R-A3"``.
+        system: the family, ``"TransPose"``.
+        paper: where it was published.
+        build: makes the network with random weights.
+        skeleton: the keypoints its heatmaps stand for, in order.
+        input_size: (height, width) of the crop it expects.
+        weights: its weights files, best first.
+        paper_figures: figures the authors report, by data set: ``{"COCO val2017": {"AP": 71.7}}``.
+        levels: kind of attention -> words for it, ``{"encoder": "encoder layer"}``.
+        mean: subtracted from RGB / 255.
+        std: divides what is left.
+    """
+
+    name: str
+    title: str
+    system: str
+    paper: Paper
+    build: Callable[[], nn.Module]
+    skeleton: Skeleton
+    input_size: tuple[int, int]
+    weights: tuple[WeightsFile, ...] = ()
+    paper_figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    levels: Mapping[str, str] = field(default_factory=dict)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def weights_of(self, kind: str) -> WeightsFile:
+        """Its weights file of a kind (``"shipped"`` or ``"official"``).
+
+        Raises:
+            WeightsError: it has none of that kind.
+        """
+        for file in self.weights:
+            if file.kind == kind:
+                return file
+        raise WeightsError(f"{self.title} has no {kind} weights.")
+
+
+@dataclass(frozen=True, eq=False)
+class PoseModel:
+    """A network with its weights in place, on a device and in evaluation mode."""
+
+    entry: ModelEntry
+    module: nn.Module
+    weights: WeightsFile
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """Its name in the zoo."""
+        return self.entry.name
+
+    @property
+    def trained(self) -> bool:
+        """False when the weights are random: what it looks at then means nothing."""
+        return self.weights.kind != "random"
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Its model card, see :func:`posekit.cards.model_card`."""
+        return model_card(self.entry, self.weights)
+
+
+_REGISTRY: dict[str, Callable[[], ModelEntry]] = {}
+
+
+def register(name: str) -> Callable[[Callable[[], ModelEntry]], Callable[[], ModelEntry]]:
+    """Add a model to the zoo: decorates a function that returns its :class:`ModelEntry`.
+
+    Raises:
+        ModelError: the name is taken.
+    """
+
+    def add(make: Callable[[], ModelEntry]) -> Callable[[], ModelEntry]:
+        if name in _REGISTRY:
+            raise ModelError(f"A model named {name!r} is registered already.")
+        _REGISTRY[name] = make
+        return make
+
+    return add
+
+
+@cache
+def _discover() -> None:
+    """Import every ``posekit/models/*_zoo.py`` once; each registers its models."""
+    for module in pkgutil.iter_modules(posekit.models.__path__):
+        if module.name.endswith("_zoo"):
+            import_module(f"posekit.models.{module.name}")
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the models, in the order they were registered; ``"transpose-h*"`` narrows them."""
+    _discover()
+    return [name for name in _REGISTRY if fnmatchcase(name, pattern)]
+
+
+def entry(name: str) -> ModelEntry:
+    """What the zoo knows about a model.
+
+    Raises:
+        ModelError: there is no model of that name.
+    """
+    _discover()
+    if name not in _REGISTRY:
+        near = get_close_matches(name, _REGISTRY, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_REGISTRY)}."
+        raise ModelError(f"There is no model named {name!r}; {hint}")
+    return _REGISTRY[name]()
+
+
+def choose_weights(model: ModelEntry, weights: str | Path = "auto") -> WeightsFile:
+    """The weights file that :func:`load` would read, without fetching anything.
+
+    Args:
+        model: the entry.
+        weights: see :func:`load`.
+
+    Raises:
+        WeightsError: the model has no weights of the kind, or the file does not exist.
+    """
+    if weights == "auto":
+        return next((file for file in model.weights if file.present), RANDOM)
+    if weights == "random":
+        return RANDOM
+    if weights in ("shipped", "official"):
+        return model.weights_of(str(weights))
+    return user_file(weights)
+
+
+def load(
+    name: str,
+    *,
+    weights: str | Path = "auto",
+    device: str | torch.device | None = "auto",
+    progress: bool = True,
+) -> PoseModel:
+    """Build a model and give it its weights.
+
+    Args:
+        name: one of :func:`list_models`.
+        weights: ``"auto"`` takes the weights that ship with PoseKit, else the official ones if they
+            were downloaded before, else random ones (``.trained`` is then False); ``"official"``
+            downloads; ``"shipped"``, ``"random"``, or the path of a ``.safetensors`` or ``.pth``
+            file choose themselves.
+        device: see :func:`posekit.device.choose_device`.
+        progress: show a bar while downloading.
+
+    Raises:
+        ModelError: unknown model or device.
+        WeightsError: the weights are missing, damaged, unsafe or another model's.
+        DownloadError: the official weights could not be fetched.
+    """
+    model, target = entry(name), choose_device(device)
+    file = choose_weights(model, weights)
+    module = build(model)
+    if file.kind != "random":
+        path = fetch(file, progress=progress)
+        load_into(module, read_state_dict(path), name=model.title)
+    return PoseModel(model, module.to(target).eval(), file, target)
+
+
+def build(model: ModelEntry) -> nn.Module:
+    """Its network with random weights, the same ones every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model.build()
