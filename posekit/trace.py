@@ -94,10 +94,10 @@ class Attention:
         """The whole attention matrix of a crop: (heads, Tq, Tk) float32. Large: prefer rows."""
         return self.logits(item=item).softmax(-1)
 
-    def log_sum_exp(self, item: int = 0, chunk: int = 512) -> Tensor:
+    def log_sum_exp(self, item: int = 0, chunk: int = 128) -> Tensor:
         """Each row's normaliser, (heads, Tq) float32; kept, so that later columns cost one product.
 
-        ``chunk`` rows are held at a time, which bounds memory on fine grids.
+        ``chunk`` rows are held at a time, few enough to stay in the processor's cache.
         """
         if item not in self._log_sum_exp:
             tokens = torch.arange(self.q.shape[2], device=self.q.device)

@@ -1,0 +1,168 @@
+"""The parts of a figure's panels: window on the photo, star, contour, colour bar, captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from posekit.draw.colours import colour_table
+from posekit.draw.overlay import dimmed, opacity_of
+from posekit.draw.scale import Scaled
+from posekit.draw.skeleton import draw_skeleton
+from posekit.explain.attention import Explanation
+from posekit.explain.maps import AttentionMap, to_window
+from posekit.geometry import Affine
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+View = Literal["photo", "person"]
+
+TEXT, FAINT, DARK = "#1b1e25", "#5b6270", "#101218"
+
+# Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
+BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the photo that is drawn: first and past-the-last pixel, and the drawn size."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    size: tuple[int, int]
+
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Outer edges (left, top, right, bottom) in photo pixels."""
+        return self.left - 0.5, self.top - 0.5, self.right - 0.5, self.bottom - 0.5
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """The same as matplotlib orders them: left, right, bottom, top."""
+        left, top, right, bottom = self.edges
+        return left, right, bottom, top
+
+    @property
+    def to_drawn(self) -> Affine:
+        """Photo pixels to drawn pixels."""
+        return to_window(self.edges, self.size)
+
+    def pixels_of(self, photo: np.ndarray) -> np.ndarray:
+        """The photo's pixels in the window, at the size they are drawn: (rows, cols, 3) uint8."""
+        part = photo[self.top : self.bottom, self.left : self.right]
+        rows, cols = self.size
+        kind = cv2.INTER_AREA if cols < part.shape[1] else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(part, (cols, rows), interpolation=kind))
+
+    def values_of(self, attention: AttentionMap) -> np.ndarray:
+        """A map in the window, at the size it is drawn: (rows, cols) float32."""
+        return attention.on_photo(self.size, self.edges)
+
+
+def choose_window(explanation: Explanation, view: View, drawn_cols: int) -> Window:
+    """The whole photo, or the part of it that the model's grid covers."""
+    height, width = explanation.prediction.photo.size
+    left, top, right, bottom = 0, 0, width, height
+    if view == "person":
+        one = explanation.maps[0]
+        rows, cols = one.grid.size
+        ends = [(x, y) for x in (-0.5, cols - 0.5) for y in (-0.5, rows - 0.5)]
+        corners = one.grid_to_photo.apply(ends) + 0.5
+        first, last = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
+        left, top = max(0, int(first[0])), max(0, int(first[1]))
+        right, bottom = min(width, int(last[0])), min(height, int(last[1]))
+    drawn_rows = max(1, round(drawn_cols * (bottom - top) / (right - left)))
+    return Window(left, top, right, bottom, (drawn_rows, drawn_cols))
+
+
+def photo_panel(
+    panel: Axes, explanation: Explanation, window: Window, picture: np.ndarray
+) -> list[str]:
+    """Draw the photo with its people; returns the caption."""
+    prediction, query = explanation.prediction, explanation.query
+    skeleton = prediction.skeleton
+    drawn = draw_skeleton(picture, prediction.people, skeleton, to_picture=window.to_drawn)
+    panel.imshow(drawn, extent=window.extent, interpolation="antialiased")
+    person = prediction.people[query.person]
+    asked = f"query: {query.label(skeleton)}"
+    if query.keypoint is not None:
+        asked += f" · confidence {person.scores[query.keypoint]:.2f}"
+    height, width = prediction.photo.size
+    lines = [asked, f"photo {width} × {height} px · {skeleton.title}"]
+    if len(prediction.people) > 1:
+        lines.append(f"person {query.person + 1} of {len(prediction.people)}")
+    lines.append("blue: the person's left · orange: right")
+    return lines
+
+
+def star(panel: Axes, explanation: Explanation) -> None:
+    """Mark the query."""
+    panel.plot(
+        *explanation.query.point,
+        marker="*",
+        markersize=10,
+        markerfacecolor="white",
+        markeredgecolor=DARK,
+        markeredgewidth=0.9,
+    )
+
+
+def outline(panel: Axes, attention: AttentionMap, share: float, window: Window) -> None:
+    """The contour round the cells that hold ``share`` of the mass."""
+    level = attention.isoline(share)
+    values = window.values_of(attention)
+    if not values.min() < level < values.max():
+        return  # all or none of the window: there is no line to draw
+    rows, cols = window.size
+    to_photo = window.to_drawn.inverse()
+    x = to_photo.apply(np.stack([np.arange(cols), np.zeros(cols)], axis=-1))[:, 0]
+    y = to_photo.apply(np.stack([np.zeros(rows), np.arange(rows)], axis=-1))[:, 1]
+    panel.contour(x, y, values, levels=[level], colors=DARK, linewidths=1.5, alpha=0.5)
+    panel.contour(x, y, values, levels=[level], colors="white", linewidths=0.7)
+
+
+def colour_bar(
+    figure: Figure,
+    panel: Axes,
+    one: Scaled,
+    blend: tuple[str, float, float],
+    picture: np.ndarray,
+) -> None:
+    """A bar in the very colours of the map: ``blend`` (colour map, opacity, dim) over the photo."""
+    colour_map, opacity, dim = blend
+    height = figure.get_size_inches()[1]
+    box = panel.get_position()
+    bottom = box.y0 - (BAR_TOP + BAR) / height
+    bar = figure.add_axes((box.x0, bottom, box.width, BAR / height))
+    unit = np.linspace(0.0, 1.0, 256, dtype=np.float32)
+    mean = dimmed(picture, dim).reshape(-1, 3).mean(axis=0)
+    colour = colour_table(colour_map).astype(np.float32)
+    blended = mean + (colour - mean) * opacity_of(unit, opacity)[:, None]
+    bar.imshow(np.round(blended)[None].astype(np.uint8), aspect="auto", extent=(0, 1, 0, 1))
+    bar.set_yticks([])
+    words = [text for _, text in one.ticks]
+    words[-1] += f" {one.unit}"
+    bar.set_xticks([at for at, _ in one.ticks], words)
+    bar.tick_params(length=2, width=0.5, pad=1.5, labelsize=5.8, labelcolor=FAINT, color=FAINT)
+    labels = bar.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
+    for spine in bar.spines.values():
+        spine.set_visible(False)
+
+
+def caption(figure: Figure, panel: Axes, lines: Sequence[str], drop: float) -> None:
+    """Lines of text, the first ``drop`` inches below the panel's picture."""
+    height = figure.get_size_inches()[1]
+    box = panel.get_position()
+    for n, line in enumerate(lines):
+        y = box.y0 - (drop + n * LINE) / height
+        figure.text(box.x0, y, line, size=6.4, color=TEXT if n == 0 else FAINT, va="top")

@@ -1,0 +1,81 @@
+"""People drawn on a photo as limbs and keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from posekit.draw.colours import OUTLINE, Colour, keypoint_colour, limb_colour
+from posekit.geometry import Affine
+from posekit.people import Person
+from posekit.skeleton import Skeleton
+
+_SHIFT = 4  # OpenCV draws to 1/16 pixel
+
+
+def draw_skeleton(
+    pixels: np.ndarray,
+    people: Sequence[Person],
+    skeleton: Skeleton,
+    *,
+    min_score: float = 0.2,
+    line_width: float | None = None,
+    to_picture: Affine | None = None,
+) -> np.ndarray:
+    """Draw people on a copy of a photo.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        people: keypoints in photo pixels.
+        skeleton: the keypoints' meaning.
+        min_score: keypoints below it, and limbs that end in one, are left out.
+        line_width: of a limb, in pixels of the picture; None follows the person's size.
+        to_picture: photo pixels to pixels of the picture, when that is scaled or a part.
+
+    Returns:
+        (H, W, 3) uint8 RGB: left blue, right orange, middle light, all with a dark outline.
+    """
+    canvas = np.array(pixels, dtype=np.uint8, order="C")
+    to_picture = to_picture or Affine.identity()
+    for person in people:
+        points = to_picture.apply(person.keypoints)
+        shown = np.isfinite(points).all(axis=1) & (np.asarray(person.scores) >= min_score)
+        width = line_width or _line_width(person, to_picture.scale)
+        for outline in (True, False):
+            for a, b in skeleton.limbs:
+                if shown[a] and shown[b]:
+                    _line(
+                        canvas, points[a], points[b], limb_colour(skeleton, (a, b)), width, outline
+                    )
+        for keypoint in np.flatnonzero(shown):
+            colour = keypoint_colour(skeleton, int(keypoint))
+            _dot(canvas, points[keypoint], OUTLINE, 1.15 * width + max(1.0, 0.3 * width))
+            _dot(canvas, points[keypoint], colour, 1.15 * width)
+    return canvas
+
+
+def _line_width(person: Person, scale: float) -> float:
+    return float(np.clip(0.008 * scale * np.hypot(person.box.width, person.box.height), 1.5, 12.0))
+
+
+def _line(
+    canvas: np.ndarray, a: np.ndarray, b: np.ndarray, colour: Colour, width: float, outline: bool
+) -> None:
+    extra = max(2.0, 0.6 * width)
+    thickness = max(1, round(width + extra if outline else width))
+    cv2.line(
+        canvas, _fixed(a), _fixed(b), OUTLINE if outline else colour, thickness, cv2.LINE_AA, _SHIFT
+    )
+
+
+def _dot(canvas: np.ndarray, centre: np.ndarray, colour: Colour, radius: float) -> None:
+    fixed_radius = max(1, round(radius * 2**_SHIFT))
+    cv2.circle(canvas, _fixed(centre), fixed_radius, colour, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    # A wild keypoint far outside the picture must not overflow OpenCV's fixed-point integers.
+    x, y = np.clip(np.round(point * 2**_SHIFT), -(2**26), 2**26)
+    return int(x), int(y)

@@ -1,0 +1,239 @@
+"""One click, all layers: rows and columns of recorded attention as maps on the photo.
+
+TransPose (ICCV 2021, section 3.4 and appendix) calls the row of a keypoint's token its
+*dependency area* (the places the prediction takes from) and the column its *affect area*
+(the places it gives to). Both are read from the trace: the network is not run again, and the
+full tokens x tokens matrix is never formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import torch
+
+from posekit.errors import TraceError
+from posekit.explain.maps import DIRECTION_WORDS, AttentionMap, Direction
+from posekit.explain.numbers import MapNumbers, numbers
+from posekit.explain.query import AnyQuery, Query, outside_crop, resolve, snap
+from posekit.geometry import TokenGrid
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.people import Person
+    from posekit.trace import Attention, Trace
+
+__all__ = [
+    "DIRECTION_WORDS",
+    "AnyQuery",
+    "AttentionMap",
+    "Direction",
+    "Explanation",
+    "MapNumbers",
+    "Query",
+    "explain",
+    "head_grid",
+    "numbers",
+    "snap",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The answer to one query: a map per layer, in forward order.
+
+    Attributes:
+        query: what was asked.
+        direction: ``row`` or ``column``.
+        maps: one :class:`AttentionMap` per layer.
+        prediction: what it explains.
+    """
+
+    query: Query
+    direction: Direction
+    maps: tuple[AttentionMap, ...]
+    prediction: Prediction
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, in forward order."""
+        return tuple(one.layer for one in self.maps)
+
+    @property
+    def title(self) -> str:
+        """``left wrist looks at``, or ``point (120, 64) is looked at by``."""
+        return f"{self.query.label(self.prediction.skeleton)} {DIRECTION_WORDS[self.direction]}"
+
+    def layer(self, name: str | int) -> AttentionMap:
+        """The map of one layer, by its name or its position (negative counts from the last).
+
+        Raises:
+            TraceError: no such layer.
+        """
+        if isinstance(name, int) and -len(self.maps) <= name < len(self.maps):
+            return self.maps[name]
+        for one in self.maps:
+            if one.layer == name:
+                return one
+        raise TraceError(f"There is no layer {name!r}: choose one of {', '.join(self.layers)}.")
+
+
+def explain(
+    prediction: Prediction,
+    query: AnyQuery,
+    *,
+    person: int | None = None,
+    direction: Direction = "row",
+    head: int | None = None,
+    layers: Sequence[str | int] | None = None,
+) -> Explanation:
+    """What the model looked at for a keypoint or a point, in every layer.
+
+    Args:
+        prediction: made with ``record=True``.
+        query: a :class:`Query` (see :func:`snap`), a keypoint's name or index, or an (x, y) point
+            in photo pixels.
+        person: index of the person asked about. None is the first person for a keypoint, and the
+            person whose box or crop holds it for a point.
+        direction: ``row`` for what the query looks at, ``column`` for what looks at it.
+        head: index of one head; None is the mean over heads.
+        layers: names or positions of the layers wanted; None is all of them.
+
+    Returns:
+        An :class:`Explanation` whose maps are (rows, cols) on each layer's token grid.
+
+    Raises:
+        TraceError: nothing was recorded; no such layer, head, direction or person; or the point
+            lies outside the person's crop.
+        SkeletonError: no such keypoint.
+    """
+    chosen = _attentions(prediction, layers)
+    asked = resolve(prediction, query, person)
+    maps = []
+    for attention in chosen:
+        token = _query_token(prediction, asked, attention, direction)
+        weights = _weights(attention, token, asked.person, direction)
+        maps.append(_map(prediction, asked, attention, direction, token, weights, head))
+    return Explanation(asked, direction, tuple(maps), prediction)
+
+
+def head_grid(
+    prediction: Prediction,
+    query: AnyQuery,
+    layer: str | int,
+    *,
+    person: int | None = None,
+    direction: Direction = "row",
+) -> tuple[AttentionMap, ...]:
+    """One layer, every head: a map per head, in order. Arguments and errors as :func:`explain`."""
+    (attention,) = _attentions(prediction, [layer])
+    asked = resolve(prediction, query, person)
+    token = _query_token(prediction, asked, attention, direction)
+    weights = _weights(attention, token, asked.person, direction)
+    return tuple(
+        _map(prediction, asked, attention, direction, token, weights, head)
+        for head in range(attention.heads)
+    )
+
+
+def _trace(prediction: Prediction) -> Trace:
+    if prediction.trace is None:
+        raise TraceError(
+            "Nothing was recorded for this prediction: call predict(photo, record=True) first."
+        )
+    return prediction.trace
+
+
+def _attentions(prediction: Prediction, layers: Sequence[str | int] | None) -> list[Attention]:
+    """The attentions asked for, of those whose queries and keys are tokens of the image."""
+    spatial = {
+        name: attention
+        for name, attention in _trace(prediction).attentions.items()
+        if isinstance(attention.query_grid, TokenGrid) and isinstance(attention.key_grid, TokenGrid)
+    }
+    if not spatial:
+        raise TraceError("This model recorded no attention between places of the photo.")
+    if layers is None:
+        return list(spatial.values())
+    names = list(spatial)
+    chosen = []
+    for layer in layers:
+        if isinstance(layer, int) and -len(names) <= layer < len(names):
+            chosen.append(spatial[names[layer]])
+        elif isinstance(layer, str) and layer in spatial:
+            chosen.append(spatial[layer])
+        else:
+            raise TraceError(f"There is no layer {layer!r}: choose one of {', '.join(names)}.")
+    return chosen
+
+
+def _grids(attention: Attention, direction: str) -> tuple[TokenGrid, TokenGrid]:
+    """(the grid the query stands on, the grid the map lies on)."""
+    if direction not in get_args(Direction):
+        raise TraceError(f"The direction is 'row' or 'column', not {direction!r}.")
+    queries, keys = attention.query_grid, attention.key_grid
+    assert isinstance(queries, TokenGrid) and isinstance(keys, TokenGrid)  # see _attentions
+    return (queries, keys) if direction == "row" else (keys, queries)
+
+
+def _query_token(prediction: Prediction, query: Query, attention: Attention, direction: str) -> int:
+    """Index of the token whose cell holds the query."""
+    grid, _ = _grids(attention, direction)
+    person = prediction.people[query.person]
+    point = np.asarray(query.point, dtype=np.float64)
+    token = int(grid.token_at(person.crop.to_crop.apply(point)))
+    if token >= 0:
+        return token
+    if query.keypoint is None:
+        raise outside_crop(prediction, query.person, point)
+    # Refinement may push a decoded keypoint a little over the border of the crop (its Newton step
+    # is unbounded); the question is still about the token it came from.
+    return _nearest_token(grid, person, point)
+
+
+def _nearest_token(grid: TokenGrid, person: Person, point: np.ndarray) -> int:
+    column, row = (person.crop.to_photo @ grid.to_input).inverse().apply(point)
+    column = min(max(round(float(column)), 0), grid.cols - 1)
+    row = min(max(round(float(row)), 0), grid.rows - 1)
+    return row * grid.cols + column
+
+
+@torch.inference_mode()
+def _weights(attention: Attention, token: int, item: int, direction: str) -> np.ndarray:
+    """(heads, tokens) float32: one row or one column of every head."""
+    if direction == "row":
+        row = attention.rows([token], item=item)  # (heads, 1, keys)
+        return np.asarray(row[:, 0, :].cpu().numpy())
+    column = attention.columns([token], item=item)  # (heads, queries, 1)
+    return np.asarray(column[:, :, 0].cpu().numpy())
+
+
+def _map(
+    prediction: Prediction,
+    query: Query,
+    attention: Attention,
+    direction: Direction,
+    token: int,
+    weights: np.ndarray,
+    head: int | None,
+) -> AttentionMap:
+    _, grid = _grids(attention, direction)
+    if head is not None and not 0 <= head < attention.heads:
+        held = "1 head" if attention.heads == 1 else f"{attention.heads} heads"
+        raise TraceError(f"There is no head {head}: layer {attention.name} has {held}, from 0.")
+    values = weights.mean(axis=0) if head is None else weights[head]
+    return AttentionMap(
+        layer=attention.name,
+        kind=attention.kind,
+        direction=direction,
+        head=head,
+        weights=np.ascontiguousarray(values.reshape(grid.size), dtype=np.float32),
+        grid=grid,
+        crop=prediction.people[query.person].crop,
+        query_token=token,
+        query=query,
+        heads=attention.heads,
+    )

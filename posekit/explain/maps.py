@@ -1,0 +1,197 @@
+"""One attention map on its token grid, and where it lies on the photo."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from posekit.errors import TraceError
+from posekit.explain.query import Query
+from posekit.geometry import Affine, Crop, TokenGrid
+
+Direction = Literal["row", "column"]
+Size = tuple[int, int]
+
+DIRECTION_WORDS: dict[str, str] = {"row": "looks at", "column": "is looked at by"}
+"""Plain words for the two directions: dependency (row) and affect (column) in the paper."""
+
+_MAX_SUPERSAMPLING = 16
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionMap:
+    """How one token attends (row) or is attended to (column), in one layer.
+
+    Attributes:
+        layer: name of the attention in the trace, such as ``encoder.3``.
+        kind: kind of attention, such as ``encoder``.
+        direction: ``row`` (what the query looks at; sums to 1) or ``column`` (what looks at it).
+        head: index of the head, None for the mean over heads.
+        weights: (rows, cols) float32, one attention weight per token.
+        grid: where the tokens of ``weights`` lie in the crop.
+        crop: where the crop lies in the photo.
+        query_token: index of the token asked about.
+        query: the question, in photo pixels.
+        heads: how many heads the layer has.
+        kept: share of the attention mass shown (1 unless cut by :meth:`keep_mass`).
+    """
+
+    layer: str
+    kind: str
+    direction: Direction
+    head: int | None
+    weights: np.ndarray
+    grid: TokenGrid
+    crop: Crop
+    query_token: int
+    query: Query
+    heads: int
+    kept: float = 1.0
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of the weights: 1 for a full row, anything for a column."""
+        return float(self.weights.sum(dtype=np.float64))
+
+    @property
+    def grid_to_photo(self) -> Affine:
+        """Token coordinates (column, row), centres at integers, to photo pixels."""
+        return self.crop.to_photo @ self.grid.to_input
+
+    @property
+    def token_centres(self) -> np.ndarray:
+        """(rows * cols, 2) token centres in photo pixels, row-major."""
+        return np.asarray(self.crop.to_photo.apply(self.grid.centres()))
+
+    def level(self, share: float) -> float:
+        """The largest weight such that the cells at or above it hold ``share`` of the mass.
+
+        It is what to threshold at, so that layers and models compare. Infinite when the share is 0.
+
+        Raises:
+            TraceError: share not within 0 to 1.
+        """
+        if not 0.0 <= share <= 1.0:
+            raise TraceError(f"A share of attention mass lies between 0 and 1, not {share!r}.")
+        if share == 0.0:
+            return math.inf
+        descending = np.sort(self.weights, axis=None)[::-1]
+        mass = np.cumsum(descending, dtype=np.float64)
+        last = int(np.searchsorted(mass, share * mass[-1], side="left"))
+        return float(descending[min(last, descending.size - 1)])
+
+    def isoline(self, share: float) -> float:
+        """The value whose contour runs between the cells that :meth:`keep_mass` keeps and the rest.
+
+        Half-way between the lightest kept cell and the heaviest other one; the level itself when
+        every cell is kept.
+        """
+        level = self.level(share)
+        below = self.weights[self.weights < level]
+        return (level + float(below.max())) / 2 if below.size else level
+
+    def keep_mass(self, share: float) -> AttentionMap:
+        """The smallest set of cells with that share of the mass, other cells 0; ties are kept.
+
+        Raises:
+            TraceError: share not within 0 to 1.
+        """
+        level = self.level(share)
+        weights = np.where(self.weights >= level, self.weights, np.float32(0.0))
+        return replace(self, weights=weights.astype(np.float32), kept=self.kept * share)
+
+    def on_photo(
+        self, size: Size | None = None, window: tuple[float, float, float, float] | None = None
+    ) -> np.ndarray:
+        """The map in photo pixels: (height, width) float32.
+
+        Bilinear between token centres, level from the outermost centres to the outer edges of
+        their cells, exactly 0 beyond. A value stays the weight of a cell; divided by the area of
+        a cell in photo pixels the map keeps its mass.
+
+        Args:
+            size: (height, width) of the result; None is one pixel for each of the photo's.
+            window: outer edges (left, top, right, bottom) of the part wanted, in photo pixels;
+                None is the whole photo, (-0.5, -0.5, width - 0.5, height - 0.5).
+        """
+        height, width = self.crop.photo_size
+        edges = window or (-0.5, -0.5, width - 0.5, height - 0.5)
+        drawn = size or (round(edges[3] - edges[1]), round(edges[2] - edges[0]))
+        return resample(self.weights, to_window(edges, drawn) @ self.grid_to_photo, drawn)
+
+    def on_crop(self) -> np.ndarray:
+        """The map in pixels of the crop, the picture the model saw: (height, width) float32."""
+        return resample(self.weights, self.grid.to_input, self.crop.size)
+
+
+def to_window(window: tuple[float, float, float, float], size: Size) -> Affine:
+    """Photo pixels to pixels of a picture of ``size`` (height, width) that shows ``window``.
+
+    Pixel centres are integers on both sides, so it is the outer edges that coincide.
+    """
+    left, top, right, bottom = window
+    sx, sy = size[1] / (right - left), size[0] / (bottom - top)
+    return Affine.scaling((sx, sy), (-sx * left - 0.5, -sy * top - 0.5))
+
+
+def resample(weights: np.ndarray, to_target: Affine, size: Size) -> np.ndarray:
+    """Draw a grid of values on a picture.
+
+    Args:
+        weights: (rows, cols) values at token centres.
+        to_target: token coordinates (column, row) to pixels of the picture.
+        size: (height, width) of the picture.
+
+    Returns:
+        (height, width) float32, bilinear, 0 outside the outer edges of the cells.
+    """
+    picture = np.zeros(size, dtype=np.float32)
+    rows, cols = weights.shape
+    edges = np.array(
+        [[-0.5, -0.5], [cols - 0.5, -0.5], [-0.5, rows - 0.5], [cols - 0.5, rows - 0.5]]
+    )
+    corners = to_target.apply(edges)
+    # Only the rectangle the grid touches is worth computing: a person is often a part of the photo.
+    x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 1, (size[1], size[0]))
+    if x0 >= x1 or y0 >= y1:
+        return picture
+    # Cells smaller than a pixel would be skipped by point sampling: sample finer, then average.
+    # Four samples a cell also see the half cells along the border.
+    coarse = to_target.scale < 1.0
+    finer = min(_MAX_SUPERSAMPLING, math.ceil(4.0 / to_target.scale)) if coarse else 1
+    offset = (finer - 1) / 2
+    to_fine = Affine.scaling((finer, finer), (offset - finer * x0, offset - finer * y0))
+    patch = _sample(weights, to_fine @ to_target, ((y1 - y0) * finer, (x1 - x0) * finer))
+    if finer > 1:
+        patch = cv2.resize(patch, (int(x1 - x0), int(y1 - y0)), interpolation=cv2.INTER_AREA)
+    picture[y0:y1, x0:x1] = patch
+    return picture
+
+
+def _sample(weights: np.ndarray, to_patch: Affine, size: Size) -> np.ndarray:
+    """Point samples of the replicate-padded grid at every pixel of a patch, 0 off the grid."""
+    rows, cols = weights.shape
+    height, width = (int(side) for side in size)
+    padded = cv2.copyMakeBorder(
+        np.ascontiguousarray(weights, dtype=np.float32), 1, 1, 1, 1, cv2.BORDER_REPLICATE
+    )
+    to_grid = to_patch.inverse().matrix
+    to_padded = to_grid + np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    patch = cv2.warpAffine(
+        padded,
+        to_padded,
+        (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    x, y = np.arange(width)[None, :], np.arange(height)[:, None]
+    column = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
+    row = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
+    inside = (column >= -0.5) & (column < cols - 0.5) & (row >= -0.5) & (row < rows - 0.5)
+    return np.where(inside, patch, np.float32(0.0))

@@ -1,0 +1,72 @@
+"""A few numbers that say where a map's attention lies and how concentrated it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posekit.errors import TraceError
+from posekit.explain.maps import AttentionMap
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+
+
+@dataclass(frozen=True)
+class MapNumbers:
+    """Measured on the token grid, so that no picture is needed.
+
+    Attributes:
+        mass_in_box: share of the mass on tokens whose centre lies in the person's box, 0 to 1.
+        mass_in_other_boxes: share on tokens in another person's box and outside this one's.
+        entropy_nats: entropy of the map scaled to sum 1; ``log(tokens)`` when it is uniform.
+        entropy_share: entropy divided by ``log(tokens)``: 0 is one token, 1 is uniform.
+        peak_distance_px: distance in photo pixels from the query to the heaviest token's centre.
+        peak_point: that centre, (x, y) in photo pixels.
+    """
+
+    mass_in_box: float
+    mass_in_other_boxes: float
+    entropy_nats: float
+    entropy_share: float
+    peak_distance_px: float
+    peak_point: tuple[float, float]
+
+    @property
+    def mass_outside(self) -> float:
+        """Share of the mass in nobody's box, 0 to 1."""
+        return max(0.0, 1.0 - self.mass_in_box - self.mass_in_other_boxes)
+
+
+def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
+    """The numbers of one map; a column is scaled to sum 1 first.
+
+    Raises:
+        TraceError: the map holds no attention at all.
+    """
+    weights = attention.weights.ravel().astype(np.float64)
+    total = weights.sum()
+    if not total > 0.0:
+        raise TraceError("This map holds no attention: keep a larger share of the mass.")
+    share = weights / total
+    centres = attention.token_centres
+    mine = attention.query.person
+    in_box = np.asarray(prediction.people[mine].box.contains(centres))
+    in_others = np.zeros_like(in_box)
+    for index, person in enumerate(prediction.people):
+        if index != mine:
+            in_others |= np.asarray(person.box.contains(centres))
+    positive = share[share > 0.0]
+    entropy = max(0.0, float(-(positive * np.log(positive)).sum()))
+    peak = centres[int(np.argmax(weights))]
+    return MapNumbers(
+        mass_in_box=min(1.0, float(share[in_box].sum())),
+        mass_in_other_boxes=min(1.0, float(share[in_others & ~in_box].sum())),
+        entropy_nats=entropy,
+        entropy_share=min(1.0, entropy / math.log(share.size)) if share.size > 1 else 0.0,
+        peak_distance_px=float(np.hypot(*(peak - np.asarray(attention.query.point)))),
+        peak_point=(float(peak[0]), float(peak[1])),
+    )

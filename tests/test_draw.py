@@ -1,0 +1,365 @@
+"""Pictures checked by their pixels, files by reading them back."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from posekit import draw
+from posekit.draw.legend import percent
+from posekit.errors import PoseKitError, TraceError
+from posekit.estimator import Estimator, Prediction
+from posekit.explain import Explanation, explain
+from posekit.geometry import Affine, Box, Crop
+from posekit.people import Person
+from posekit.skeleton import COCO17
+from tests.tiny_models import noise_photo, pose_model, tiny_model
+
+SECRET = "my-holiday-with-anna.jpg"
+
+
+@pytest.fixture(scope="module")
+def prediction() -> Prediction:
+    return Estimator(tiny_model()).predict(
+        noise_photo(180, 140, name=SECRET), [Box(30, 30, 80, 120)]
+    )
+
+
+@pytest.fixture(scope="module")
+def explanation(prediction: Prediction) -> Explanation:
+    return explain(prediction, prediction.people[0].box.centre)
+
+
+def someone(points: dict[str, tuple[float, float]]) -> Person:
+    keypoints, scores = np.zeros((17, 2)), np.zeros(17)
+    for name, point in points.items():
+        keypoints[COCO17.index(name)], scores[COCO17.index(name)] = point, 1.0
+    box = Box(10, 10, 180, 180)
+    return Person(box, keypoints, scores, Crop.of_box(box, (64, 48), (200, 200)))
+
+
+# --- skeleton ---------------------------------------------------------------------------------
+
+
+def test_sides_have_their_colours():
+    assert draw.keypoint_colour(COCO17, COCO17.index("left wrist")) == draw.LEFT
+    assert draw.keypoint_colour(COCO17, COCO17.index("right knee")) == draw.RIGHT
+    assert draw.keypoint_colour(COCO17, COCO17.index("nose")) == draw.MIDDLE
+    left, right = COCO17.index("left shoulder"), COCO17.index("right shoulder")
+    assert draw.limb_colour(COCO17, (left, right)) == draw.MIDDLE
+    assert draw.limb_colour(COCO17, (left, COCO17.index("left elbow"))) == draw.LEFT
+    assert draw.limb_colour(COCO17, (COCO17.index("nose"), right)) == draw.RIGHT
+
+
+def test_a_limb_is_drawn_between_its_keypoints():
+    blank = np.full((200, 200, 3), 128, dtype=np.uint8)
+    person = someone({"left elbow": (50, 60), "left wrist": (150, 160)})
+    drawn = draw.draw_skeleton(blank, [person], COCO17)
+    assert tuple(drawn[60, 50]) == draw.LEFT and tuple(drawn[160, 150]) == draw.LEFT
+    assert tuple(drawn[110, 100]) == draw.LEFT  # half-way along the limb
+    assert tuple(drawn[60, 150]) == (128, 128, 128)
+    assert (blank == 128).all()  # the photo itself is left alone
+    changed = (drawn != 128).any(axis=-1)
+    assert 0.005 < changed.mean() < 0.1
+
+
+def test_faint_and_lost_keypoints_are_left_out():
+    blank = np.full((200, 200, 3), 128, dtype=np.uint8)
+    person = someone({"left elbow": (50, 60), "left wrist": (150, 160)})
+    assert (draw.draw_skeleton(blank, [person], COCO17, min_score=1.1) == 128).all()
+    lost = replace(person, keypoints=np.full((17, 2), np.nan))
+    assert (draw.draw_skeleton(blank, [lost], COCO17) == 128).all()
+    far = replace(person, keypoints=np.full((17, 2), -1e9))
+    assert draw.draw_skeleton(blank, [far], COCO17).shape == blank.shape
+
+
+def test_people_are_drawn_where_a_scaled_picture_shows_them():
+    small = np.full((100, 100, 3), 128, dtype=np.uint8)
+    person = someone({"right hip": (121, 81)})
+    half = Affine.scaling((0.5, 0.5), (-0.25, -0.25))
+    drawn = draw.draw_skeleton(small, [person], COCO17, to_picture=half)
+    y, x = np.nonzero((drawn == draw.RIGHT).all(axis=-1))
+    assert (x.mean(), y.mean()) == pytest.approx((60.25, 40.25), abs=0.5)
+
+
+# --- overlay ----------------------------------------------------------------------------------
+
+
+def test_nothing_on_the_map_leaves_the_dimmed_photo():
+    pixels = noise_photo().pixels
+    zero = np.zeros(pixels.shape[:2])
+    plain = draw.overlay(pixels, zero, dim=0.4)
+    np.testing.assert_array_equal(plain, np.round(draw.dimmed(pixels, 0.4)).astype(np.uint8))
+    assert plain.mean() == pytest.approx(0.6 * pixels.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("name", draw.COLOUR_MAPS)
+def test_full_opacity_shows_the_colour_map_itself(name):
+    pixels = noise_photo().pixels
+    full = draw.overlay(pixels, np.ones(pixels.shape[:2]), colour_map=name, opacity=1.0)
+    assert (full == draw.colour_table(name)[255]).all()
+    assert draw.colour_table(name).shape == (256, 3)
+
+
+@pytest.mark.parametrize("name", ["viridis", "magma", "inferno", "cividis"])
+def test_even_colour_maps_grow_lighter_all_the_way(name):
+    light = draw.colour_table(name) @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(light) >= -1).all() and light[-1] - light[0] > 120
+
+
+def test_more_attention_never_hides_less_of_the_photo():
+    values = np.linspace(0, 1, 101, dtype=np.float32)
+    opacity = draw.opacity_of(values, 0.75)
+    assert opacity[0] == 0 and opacity[-1] == pytest.approx(0.75)
+    assert (np.diff(opacity) >= 0).all()
+
+
+def test_wrong_maps_are_refused():
+    pixels = noise_photo().pixels
+    with pytest.raises(PoseKitError, match="choose one of viridis"):
+        draw.overlay(pixels, np.zeros(pixels.shape[:2]), colour_map="jet")
+    with pytest.raises(ValueError, match="pixels"):
+        draw.overlay(pixels, np.zeros((3, 3)))
+
+
+def test_a_contour_runs_along_the_level():
+    blank = np.zeros((60, 60, 3), dtype=np.uint8)
+    y, x = np.mgrid[0:60, 0:60]
+    values = 30 - np.hypot(x - 30, y - 30)
+    drawn = draw.contour(blank, values, 10.0, line_width=1)
+    white = (drawn > 180).all(axis=-1)
+    assert white.sum() > 60
+    assert np.abs(np.hypot(x - 30, y - 30)[white] - 20).max() < 2
+    assert (blank == 0).all()
+    assert (draw.contour(blank, values, np.inf) == 0).all()
+
+
+# --- scale and legend -------------------------------------------------------------------------
+
+
+def test_own_scale_reaches_one_and_says_what_one_is(explanation):
+    for one, whole in zip(draw.scaled(explanation.maps), explanation.maps, strict=True):
+        assert one.map.weights.max() == pytest.approx(1)
+        assert [text for _, text in one.ticks] == [
+            "0%",
+            percent(whole.weights.max() / 2),
+            percent(whole.weights.max()),
+        ]
+
+
+def test_shared_scale_keeps_the_ratio_of_maps(explanation):
+    shared = draw.scaled(explanation.maps, "shared")
+    top = max(one.weights.max() for one in explanation.maps)
+    for one, whole in zip(shared, explanation.maps, strict=True):
+        np.testing.assert_allclose(one.map.weights, whole.weights / top, rtol=1e-6)
+        assert one.ticks == shared[0].ticks
+
+
+def test_mass_scale_ranks_cells_by_the_mass_below_them():
+    rank = draw.mass_rank(np.array([[0.1, 0.4], [0.4, 0.1]], dtype=np.float32))
+    np.testing.assert_allclose(rank, [[0.2, 1.0], [1.0, 0.2]], atol=1e-6)
+    assert (draw.mass_rank(np.zeros((2, 2), dtype=np.float32)) == 0).all()
+
+
+def test_mass_scale_agrees_with_keep_mass(explanation):
+    """The cells above 1 - s hold about s of the mass: the very set keep_mass keeps."""
+    one = explanation.maps[2]
+    rank = draw.scaled([one], "mass")[0].map.weights
+    for share in (0.2, 0.5, 0.8):
+        assert ((rank > 1 - share + 1e-6) <= (one.keep_mass(share).weights > 0)).all()
+
+
+def test_the_legend_says_model_layer_head_scale_and_grid(explanation, prediction):
+    model = prediction.model
+    text = draw.legend(explanation.maps[2], model)
+    assert text == (
+        "Tiny-TransPose (untrained) · encoder layer 3 · looks at (row) · mean of 4 heads · "
+        "grid 8 × 6 · scaled to its own maximum"
+    )
+    column = explain(prediction, explanation.query, direction="column", head=1).maps[0]
+    text = draw.legend(column.keep_mass(0.5), model, scale="shared")
+    assert "is looked at by (column) · head 2 of 4" in text
+    assert "one scale for all maps shown, heaviest 50% of mass" in text
+    trained = pose_model(model.module, (64, 48), kind="file")
+    assert "untrained" not in draw.legend(column, trained)
+    with pytest.raises(PoseKitError, match="own, shared, mass"):
+        draw.legend(column, model, scale="log")  # type: ignore[arg-type]
+
+
+def test_percentages_keep_two_digits():
+    assert [percent(v) for v in (0, 0.5, 0.0132, 0.000326, 1)] == [
+        "0%",
+        "50%",
+        "1.3%",
+        "0.033%",
+        "100%",
+    ]
+
+
+# --- figure -----------------------------------------------------------------------------------
+
+
+def rendered(figure) -> np.ndarray:
+    buffer = io.BytesIO()
+    draw.save_png(figure, buffer)
+    return np.asarray(Image.open(io.BytesIO(buffer.getvalue())))
+
+
+def texts(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.texts)
+
+
+def test_the_figure_has_a_panel_a_layer_with_its_legend_and_bar(explanation):
+    figure = draw.draw_explanation(explanation)
+    assert len(figure.axes) == 1 + 3 * 2  # photo, and for each layer a map and its colour bar
+    words = texts(figure)
+    for layer in (1, 2, 3):
+        assert f"encoder layer {layer}" in words
+    for needed in ("looks at", "mean of 4 heads", "grid 8 × 6", "own maximum", "entropy", "box"):
+        assert needed in words
+    assert "random weights" in words
+    assert SECRET not in words
+    picture = rendered(figure)
+    assert picture.ndim == 3 and picture.std() > 20
+
+
+@pytest.mark.parametrize("direction", ["row", "column"])
+def test_no_text_of_the_figure_runs_into_the_next_panel(prediction, direction):
+    explanation = explain(prediction, "right shoulder", direction=direction, head=1)
+    figure = draw.draw_explanation(explanation, scale="shared", keep=0.8)
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.canvas.get_width_height()
+    boxes = [text.get_window_extent(renderer) for text in figure.texts]
+    for bar in (axes for axes in figure.axes if axes.axison):
+        boxes += [label.get_window_extent(renderer) for label in bar.get_xticklabels()]
+    for n, box in enumerate(boxes):
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+        assert not any(box.overlaps(other) for other in boxes[n + 1 :])
+
+
+def test_the_star_stands_at_the_query(explanation):
+    figure = draw.draw_explanation(explanation)
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    assert len(stars) == 4
+    for one in stars:
+        assert one.get_xydata()[0] == pytest.approx(explanation.query.point)
+
+
+def test_the_person_view_is_the_part_the_model_saw(explanation, prediction):
+    figure = draw.draw_explanation(explanation, view="person")
+    left, right = figure.axes[0].get_xlim()
+    one = explanation.maps[0]
+    x0, x1 = one.grid_to_photo.apply([(-0.5, 0), (5.5, 0)])[:, 0]
+    assert left == pytest.approx(max(-0.5, x0), abs=1) and right == pytest.approx(
+        min(139.5, x1), abs=1
+    )
+
+
+@pytest.mark.parametrize("scale", ["own", "shared", "mass"])
+@pytest.mark.parametrize("direction", ["row", "column"])
+def test_every_scale_and_direction_draws(prediction, scale, direction):
+    one = explain(prediction, "nose", direction=direction, layers=[0])
+    figure = draw.draw_explanation(one, scale=scale, colour_map="viridis", contour_share=None)
+    assert rendered(figure).std() > 20
+
+
+def test_bad_options_are_refused_before_drawing(explanation):
+    with pytest.raises(PoseKitError, match="colour map"):
+        draw.draw_explanation(explanation, colour_map="rainbow")
+    with pytest.raises(PoseKitError, match="scale"):
+        draw.draw_explanation(explanation, scale="log")  # type: ignore[arg-type]
+    with pytest.raises(TraceError, match="share"):
+        draw.draw_explanation(explanation, keep=1.5)
+
+
+def test_figures_can_be_drawn_in_threads_and_pyplot_is_not_touched(prediction):
+    explanation = explain(prediction, "nose", layers=[0])
+    expected = rendered(draw.draw_explanation(explanation))
+    found: list[np.ndarray] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(rendered(draw.draw_explanation(explanation))))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3 and all(np.array_equal(one, expected) for one in found)
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or not pyplot.get_fignums()
+
+
+def test_the_outline_shows_even_when_one_cell_holds_half(explanation):
+    weights = np.full((8, 6), 0.2 / 47, dtype=np.float32)
+    weights[4, 3] = 0.8
+    peaked = replace(explanation.maps[0], weights=weights)
+    assert peaked.isoline(0.5) == pytest.approx((0.8 + 0.2 / 47) / 2)
+    figure = draw.draw_explanation(replace(explanation, maps=(peaked,)))
+    lines = figure.axes[1].collections
+    ends = np.concatenate([path.vertices for line in lines for path in line.get_paths()])
+    x, y = peaked.grid_to_photo.apply((3, 4))
+    assert len(ends) > 8
+    assert np.abs(ends - (x, y)).max() < peaked.grid_to_photo.scale  # within one cell
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_a_png_says_what_it_shows_and_not_whose_photo(explanation, tmp_path):
+    path = tmp_path / "picture.png"
+    draw.save_png(draw.draw_explanation(explanation), path, explanation=explanation)
+    with Image.open(path) as picture:
+        text = dict(picture.text)
+        assert not picture.getexif()
+    assert text["Software"].startswith("PoseKit ")
+    assert text["Model"] == "tiny"
+    assert text["Layer"] == "encoder.1, encoder.2, encoder.3"
+    assert "grid 8 × 6" in text["Description"]
+    what = json.loads(text["PoseKit"])
+    assert what["direction"] == "row" and what["trained"] is False
+    assert b"holiday" not in path.read_bytes()
+
+
+def test_a_png_of_one_map_names_that_layer(explanation):
+    buffer = io.BytesIO()
+    one = explanation.layer("encoder.2")
+    pixels = draw.overlay(explanation.prediction.photo.pixels, one.on_photo())
+    draw.save_png(pixels, buffer, explanation=explanation, shown=one)
+    picture = Image.open(io.BytesIO(buffer.getvalue()))
+    assert picture.text["Layer"] == "encoder.2"
+    np.testing.assert_array_equal(np.asarray(picture), pixels)
+
+
+def test_an_npz_places_every_raw_map_on_the_photo(explanation, prediction, tmp_path):
+    path = tmp_path / "maps.npz"
+    draw.save_npz(explanation, path)
+    assert path.exists()
+    with np.load(path, allow_pickle=False) as kept:
+        assert kept["weights"].dtype == np.float32
+        np.testing.assert_array_equal(kept["weights"], [one.weights for one in explanation.maps])
+        assert kept["layers"].tolist() == ["encoder.1", "encoder.2", "encoder.3"]
+        np.testing.assert_array_equal(
+            kept["grid_to_photo"], [one.grid_to_photo.matrix for one in explanation.maps]
+        )
+        # The affine alone leads from the heaviest cell to its place on the photo.
+        row, column = divmod(int(kept["query_token"][0]), 6)
+        centre = kept["grid_to_photo"][0] @ [column, row, 1]
+        cell = explanation.maps[0].grid_to_photo.scale
+        assert np.abs(centre - kept["query_point"]).max() <= cell / 2 + 1e-6
+        assert kept["query_person"] == 0 and kept["query_keypoint"] == -1
+        assert kept["keypoint_names"].tolist() == list(COCO17.keypoints)
+        np.testing.assert_array_equal(kept["keypoints"], prediction.people[0].keypoints)
+        assert kept["box"].tolist() == [30, 30, 80, 120]
+        assert kept["photo_size"].tolist() == [180, 140]
+        assert json.loads(str(kept["metadata"]))["model"] == "tiny"
+    assert b"holiday" not in path.read_bytes()
+    draw.save_npz(explanation, tmp_path / "no-suffix")
+    assert (tmp_path / "no-suffix").exists()
