@@ -7,7 +7,7 @@ shift before the crop's border shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,16 @@ class Canvases:
             self.keypoints.to(device),
             self.labelled.to(device),
             self.extent.to(device),
+        )
+
+    @staticmethod
+    def join(parts: Sequence[Canvases]) -> Canvases:
+        """Several data sets of one skeleton as one."""
+        return Canvases(
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.keypoints for part in parts]),
+            torch.cat([part.labelled for part in parts]),
+            torch.cat([part.extent for part in parts]),
         )
 
 

@@ -42,6 +42,7 @@ class Recipe:
         decay: weight decay.
         average: decay of the moving average of the weights, which is what is kept.
         bf16: mixed precision.
+        scenes: rendered people mixed into the photographs.
         seed: of the weights, the order of the people and the augmentation.
     """
 
@@ -52,6 +53,7 @@ class Recipe:
     decay: float = 1e-4
     average: float = 0.999
     bf16: bool = True
+    scenes: int = 0
     seed: int = 22
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -1,0 +1,86 @@
+"""From a training run to a checkpoint with its model card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from posekit.checkpoint import save_safetensors
+from posekit.data.lsp import HELD_OUT
+from posekit.errors import WeightsError
+from posekit.evaluation import PCK
+from posekit.training.loop import CHECKPOINT
+from posekit.training.recipe import Recipe
+from posekit.zoo import entry
+
+HELD_OUT_NAME = f"LSPET, {HELD_OUT} photographs kept out of training"
+
+
+def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> Path:
+    """Write the averaged weights of a run as half-precision safetensors, with a first model card.
+
+    Args:
+        run: folder of the run.
+        recipe: what was trained.
+        folder: where ``<model>.safetensors`` and ``<model>.json`` go.
+        people: how many photographs were trained on, besides the recipe's scenes.
+        data: what the photographs are, in words.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        WeightsError: the folder holds no run.
+    """
+    path = run / CHECKPOINT
+    if not path.exists():
+        raise WeightsError(f"{run} holds no training run.")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model = entry(recipe.model).build()
+    model.load_state_dict(state["average"])
+    weights = save_safetensors(model, folder / f"{recipe.model}.safetensors", half=True)
+    seen = 0
+    for step in range(state["step"]):
+        seen += recipe.stage_at(step).batch
+    people_and_scenes = people + recipe.scenes
+    rendered = f" and {recipe.scenes:,} rendered scenes" if recipe.scenes else ""
+    card = {
+        "trained_on": f"{people:,} photographs of {data}{rendered}, from random weights",
+        "measured": {},
+        "training": {
+            "steps": state["step"],
+            "epochs": round(seen / people_and_scenes, 1),
+            "recipe": dataclasses.asdict(recipe),
+        },
+    }
+    write_card(weights, card)
+    return weights
+
+
+def write_card(weights: Path, changes: dict[str, Any]) -> Path:
+    """Update the model card beside a checkpoint; what ``changes`` does not name stays."""
+    path = weights.with_suffix(".json")
+    card = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(card | changes, indent=2) + "\n", "utf-8")
+    return path
+
+
+def add_measurement(weights: Path, data: str, score: PCK, command: str) -> Path:
+    """Put a measured PCK into the card, with the command that measured it."""
+    path = weights.with_suffix(".json")
+    card = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    measured = card.get("measured", {}) | {data: {"PCK@0.2": score.mean}}
+    details = card.get("measured_details", {}) | {
+        data: {
+            "command": command,
+            "people": score.people,
+            "keypoints": score.keypoints,
+            "boxes": "around the labelled keypoints",
+            "per keypoint": score.per_keypoint,
+        }
+    }
+    return write_card(weights, {"measured": measured, "measured_details": details})
