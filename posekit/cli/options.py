@@ -1,0 +1,105 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posekit.cli.output import remark
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.geometry import Box
+    from posekit.zoo import PoseModel
+
+DEFAULT_MODEL = "transpose-r-small"
+
+PhotoArgument = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, BMP, GIF or TIFF.")]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="One of `posekit models`.")]
+WeightsOption = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        help="auto, shipped, official (downloads), random, or a .safetensors or .pth file.",
+    ),
+]
+BoxOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X,Y,W,H",
+        help="A person's box in pixels of the photo; repeat it for more people. "
+        "Without it one person fills the photo.",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+FlipOption = Annotated[
+    bool, typer.Option("--flip-test", help="Average with the mirrored photo: better, half as fast.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_numbers(text: str, count: int, form: str) -> tuple[float, ...]:
+    """``"12,34.5"`` as that many numbers; anything else is wrong usage."""
+    try:
+        values = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != count:
+        raise typer.BadParameter(f"{text!r} is not {form}.")
+    return values
+
+
+def read_boxes(boxes: list[str] | None) -> list[Box] | None:
+    """``X,Y,W,H`` texts as boxes; None when there are none.
+
+    Raises:
+        BoxError: a box without area.
+    """
+    from posekit.geometry import Box
+
+    if not boxes:
+        return None
+    return [Box(*read_numbers(box, 4, "a box X,Y,W,H in pixels")) for box in boxes]
+
+
+def check_out(out: Path | None, *suffixes: str) -> None:
+    """Refuse an output file that cannot be written, before any work is done."""
+    if out is None:
+        return
+    if out.suffix.lower() not in suffixes:
+        raise typer.BadParameter(f"--out writes {' or '.join(suffixes)}, not {out.name!r}.")
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"the folder {str(out.parent)!r} does not exist.")
+
+
+def load_model(name: str, weights: str, device: str) -> PoseModel:
+    """The model, with a remark when its weights are random."""
+    from posekit.zoo import load
+
+    model = load(name, weights=weights, device=device)
+    if not model.trained:
+        remark(model.card["status"])
+    return model
+
+
+def find_people(
+    photo: Path,
+    model: str,
+    weights: str,
+    boxes: list[str] | None,
+    device: str,
+    *,
+    flip_test: bool,
+    record: bool,
+) -> Prediction:
+    """Read the photo, load the model, find the people."""
+    from posekit.estimator import Estimator
+    from posekit.photo import read_photo
+
+    chosen = read_boxes(boxes)
+    picture = read_photo(photo)
+    estimator = Estimator(load_model(model, weights, device), flip_test=flip_test)
+    return estimator.predict(picture, chosen, record=record)

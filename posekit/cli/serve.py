@@ -1,0 +1,30 @@
+"""``posekit serve``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from posekit.cli.options import DEFAULT_MODEL, DeviceOption, ModelOption
+from posekit.errors import PoseKitError
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", help="0.0.0.0 lets other machines in.", envvar="HOST")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, envvar="PORT")] = 7860,
+    model: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+) -> None:
+    """Serve the page until Ctrl-C."""
+    from app.server import serve as serve_page
+
+    try:
+        serve_page(host, port, device=device, model=model)
+    except OSError as error:
+        raise PoseKitError(
+            f"The page cannot be served at {host}:{port}; if another program has that port, choose "
+            "another one with --port."
+        ) from error

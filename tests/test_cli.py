@@ -1,0 +1,268 @@
+"""The command line as a user types it: results, files, exit codes and the one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import posekit
+from posekit import zoo
+from posekit.cli import app
+from posekit.weights import read_metadata, read_state_dict, save_safetensors
+from tests.tiny_models import noise_photo
+
+SMALL = "transpose-r-small"
+KEYPOINTS = zoo.entry(SMALL).skeleton.keypoints
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a photo, and a checkpoint of the small model in ``checkpoints``."""
+    folder = tmp_path_factory.mktemp("cli")
+    Image.fromarray(noise_photo(200, 150).pixels).save(folder / "photo.png")
+    module = zoo.build(zoo.entry(SMALL))
+    path = save_safetensors(module, folder / "checkpoints" / f"{SMALL}.safetensors")
+    path.with_suffix(".json").write_text('{"measured": {"kept out": {"PCK@0.2": 71.5}}}')
+    return folder
+
+
+@pytest.fixture
+def posekit_(home: Path, monkeypatch: pytest.MonkeyPatch):
+    """Runs ``posekit`` with the given words, inside ``home``, and checks the exit code."""
+    monkeypatch.setenv("POSEKIT_CHECKPOINTS", str(home / "checkpoints"))
+    monkeypatch.setenv("POSEKIT_CACHE", str(home / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(home)
+    torch.set_num_threads(1)
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, list(words))
+        assert result.exit_code == code, (result.output, result.exception)
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return run
+
+
+def sentence(result: Result) -> str:
+    """What a refusal said: one line on standard error, nothing on standard output."""
+    assert result.stdout == ""
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("posekit: ") and line.endswith((".", "?"))
+    return line.removeprefix("posekit: ")
+
+
+def test_models_tells_what_is_trained(posekit_) -> None:
+    lines = posekit_("models").stdout.splitlines()
+    assert lines[0].split()[:3] == ["NAME", "WEIGHTS", "HERE"]
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert list(rows) == posekit.list_models()
+    assert "shipped" in rows[SMALL] and "PCK@0.2 71.5 on kept out, measured by us" in rows[SMALL]
+    assert "none: untrained" in rows["transpose-r-a3"] and "5.2 M" in rows["transpose-r-a3"]
+    assert "AP 71.7 on COCO val2017, in the paper" in rows["transpose-r-a3"]
+
+
+def test_models_as_json_are_the_cards(posekit_) -> None:
+    cards = json.loads(posekit_("models", "transpose-r-*", "--json").stdout)
+    assert [card["name"] for card in cards] == posekit.list_models("transpose-r-*")
+    assert [card["trained"] for card in cards] == [True, False, False]
+    assert "No model matches 'x*'" in sentence(posekit_("models", "x*", code=1))
+
+
+def test_predict_prints_every_keypoint(posekit_) -> None:
+    lines = posekit_("predict", "photo.png", "--device", "cpu").stdout.splitlines()
+    assert len(lines) == 1 + len(KEYPOINTS)
+    for name, line in zip(KEYPOINTS, lines[1:], strict=True):
+        assert re.fullmatch(rf"0 +{name} +-?[\d.]+ +-?[\d.]+ +-?[\d.]+", line)
+
+
+def test_predict_writes_json_and_a_picture(posekit_, home: Path) -> None:
+    boxes = ["--box", "10,20,60,120", "--box", "70,10,70.5,150"]
+    done = posekit_("predict", "photo.png", *boxes, "--json", "--out", "pose.png", "--flip-test")
+    result = json.loads(done.stdout)
+    assert result["photo_size"] == [200, 150]
+    assert result["trained"] is True and result["model"] == SMALL
+    assert [person["box"] for person in result["people"]] == [
+        [10, 20, 60, 120],
+        [70, 10, 70.5, 150],
+    ]
+    for person in result["people"]:
+        assert [k["name"] for k in person["keypoints"]] == list(KEYPOINTS)
+    with Image.open(home / "pose.png") as picture:
+        assert picture.size == (150, 200)
+
+
+def test_predict_and_python_agree(posekit_, home: Path) -> None:
+    done = json.loads(posekit_("predict", "photo.png", "--box", "10,20,60,120", "--json").stdout)
+    model = posekit.load(SMALL, device="cpu")
+    prediction = posekit.Estimator(model).predict(
+        posekit.read_photo(home / "photo.png"), [posekit.Box(10, 20, 60, 120)], record=False
+    )
+    found = [[k["x"], k["y"]] for k in done["people"][0]["keypoints"]]
+    np.testing.assert_allclose(found, prediction.people[0].keypoints, atol=1e-3)
+
+
+def test_explain_prints_a_line_for_every_layer(posekit_) -> None:
+    lines = posekit_("explain", "photo.png", "-k", "left wrist").stdout.splitlines()
+    assert lines[0] == "Left wrist looks at:"
+    assert [line.split()[0] for line in lines[2:]] == ["encoder.1", "encoder.2", "encoder.3"]
+    assert all("nats" in line and "px away" in line for line in lines[2:])
+
+
+def test_explain_as_json_is_python_s_answer(posekit_, home: Path) -> None:
+    words = ["--point", "70.5,90", "--layer", "encoder.2", "--head", "1", "--direction", "column"]
+    result = json.loads(posekit_("explain", "photo.png", *words, "--json").stdout)
+    prediction = posekit.Estimator(posekit.load(SMALL, device="cpu")).predict(
+        posekit.read_photo(home / "photo.png")
+    )
+    explanation = posekit.explain(
+        prediction, (70.5, 90), layers=["encoder.2"], head=1, direction="column"
+    )
+    assert result["query_point"] == [70.5, 90.0]
+    assert (result["direction"], result["head"]) == ("column", 1)
+    (layer,) = result["layers"]
+    assert layer["layer"] == "encoder.2" and layer["grid"] == [24, 18]
+    assert layer["total"] == pytest.approx(explanation.maps[0].total, rel=1e-4)
+
+
+def test_explain_writes_a_picture_or_the_raw_maps(posekit_, home: Path) -> None:
+    posekit_("explain", "photo.png", "-k", "left wrist", "--out", "map.png")
+    with Image.open(home / "map.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 200
+        assert "left wrist" in picture.text["PoseKit"]  # type: ignore[attr-defined]
+    posekit_("explain", "photo.png", "-k", "left wrist", "--out", "map.npz")
+    with np.load(home / "map.npz") as arrays:
+        assert arrays["weights"].shape == (3, 24, 18)
+        np.testing.assert_allclose(arrays["weights"].sum((1, 2)), 1.0, atol=1e-4)
+
+
+def test_random_weights_are_announced(posekit_) -> None:
+    done = posekit_("predict", "photo.png", "--weights", "random", "--json")
+    assert done.stderr.startswith("posekit: Untrained: its weights are random")
+    assert json.loads(done.stdout)["trained"] is False
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict", "nothing.jpg"], "nothing.jpg"),
+        (["predict", "checkpoints/transpose-r-small.json"], "not a"),
+        (["predict", "photo.png", "-m", "transpose-r-smal"], "did you mean transpose-r-small"),
+        (["predict", "photo.png", "--device", "tpu"], "There is no device 'tpu'"),
+        (["predict", "photo.png", "--weights", "x.pth"], "There is no weights file 'x.pth'"),
+        (["predict", "photo.png", "--weights", "photo.png"], "photo.png is not a checkpoint"),
+        (["predict", "photo.png", "--box", "500,500,9,9"], "outside"),
+        (["predict", "photo.png", "--box", "1,1,0,9"], "box"),
+        (["explain", "photo.png", "-k", "left elbwo"], "no keypoint"),
+        (["explain", "photo.png", "--point", "9000,9000"], "outside"),
+        (["explain", "photo.png", "-k", "neck", "--head", "8"], "no head 8"),
+        (["explain", "photo.png", "-k", "neck", "--layer", "encoder.9"], "no layer 'encoder.9'"),
+        (["explain", "photo.png", "-k", "neck", "--person", "3"], "no person 3"),
+        (["weights", "download", SMALL], "no official weights"),
+        (["weights", "verify", "transpose-h-s"], "no weights of transpose-h-s on this machine"),
+    ],
+)
+def test_a_refusal_is_one_sentence_and_exit_code_1(posekit_, words: list[str], said: str) -> None:
+    assert said in sentence(posekit_(*words, code=1))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict"],
+        ["predict", "photo.png", "--box", "1,2,3"],
+        ["predict", "photo.png", "--box", "a,b,c,d"],
+        ["predict", "photo.png", "--out", "pose.pdf"],
+        ["predict", "photo.png", "--out", "no/such/folder/pose.png"],
+        ["explain", "photo.png"],
+        ["explain", "photo.png", "-k", "neck", "--point", "1,2"],
+        ["explain", "photo.png", "--point", "1"],
+        ["explain", "photo.png", "-k", "neck", "--direction", "up"],
+        ["weights", "convert", "a.pth", "b.bin", "-m", SMALL],
+        ["serve", "--port", "0"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(posekit_, words: list[str]) -> None:
+    assert posekit_(*words, code=2).stdout == ""
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(posekit_, home: Path) -> None:
+    (home / "taken.png").mkdir(exist_ok=True)
+    done = posekit_("explain", "photo.png", "-k", "neck", "--out", "taken.png", code=1)
+    assert sentence(done) == "'taken.png' cannot be written: Is a directory."
+
+
+def test_weights_list_names_every_file(posekit_) -> None:
+    files = json.loads(posekit_("weights", "list", "--json").stdout)
+    assert {file["model"] for file in files} == set(posekit.list_models())
+    assert [file["model"] for file in files if file["present"]] == [SMALL]
+    lines = posekit_("weights", "list").stdout.splitlines()
+    assert len(lines) == 1 + len(files)
+
+
+def test_weights_convert_and_verify(posekit_, home: Path) -> None:
+    state = zoo.entry(SMALL).build().state_dict()
+    torch.save(state, home / "trained.pth")
+    done = posekit_("weights", "convert", "trained.pth", "trained.safetensors", "-m", SMALL)
+    assert "trained.safetensors is ready" in done.stderr
+    converted = read_state_dict(home / "trained.safetensors")
+    assert all(torch.equal(state[name], converted[name]) for name in state)
+    assert read_metadata(home / "trained.safetensors")["model"] == SMALL
+    done = posekit_("weights", "verify", "trained.safetensors", "--model", SMALL)
+    assert f"{len(state)} tensors, all finite, fit TransPose-R-small" in done.stdout
+    posekit_("predict", "photo.png", "--weights", "trained.safetensors")
+    refused = posekit_("weights", "verify", "trained.safetensors", "-m", "transpose-r-a3", code=1)
+    assert "they know 14 keypoints" in sentence(refused)
+    wrong = ["--sha256", "0" * 64]
+    refused = posekit_("weights", "verify", "trained.safetensors", *wrong, code=1)
+    assert "not what it should be" in sentence(refused)
+
+
+def test_weights_verify_looks_at_the_shipped_file(posekit_) -> None:
+    assert "fit TransPose-R-small" in posekit_("weights", "verify", SMALL).stdout
+
+
+def test_serve_on_a_taken_port_is_one_sentence(posekit_) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = posekit_("serve", "--port", str(port), "--device", "cpu", code=1)
+    assert f"cannot be served at 127.0.0.1:{port}" in sentence(done)
+
+
+def test_the_program_starts_fast_and_stays_quiet(home: Path) -> None:
+    """As a real process: --help without torch, and no traceback in what a refusal prints."""
+    root = Path(posekit.__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    code = (
+        "import sys; from posekit.cli import app\n"
+        "try: app(['--help'])\n"
+        "finally: print('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0 and done.stderr.strip() == "False"
+    assert all(name in done.stdout for name in ("models", "predict", "explain", "weights", "serve"))
+    done = subprocess.run(
+        [sys.executable, "-c", "from posekit.cli import app; app(['predict', 'no.jpg'])"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=home,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("posekit: ") and len(done.stderr.splitlines()) == 1
