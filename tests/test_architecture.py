@@ -1,0 +1,136 @@
+"""The floor plan, held: what may import what, how long a file gets, and what no file may name."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = sorted((ROOT / "posekit").rglob("*.py"))
+PAGE = sorted((ROOT / "app").rglob("*.py"))
+IGNORED = {".git", ".venv", ".hypothesis", ".benchmarks", "__pycache__", "build", "dist", "runs"}
+TEXT = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".sh", ".js", ".css", ".html", ".json", ""}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of everything a file imports, at its top or inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", CORE, ids=relative)
+def test_the_core_knows_nothing_of_the_page(path: Path) -> None:
+    allowed = {"app"} if relative(path) == "posekit/cli/serve.py" else set()
+    forbidden = {"app", "gradio", "gradio_client", "fastapi", "starlette"} - allowed
+    assert not imported(path) & forbidden
+
+
+def test_the_core_runs_without_gradio() -> None:
+    code = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "import posekit, posekit.cli\n"
+        "[getattr(posekit, name) for name in posekit.__all__]\n"
+        "posekit.list_models()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("path", PAGE, ids=relative)
+def test_the_page_does_not_compute_with_torch(path: Path) -> None:
+    assert "torch" not in imported(path)
+
+
+@pytest.mark.parametrize("path", [*CORE, *PAGE], ids=relative)
+def test_a_file_holds_one_idea(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+def files() -> list[Path]:
+    """What belongs to the repository: without what tools and runs leave in it."""
+
+    def kept(path: Path) -> bool:
+        parts = path.relative_to(ROOT).parts
+        left_by_tools = any(part in IGNORED or part.endswith("_cache") for part in parts)
+        return path.is_file() and not left_by_tools
+
+    return [path for path in sorted(ROOT.rglob("*")) if kept(path)]
+
+
+def test_no_file_names_a_folder_that_users_do_not_have() -> None:
+    """Outside tests and .ci nothing may point beside the repository or into one machine."""
+    pattern = re.compile(r"\.\./shared|/w[o]rk/|/h[o]me/(?!posekit)|/tmp/[a-z]")
+    found = [
+        f"{relative(path)}: {hit[0]}"
+        for path in files()
+        if path.suffix in TEXT and path.relative_to(ROOT).parts[0] not in ("tests", ".ci")
+        for hit in [pattern.search(path.read_text("utf-8", errors="ignore"))]
+        if hit
+    ]
+    assert found == []
+
+
+def test_nothing_heavy_but_checkpoints_is_kept() -> None:
+    heavy = [
+        relative(path)
+        for path in files()
+        if path.relative_to(ROOT).parts[0] != "checkpoints" and path.stat().st_size > 2 * 2**20
+    ]
+    assert heavy == []
+
+
+def test_the_pinned_requirements_cover_the_declared_ones() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    runtime = pinned("requirements.txt")
+    assert set(map(normal, project["dependencies"])) <= runtime
+    extras = project["optional-dependencies"]
+    tools = {normal(line) for line in [*extras["test"], *extras["dev"]]} - {"posekit"}
+    assert tools <= pinned("requirements-dev.txt")
+
+
+PACKAGED_AS = {"cv2": "opencv-python-headless", "PIL": "pillow"}
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = set(map(normal, project["dependencies"]))
+    own = {"posekit", "app", "tests", "benchmarks", *sys.stdlib_module_names}
+
+    def used(paths: list[Path]) -> set[str]:
+        names = {name for path in paths for name in imported(path)} - own
+        return {PACKAGED_AS.get(name, normal(name)) for name in names}
+
+    assert used([*CORE, *PAGE]) <= declared
+    tools = set(map(normal, project["optional-dependencies"]["test"])) | {"gradio-client"}
+    checks = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    assert used(checks) <= declared | tools
+
+
+def normal(requirement: str) -> str:
+    name = re.match(r"[\w.-]+", requirement)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
+
+
+def pinned(file: str) -> set[str]:
+    lines = (ROOT / file).read_text("utf-8").splitlines()
+    wanted = [line for line in lines if line and line[0] not in "#-"]
+    assert all(re.match(r"[\w.-]+==[\w.]+(;|$)", line) for line in wanted), file
+    return {normal(line) for line in wanted}
