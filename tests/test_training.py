@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from posekit.checkpoint import read_state_dict
 from posekit.data.augment import NONE, Augmentation, augment
@@ -24,13 +28,16 @@ from posekit.evaluation import PCK
 from posekit.models import transpose as tp
 from posekit.photo import Photo, read_photo
 from posekit.skeleton import LSP14
+from posekit.training.engine import start_engine
 from posekit.training.export import add_measurement, export
+from posekit.training.heatmaps import HeatmapTask
 from posekit.training.loop import Trainer
 from posekit.training.recipe import Recipe, Stage, read_recipe
 from posekit.zoo import ModelEntry, entry
 
 TINY = tp.TransPoseConfig("resnet", 8, 32, 32, 2, 2, keypoints=14, input_size=(64, 48), dropout=0.0)
 STAGES = (Stage((64, 48), 6, 4, 1.0), Stage((96, 72), 4, 4, 1.5))
+RECIPE = Recipe("tiny", STAGES, warm_up=2, bf16=False)
 
 
 def tiny_entry() -> ModelEntry:
@@ -58,9 +65,18 @@ def people() -> Canvases:
     return make_canvases(dots(12))
 
 
-def trainer(people: Canvases, folder: Path, recipe: Recipe | None = None) -> Trainer:
-    recipe = recipe or Recipe("tiny", STAGES, warm_up=2, bf16=False)
-    return Trainer(tiny_entry(), recipe, people, people, folder, torch.device("cpu"))
+@pytest.fixture(scope="module")
+def fabric() -> Fabric:
+    return start_engine("cpu")
+
+
+@pytest.fixture
+def trainer(people: Canvases, tmp_path: Path, fabric: Fabric) -> Callable[..., Trainer]:
+    def make(folder: str = "run", recipe: Recipe = RECIPE) -> Trainer:
+        task = HeatmapTask(tiny_entry(), people, people, recipe.augmentation)
+        return Trainer(task, recipe, tmp_path / folder, fabric)
+
+    return make
 
 
 def test_canvas_keeps_keypoints_on_their_pixels(people: Canvases) -> None:
@@ -125,15 +141,43 @@ def test_augmentation_depends_on_the_generator_alone(people: Canvases) -> None:
     assert draw(1).min() >= 0 and draw(1).max() <= 1
 
 
-def test_resumed_training_equals_uninterrupted_training(people: Canvases, tmp_path: Path) -> None:
-    whole = trainer(people, tmp_path / "whole")
+def test_a_shared_batch_makes_the_crops_one_process_would_make(people: Canvases) -> None:
+    def draw(share: slice) -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(5)
+        return list(
+            augment(
+                people,
+                torch.arange(8),
+                LSP14,
+                (64, 48),
+                generator,
+                Augmentation(),
+                share=share,
+            )
+        )
+
+    whole = draw(slice(None))
+    parts = zip(draw(slice(0, 4)), draw(slice(4, 8)), strict=True)
+    for one, (a, b) in zip(whole, parts, strict=True):
+        torch.testing.assert_close(torch.cat([a, b]), one, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_resumed_training_equals_uninterrupted_training(
+    people: Canvases, tmp_path: Path, fabric: Fabric, dropout: float
+) -> None:
+    """Bit for bit, also where the run crosses into another stage and where there is dropout."""
+    config = replace(TINY, dropout=dropout)
+    model = replace(tiny_entry(), build=lambda: tp.transpose(config))
+    task = HeatmapTask(model, people, people, RECIPE.augmentation)
+    whole = Trainer(task, RECIPE, tmp_path / "whole", fabric)
     whole.run(validate_every=100)
-    first = trainer(people, tmp_path / "parts")
+    first = Trainer(task, RECIPE, tmp_path / "parts", fabric)
     for _ in range(5):
-        first.train_step(first.recipe.stage_at(first.step))
+        first.train_step(RECIPE.stage_at(first.step))
     first.folder.mkdir()
     first.save()
-    second = trainer(people, tmp_path / "parts")
+    second = Trainer(task, RECIPE, tmp_path / "parts", fabric)
     second.run(validate_every=100)
     assert second.step == whole.step == 10
     for ours, theirs in ((second.model, whole.model), (second.average, whole.average)):
@@ -141,8 +185,38 @@ def test_resumed_training_equals_uninterrupted_training(people: Canvases, tmp_pa
             assert torch.equal(ours.state_dict()[key], value), key
 
 
-def test_every_person_once_an_epoch(people: Canvases, tmp_path: Path) -> None:
-    one = trainer(people, tmp_path)
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
+    """Two processes share each batch and are killed; one process finishes as one would have."""
+    script = Path(__file__).parent / "train_linear.py"
+
+    def run(folder: str, devices: int, steps: int) -> dict[str, torch.Tensor]:
+        out = tmp_path / folder
+        command = [sys.executable, str(script), str(out), str(devices), str(steps)]
+        root = str(Path(__file__).parents[1])
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=env)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return dict(torch.load(out / "last.pt", weights_only=True)["model"])
+
+    alone = run("alone", 1, 12)
+    run("shared", 2, 7)
+    shared = run("shared", 2, 12)
+    for key, value in alone.items():
+        torch.testing.assert_close(shared[key], value, atol=2e-5, rtol=2e-4)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(people: Canvases, tmp_path: Path) -> None:
+    class Three:
+        world_size = 3
+        device = torch.device("cpu")
+
+    task = HeatmapTask(tiny_entry(), people, people, NONE)
+    with pytest.raises(DataError, match="evenly to 3 processes"):
+        Trainer(task, RECIPE, tmp_path, Three())  # type: ignore[arg-type]
+
+
+def test_every_person_once_an_epoch(trainer: Callable[..., Trainer]) -> None:
+    one = trainer()
     seen: list[int] = []
     for step in range(6):
         one.step = step
@@ -151,8 +225,8 @@ def test_every_person_once_an_epoch(people: Canvases, tmp_path: Path) -> None:
     assert seen[:12] != seen[12:]
 
 
-def test_learning_rate_warms_up_and_falls_to_a_hundredth(people: Canvases, tmp_path: Path) -> None:
-    one = trainer(people, tmp_path)
+def test_learning_rate_warms_up_and_falls_to_a_hundredth(trainer: Callable[..., Trainer]) -> None:
+    one = trainer()
     rates = []
     for step in range(one.recipe.steps + 1):
         one.step = step
@@ -162,33 +236,51 @@ def test_learning_rate_warms_up_and_falls_to_a_hundredth(people: Canvases, tmp_p
     assert rates[-1] == pytest.approx(1e-5)
 
 
-def test_it_learns(people: Canvases, tmp_path: Path) -> None:
+def test_the_average_follows_and_then_settles(trainer: Callable[..., Trainer]) -> None:
+    """kept + (ours - kept) (1 - decay), where decay = min(0.999, (1 + n) / (10 + n)) at step n."""
+    one = trainer()
+    key = "final_layer.weight"
+    kept = one.average.state_dict()[key].clone()
+    one.train_step(STAGES[0])
+    ours = one.model.state_dict()[key]
+    expected = kept + (ours - kept) * (1 - 2 / 11)
+    torch.testing.assert_close(one.average.state_dict()[key], expected)
+
+
+def test_it_learns_and_keeps_the_best(trainer: Callable[..., Trainer]) -> None:
     """A few pictures of coloured dots are partly learnt by heart within seconds."""
-    recipe = Recipe(
-        "tiny",
-        (Stage((64, 48), 60, 6, 1.5),),
+    recipe = replace(
+        RECIPE,
+        stages=(Stage((64, 48), 60, 6, 1.5),),
         rate=5e-3,
         warm_up=5,
         average=0.9,
-        bf16=False,
         augmentation=NONE,
     )
-    one = trainer(people, tmp_path, recipe)
+    one = trainer("run", recipe)
     first = one.train_step(recipe.stages[0])
-    one.run(validate_every=1000)
+    one.run(validate_every=20)
     last = one.train_step(recipe.stages[0])
     assert last < 0.4 * first
-    log = (tmp_path / "log.csv").read_text().splitlines()
-    assert log[0] == "step,input_height,loss,learning_rate,pck"
-    assert log[1].startswith("60,64,") and float(log[1].split(",")[4]) >= 0
+    log = [line.split(",") for line in (one.folder / "log.csv").read_text().splitlines()]
+    assert log[0] == ["step", "input_height", "loss", "learning_rate", "PCK@0.2"]
+    assert [line[0] for line in log[1:]] == ["20", "40", "60"]
+    scores = {int(line[0]): float(line[4]) for line in log[1:]}
+    best = torch.load(one.folder / "best.pt", weights_only=True)
+    assert scores[best["step"]] == max(scores.values())
 
 
-def test_a_loss_that_is_no_number_stops_the_run(people: Canvases, tmp_path: Path) -> None:
-    one = trainer(people, tmp_path)
+def test_a_loss_that_is_no_number_stops_the_run(trainer: Callable[..., Trainer]) -> None:
+    one = trainer()
     with torch.no_grad():
         one.model.final_layer.bias.fill_(math.nan)
-    with pytest.raises(DataError, match="no longer a number at step 1"):
-        one.train_step(one.recipe.stages[0])
+    with pytest.raises(DataError, match="no longer a number at step"):
+        one.run(validate_every=4)
+
+
+def test_data_of_another_skeleton_is_refused(people: Canvases) -> None:
+    with pytest.raises(DataError, match="learns 17 keypoints; the data has 14"):
+        HeatmapTask(entry("transpose-r-a3"), people, people, NONE)
 
 
 def test_shipped_recipe_reads(tmp_path: Path) -> None:
@@ -228,11 +320,10 @@ def test_rendered_people_are_labelled_where_they_are(tmp_path: Path) -> None:
     assert len(both) == 10 and both.keypoints.shape == (10, 14, 2)
 
 
-def test_export_writes_weights_and_a_card(people: Canvases, tmp_path: Path) -> None:
+def test_export_writes_weights_and_a_card(people: Canvases, tmp_path: Path, fabric: Fabric) -> None:
     recipe = Recipe("transpose-r-small", (Stage((64, 48), 1, 2, 1.0),), scenes=3, bf16=False)
-    one = Trainer(
-        entry("transpose-r-small"), recipe, people, people, tmp_path / "run", torch.device("cpu")
-    )
+    task = HeatmapTask(entry("transpose-r-small"), people, people, NONE)
+    one = Trainer(task, recipe, tmp_path / "run", fabric)
     one.run(validate_every=100)
     weights = export(tmp_path / "run", recipe, tmp_path / "out", 12, "dots")
     card = json.loads(weights.with_suffix(".json").read_text())

@@ -8,7 +8,7 @@ models learn from few photographs.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +51,38 @@ NONE = Augmentation(scale=0, wide=0, rotate=0, shift=0, flip=0, half_body=0, col
 """The plain crop, for validation."""
 
 
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The random numbers of a batch, (B, ...) each: uniform in 0..1, or standard normal."""
+
+    half_body: Tensor
+    wide: Tensor
+    rotate: Tensor
+    flip: Tensor
+    grey: Tensor
+    colour: Tensor
+    scale: Tensor
+    angle: Tensor
+    shift: Tensor
+
+    @classmethod
+    def of(cls, batch: int, generator: torch.Generator) -> Draws:
+        """Draw for a batch, on the generator's device."""
+        device = generator.device
+        uniform = torch.rand((batch, 13), generator=generator, device=device)
+        normal = torch.randn((batch, 4), generator=generator, device=device)
+        half_body, wide, rotate, flip, grey, colour = uniform.split([2, 2, 1, 1, 1, 6], dim=1)
+        scale, angle, shift = normal.split([1, 1, 2], dim=1)
+        rotate, flip, grey, scale, angle = (
+            t.squeeze(1) for t in (rotate, flip, grey, scale, angle)
+        )
+        return cls(half_body, wide, rotate, flip, grey, colour, scale, angle, shift)
+
+    def part(self, share: slice) -> Draws:
+        """The numbers of some of the batch."""
+        return Draws(*(getattr(self, field.name)[share] for field in fields(self)))
+
+
 def augment(
     data: Canvases,
     index: Tensor,
@@ -59,6 +91,7 @@ def augment(
     generator: torch.Generator,
     how: Augmentation,
     padding: float = 1.25,
+    share: slice = slice(None),
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Crop and vary the chosen people.
 
@@ -70,37 +103,34 @@ def augment(
         generator: random numbers, on the data's device; all randomness comes from it.
         how: how far each change goes.
         padding: the crop's width over the person's, without augmentation.
+        share: the part of the B people to return. Random numbers are drawn for all of them, so
+            that several processes sharing a batch make the crops that one alone would make.
 
     Returns:
         images (B, 3, H, W) float32 in 0..1; keypoints (B, K, 2) in crop pixels; labelled (B, K).
     """
-    device, batch = data.images.device, len(index)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=device)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device=device)
-
+    drawn = Draws.of(len(index), generator).part(share)
+    index = index[share]
+    device = data.images.device
     keypoints, labelled = data.keypoints[index], data.labelled[index]
     side = data.images.shape[-1]
-    centre = torch.full((batch, 2), (side - 1) / 2, device=device)
+    centre = torch.full((len(index), 2), (side - 1) / 2, device=device)
     extent = data.extent[index]
 
     half, half_centre, half_extent = _half_body(
-        keypoints, labelled, skeleton, uniform(batch, 2), how.half_body
+        keypoints, labelled, skeleton, drawn.half_body, how.half_body
     )
     centre = torch.where(half[:, None], half_centre, centre)
     extent = torch.where(half[:, None], half_extent, extent)
 
     height, width = size
     base = torch.maximum(extent[:, 0], extent[:, 1] * width / height) * padding
-    scale = (1 + how.scale * normal(batch)).clamp(1 - how.scale, 1 + how.scale)
-    scale = torch.where(uniform(batch) < how.wide, 1.35 + 0.65 * uniform(batch), scale)
-    angle = (how.rotation * normal(batch)).clamp(-2 * how.rotation, 2 * how.rotation)
-    angle = torch.where(uniform(batch) < how.rotate, angle, torch.zeros_like(angle))
-    centre = centre + how.shift * base[:, None] * normal(batch, 2)
-    mirrored = uniform(batch) < how.flip
+    scale = (1 + how.scale * drawn.scale).clamp(1 - how.scale, 1 + how.scale)
+    scale = torch.where(drawn.wide[:, 0] < how.wide, 1.35 + 0.65 * drawn.wide[:, 1], scale)
+    angle = (how.rotation * drawn.angle).clamp(-2 * how.rotation, 2 * how.rotation)
+    angle = torch.where(drawn.rotate < how.rotate, angle, torch.zeros_like(angle))
+    centre = centre + how.shift * base[:, None] * drawn.shift
+    mirrored = drawn.flip < how.flip
 
     # crop -> canvas: p = A (q - middle) + centre, A a turn, a scale and perhaps a mirror.
     step = base * scale / (width - 1)
@@ -128,7 +158,7 @@ def augment(
     order = torch.tensor(skeleton.flip_order, device=device)
     moved = torch.where(mirrored[:, None, None], moved[:, order], moved)
     labelled = torch.where(mirrored[:, None], labelled[:, order], labelled)
-    return _recolour(images, how.colour, uniform, normal), moved, labelled
+    return _recolour(images, how.colour, drawn), moved, labelled
 
 
 def _half_body(
@@ -149,19 +179,16 @@ def _half_body(
     return use, centre, extent
 
 
-def _recolour(images: Tensor, strength: float, uniform, normal) -> Tensor:  # type: ignore[no-untyped-def]
+def _recolour(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     """Brightness, contrast, saturation and white balance, each sample its own."""
     if strength == 0:
         return images
-    batch = len(images)
-
-    def factor(*shape: int) -> Tensor:
-        return (1 + strength * (2 * uniform(*shape) - 1)).view(*shape, *[1] * (4 - len(shape)))
-
+    change = strength * (2 * drawn.colour - 1)  # (B, 6) in -strength..strength
+    contrast, saturation, brightness = (1 + change[:, :3, None, None, None]).unbind(1)
+    balance = 1 + 0.3 * change[:, 3:, None, None]
     mean = images.mean((1, 2, 3), keepdim=True)
-    images = (images - mean) * factor(batch) + mean
+    images = (images - mean) * contrast + mean
     grey = images.mean(1, keepdim=True)
-    saturation = torch.where(uniform(batch) < 0.1, 0.0, 1.0).view(-1, 1, 1, 1) * factor(batch)
-    images = (images - grey) * saturation + grey
-    balance = 1 + 0.3 * strength * (2 * uniform(batch, 3) - 1)
-    return (images * balance[..., None, None] * factor(batch)).clamp(0, 1)
+    colourless = (drawn.grey < 0.1)[:, None, None, None]
+    images = torch.where(colourless, grey, (images - grey) * saturation + grey)
+    return (images * balance * brightness).clamp(0, 1)

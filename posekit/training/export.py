@@ -13,7 +13,7 @@ from posekit.checkpoint import save_safetensors
 from posekit.data.lsp import HELD_OUT
 from posekit.errors import WeightsError
 from posekit.evaluation import PCK
-from posekit.training.loop import CHECKPOINT
+from posekit.training.loop import BEST, LAST
 from posekit.training.recipe import Recipe
 from posekit.zoo import entry
 
@@ -22,6 +22,8 @@ HELD_OUT_NAME = f"LSPET, {HELD_OUT} photographs kept out of training"
 
 def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> Path:
     """Write the averaged weights of a run as half-precision safetensors, with a first model card.
+
+    The best ones measured at the recipe's last input size are taken, or else the last.
 
     Args:
         run: folder of the run.
@@ -36,7 +38,7 @@ def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> P
     Raises:
         WeightsError: the folder holds no run.
     """
-    path = run / CHECKPOINT
+    path = run / BEST if (run / BEST).exists() else run / LAST
     if not path.exists():
         raise WeightsError(f"{run} holds no training run.")
     state = torch.load(path, map_location="cpu", weights_only=True)

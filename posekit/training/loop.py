@@ -1,7 +1,9 @@
-"""The training loop of the heatmap models.
+"""The training loop, the same for every model, on Lightning Fabric.
 
-Every step draws its people and its augmentation from a generator seeded by the recipe's seed and
-the step's number, so a run that was stopped and resumed does what an uninterrupted one does.
+Fabric brings the devices: one process, several GPUs or several nodes differ only in the flags
+given to it, and so does mixed precision. Every step draws its people and its augmentation from the
+recipe's seed and the step's number alone, the same in every process; therefore a run that was
+stopped and resumed does what an uninterrupted one does, and two processes do what one does.
 """
 
 from __future__ import annotations
@@ -15,142 +17,121 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from posekit.data.augment import NONE, Augmentation, augment
-from posekit.data.canvas import Canvases
-from posekit.decode.heatmap import decode_heatmaps, encode_heatmaps
 from posekit.errors import DataError
-from posekit.evaluation import PCK, pck
-from posekit.geometry import input_to_heatmap
-from posekit.models.transpose import TransPose, heatmap_loss
 from posekit.training.recipe import Recipe, Stage
-from posekit.zoo import ModelEntry
+from posekit.training.task import Score, Step, Task
 
-CHECKPOINT = "last.pt"
+LAST = "last.pt"
+BEST = "best.pt"
 LOG = "log.csv"
+LOOK_EVERY = 20
+"""Steps between two looks at the loss; each look waits for the device."""
 
 
 class Trainer:
-    """Trains one model by one recipe; its state can be saved and taken up again.
+    """Trains one task by one recipe; its state can be saved and taken up again.
 
     Args:
-        entry: the model's entry in the zoo.
-        recipe: how to train it.
-        train: people to learn from.
-        validation: people to measure on; never learnt from.
+        task: what to learn.
+        recipe: how.
         folder: where checkpoints and the log go.
-        device: where to train.
+        fabric: a launched engine (``fabric.launch()``).
+
+    Raises:
+        DataError: a stage's batch cannot be shared out evenly between the processes.
     """
 
-    def __init__(
-        self,
-        entry: ModelEntry,
-        recipe: Recipe,
-        train: Canvases,
-        validation: Canvases,
-        folder: Path,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, task: Task, recipe: Recipe, folder: Path, fabric: Fabric) -> None:
+        for stage in recipe.stages:
+            if stage.batch % fabric.world_size:
+                raise DataError(
+                    f"A batch of {stage.batch} cannot be shared out evenly "
+                    f"to {fabric.world_size} processes."
+                )
+        self.recipe, self.folder, self.fabric = recipe, folder, fabric
+        self.task = task.to(fabric.device)
         torch.manual_seed(recipe.seed)
-        self.entry, self.recipe, self.folder, self.device = entry, recipe, folder, device
-        self.train, self.validation = train.to(device), validation.to(device)
-        self.mean = torch.tensor(entry.mean, device=device).view(3, 1, 1)
-        self.std = torch.tensor(entry.std, device=device).view(3, 1, 1)
-        model = entry.build()
-        if not isinstance(model, TransPose):
-            raise DataError(f"This loop trains TransPose models; {entry.title} is not one.")
-        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = deepcopy(self.model).eval()
-        weights = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.decay)
+        model = task.build().to(fabric.device)
+        if fabric.world_size > 1 and fabric.device.type == "cuda":
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        weights = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.decay)
+        self.average = deepcopy(model).eval().requires_grad_(False)
+        self.model, self.optimiser = fabric.setup(model, optimiser)
         self.step = 0
-        self.order = torch.empty(0, dtype=torch.long)
-        self.epoch = -1
+        self.best = -math.inf
+        self._order = torch.empty(0, dtype=torch.long)
+        self._epoch = -1
 
     def run(self, *, validate_every: int = 500, seconds: float = math.inf) -> None:
         """Train to the end of the recipe, or until ``seconds`` have passed, saving on the way."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
         ends = time.monotonic() + seconds
-        running = 0.0
-        with tqdm(total=self.recipe.steps, initial=self.step, unit="step", mininterval=2) as bar:
-            while self.step < self.recipe.steps and time.monotonic() < ends:
+        running: Tensor | None = None
+        with tqdm(
+            total=self.recipe.steps,
+            initial=self.step,
+            unit="step",
+            mininterval=2,
+            disable=not self.fabric.is_global_zero,
+        ) as bar:
+            while self.step < self.recipe.steps and not self._past(ends):
                 stage = self.recipe.stage_at(self.step)
                 loss = self.train_step(stage)
-                running = loss if running == 0 else 0.98 * running + 0.02 * loss
-                bar.set_postfix(loss=f"{1e3 * running:.3f}e-3", size=stage.input_size[0])
+                running = loss if running is None else running.lerp(loss, 0.02)
                 bar.update()
+                if self.step % LOOK_EVERY == 0:
+                    bar.set_postfix(loss=f"{self._checked(running):.2e}", size=stage.input_size[0])
                 if self.step % validate_every == 0 or self.step == self.recipe.steps:
                     score = self.validate(stage)
-                    bar.write(f"step {self.step}: loss {1e3 * running:.3f}e-3, PCK {score.mean}")
-                    self.log(running, score, stage)
+                    bar.write(f"step {self.step}: {score.name} {score.value}")
+                    self.log(self._checked(running), score, stage)
+                    self.keep(score, stage)
                     self.save()
         self.save()
 
-    def train_step(self, stage: Stage) -> float:
-        """One optimiser step; returns the loss."""
-        generator = torch.Generator(self.device).manual_seed(
-            self.recipe.seed * 1_000_003 + self.step
-        )
+    def train_step(self, stage: Stage) -> Tensor:
+        """One optimiser step; returns the loss, a scalar on the device."""
+        seed = self.recipe.seed * 1_000_003 + self.step
+        # Dropout draws from the global generator, the step's people and crops from their own.
+        torch.manual_seed(seed * 64 + self.fabric.global_rank)
+        generator = torch.Generator(self.fabric.device).manual_seed(seed)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        index = self.people_of_step(stage.batch)
-        images, target, weight = self.batch(
-            self.train, index, stage, generator, self.recipe.augmentation
-        )
+        each = stage.batch // self.fabric.world_size
+        share = slice(self.fabric.global_rank * each, (self.fabric.global_rank + 1) * each)
+        people = self.people_of_step(stage.batch).to(self.fabric.device)
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-            heatmaps = self.model(images)
-        loss = heatmap_loss(heatmaps, target, weight)
+        loss = self.task.loss(self.model, Step(people, share, stage, generator))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.fabric.backward(loss)
+        if self.recipe.clip > 0:
+            # A gradient that is no number shows in the loss too, whose check says more.
+            self.fabric.clip_gradients(
+                self.model, self.optimiser, max_norm=self.recipe.clip, error_if_nonfinite=False
+            )
         self.optimiser.step()
         self.step += 1
         self.update_average()
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise DataError(f"The loss is no longer a number at step {self.step}: lower the rate.")
-        return value
-
-    def batch(
-        self,
-        data: Canvases,
-        index: Tensor,
-        stage: Stage,
-        generator: torch.Generator,
-        how: Augmentation,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised crops (B, 3, H, W), target heatmaps (B, K, h, w) and weights (B, K)."""
-        images, keypoints, labelled = augment(
-            data, index, self.entry.skeleton, stage.input_size, generator, how
-        )
-        size = self.model.heatmap_size(stage.input_size)
-        to_heatmap = input_to_heatmap(stage.input_size, size)
-        matrix = torch.tensor(to_heatmap.matrix, dtype=torch.float32, device=self.device)
-        on_heatmap = keypoints @ matrix[:, :2].T + matrix[:, 2]
-        target, weight = encode_heatmaps(on_heatmap, labelled, size, stage.sigma)
-        images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return images, target, weight
+        return loss.detach()
 
     def people_of_step(self, batch: int) -> Tensor:
         """Indices (B,) of this step's people: every person once an epoch, in a shuffled order."""
-        first = self.step * batch
-        epoch, start = divmod(first, len(self.train))
-        index: list[int] = []
-        while len(index) < batch:
-            if self.epoch != epoch:
-                seed = self.recipe.seed + 7_919 * epoch
-                self.order = torch.randperm(
-                    len(self.train), generator=torch.Generator().manual_seed(seed)
-                )
-                self.epoch = epoch
-            take = self.order[start : start + batch - len(index)].tolist()
-            index += take
+        epoch, start = divmod(self.step * batch, len(self.task))
+        chosen: list[int] = []
+        while len(chosen) < batch:
+            if self._epoch != epoch:
+                generator = torch.Generator().manual_seed(self.recipe.seed + 7_919 * epoch)
+                self._order = torch.randperm(len(self.task), generator=generator)
+                self._epoch = epoch
+            chosen += self._order[start : start + batch - len(chosen)].tolist()
             epoch, start = epoch + 1, 0
-        return torch.tensor(index, device=self.device)
+        return torch.tensor(chosen)
 
     def learning_rate(self) -> float:
         """Linear warm-up, then a cosine down to a hundredth of the highest rate."""
@@ -164,76 +145,87 @@ class Trainer:
     def update_average(self) -> None:
         """Move the averaged weights; early on they follow faster."""
         decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        ours = self.model.state_dict()
-        for key, kept in self.average.state_dict().items():
-            if kept.is_floating_point():
-                kept.lerp_(ours[key], 1 - decay)
-            else:
-                kept.copy_(ours[key])
+        ours, kept = self._weights(), self.average.state_dict()
+        moving = [key for key, value in kept.items() if value.is_floating_point()]
+        old, new = [kept[key] for key in moving], [ours[key] for key in moving]
+        torch._foreach_lerp_(old, new, 1 - decay)
+        for key in kept.keys() - set(moving):
+            kept[key].copy_(ours[key])
 
     @torch.inference_mode()
-    def validate(self, stage: Stage) -> PCK:
-        """PCK@0.2 of the averaged weights on the validation people, in crop coordinates."""
-        predicted, truth, known = [], [], []
-        generator = torch.Generator(self.device).manual_seed(0)
-        size = self.average.heatmap_size(stage.input_size)
-        to_input = input_to_heatmap(stage.input_size, size).inverse()
-        for index in torch.arange(len(self.validation), device=self.device).split(64):
-            images, keypoints, labelled = augment(
-                self.validation, index, self.entry.skeleton, stage.input_size, generator, NONE
-            )
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-                heatmaps = self.average((images - self.mean) / self.std)
-            coords, _ = decode_heatmaps(heatmaps.float())
-            predicted.append(torch.from_numpy(to_input.apply(coords.cpu().numpy())))
-            truth.append(keypoints.cpu())
-            known.append(labelled.cpu())
-        return pck(
-            torch.cat(predicted).numpy(),
-            torch.cat(truth).numpy(),
-            torch.cat(known).numpy(),
-            self.entry.skeleton,
-        )
+    def validate(self, stage: Stage) -> Score:
+        """Measure the averaged weights; every process does, so that none has to tell the others."""
+        with self.fabric.autocast():
+            return self.task.validate(self.average, stage)
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on from here."""
-        return {
+    def keep(self, score: Score, stage: Stage) -> None:
+        """Keep the averaged weights if they are the best so far at the last stage's size."""
+        if stage.input_size != self.recipe.stages[-1].input_size or score.value <= self.best:
+            return
+        self.best = score.value
+        self._write({"step": self.step, "average": self.average.state_dict()}, BEST)
+
+    def save(self) -> None:
+        """Write everything needed to go on from here."""
+        state = {
             "step": self.step,
-            "model": self.model.state_dict(),
+            "best": self.best,
+            "model": self._weights(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
         }
-
-    def save(self) -> None:
-        """Write the state; a stop in the middle leaves the previous file whole."""
-        path = self.folder / CHECKPOINT
-        torch.save(self.state(), path.with_suffix(".tmp"))
-        os.replace(path.with_suffix(".tmp"), path)
+        self._write(state, LAST)
 
     def resume(self) -> None:
         """Take up the state that lies in the folder, if there is one."""
-        path = self.folder / CHECKPOINT
-        if path.exists():
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self.step = state["step"]
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
+        path = self.folder / LAST
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+        self.step, self.best = state["step"], state.get("best", -math.inf)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
 
-    def log(self, loss: float, score: PCK, stage: Stage) -> None:
+    def log(self, loss: float, score: Score, stage: Stage) -> None:
         """Add a line to the log."""
+        if not self.fabric.is_global_zero:
+            return
         path = self.folder / LOG
         new = not path.exists()
         with path.open("a", newline="") as handle:
             writer = csv.writer(handle)
             if new:
-                writer.writerow(["step", "input_height", "loss", "learning_rate", "pck"])
+                writer.writerow(["step", "input_height", "loss", "learning_rate", score.name])
             writer.writerow(
                 [
                     self.step,
                     stage.input_size[0],
                     f"{loss:.6f}",
                     f"{self.learning_rate():.3e}",
-                    score.mean,
+                    score.value,
                 ]
             )
+
+    def _weights(self) -> dict[str, Tensor]:
+        return dict(getattr(self.model, "module", self.model).state_dict())
+
+    def _checked(self, loss: Tensor) -> float:
+        value = float(loss)
+        if not math.isfinite(value):
+            raise DataError(f"The loss is no longer a number at step {self.step}: lower the rate.")
+        return value
+
+    def _past(self, ends: float) -> bool:
+        """Whether time is up; the first process decides for all, or some would wait for ever."""
+        if math.isinf(ends):
+            return False
+        return bool(self.fabric.broadcast(time.monotonic() >= ends))
+
+    def _write(self, state: dict[str, Any], name: str) -> None:
+        """A stop in the middle leaves the previous file whole."""
+        if self.fabric.is_global_zero:
+            partial = self.folder / f".{name}.part"
+            torch.save(state, partial)
+            os.replace(partial, self.folder / name)
+        self.fabric.barrier()

@@ -40,6 +40,7 @@ class Recipe:
         rate: highest learning rate of AdamW; reached after ``warm_up`` steps and then
             lowered along a cosine over all stages to a hundredth.
         decay: weight decay.
+        clip: largest gradient norm; 0 for none.
         average: decay of the moving average of the weights, which is what is kept.
         bf16: mixed precision.
         scenes: rendered people mixed into the photographs.
@@ -51,6 +52,7 @@ class Recipe:
     rate: float = 1e-3
     warm_up: int = 300
     decay: float = 1e-4
+    clip: float = 1.0
     average: float = 0.999
     bf16: bool = True
     scenes: int = 0
