@@ -99,10 +99,11 @@ def test_the_pinned_requirements_cover_the_declared_ones() -> None:
     runtime = pinned("requirements.txt")
     assert set(map(normal, project["dependencies"])) <= runtime
     extras = project["optional-dependencies"]
-    tools = {normal(line) for line in [*extras["test"], *extras["dev"]]} - {"posekit"}
+    tools = {normal(line) for line in [*extras["test"], *extras["train"], *extras["dev"]]} - {"posekit"}
     assert tools <= pinned("requirements-dev.txt")
 
 
+LEARNING = ("data", "training", "evaluation")  # what the extra `train` is for
 PACKAGED_AS = {"cv2": "opencv-python-headless", "PIL": "pillow"}
 
 
@@ -117,8 +118,12 @@ def test_every_package_that_is_imported_is_declared() -> None:
         names = {name for path in paths for name in imported(path)} - own
         return {PACKAGED_AS.get(name, normal(name)) for name in names}
 
-    assert used([*CORE, *PAGE]) <= declared
-    tools = set(map(normal, project["optional-dependencies"]["test"])) | {"gradio-client"}
+    extras = project["optional-dependencies"]
+    learning = [p for p in CORE if p.relative_to(ROOT).parts[1] in LEARNING]
+    assert used([p for p in [*CORE, *PAGE] if p not in learning]) <= declared
+    training = set(map(normal, extras["train"]))
+    assert used(learning) <= declared | training
+    tools = set(map(normal, extras["test"])) | training | {"gradio-client"}
     checks = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
     assert used(checks) <= declared | tools
 
