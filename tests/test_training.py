@@ -19,7 +19,7 @@ import torch
 from lightning_fabric import Fabric
 
 from posekit.checkpoint import read_state_dict
-from posekit.data.augment import NONE, Augmentation, augment
+from posekit.data.augment import NONE, Augmentation, Draws, augment
 from posekit.data.canvas import CANVAS, MARGIN, Canvases, make_canvases
 from posekit.data.lsp import LabelledPerson
 from posekit.data.rendered import rendered_people
@@ -129,6 +129,25 @@ def test_plain_crop_is_the_crop_the_estimator_makes(people: Canvases) -> None:
     )
     share = ((high - low) / torch.tensor([192.0, 256.0])).amax(1)
     torch.testing.assert_close(share, torch.full((12,), 0.8), atol=0.02, rtol=0)
+
+
+def test_colour_changes_are_the_ones_named(people: Canvases) -> None:
+    """Against the plain way, step by step: contrast, saturation, white balance, brightness."""
+    how = replace(NONE, colour=0.5)
+    seed = torch.Generator().manual_seed(11)
+    drawn = Draws.of(12, torch.Generator().manual_seed(11))
+    plain, _, _ = augment(people, torch.arange(12), LSP14, (64, 48), torch.Generator(), NONE)
+    ours, _, _ = augment(people, torch.arange(12), LSP14, (64, 48), seed, how)
+    for n in range(12):
+        contrast, saturation, brightness, *balance = (1 + 0.5 * (2 * drawn.colour[n] - 1)).tolist()
+        x = plain[n]
+        x = (x - x.mean()) * contrast + x.mean()
+        grey = x.mean(0)
+        x = grey + (x - grey) * (0.0 if drawn.grey[n] < 0.1 else saturation)
+        gains = torch.tensor([1 + 0.3 * (b - 1) for b in balance])[:, None, None]
+        torch.testing.assert_close(
+            ours[n], (x * gains * brightness).clamp(0, 1), atol=1e-5, rtol=1e-4
+        )
 
 
 def test_augmentation_depends_on_the_generator_alone(people: Canvases) -> None:
@@ -337,7 +356,7 @@ def test_export_writes_weights_and_a_card(people: Canvases, tmp_path: Path, fabr
     add_measurement(weights, "dots", PCK(12.5, {"nose": 12.5}, 3, 40), "measure dots")
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["measured"] == {"dots": {"PCK@0.2": 12.5}}
-    assert card["measured_details"]["dots"]["command"] == "measure dots"
+    assert card["measured_details"]["dots"]["PCK@0.2"]["command"] == "measure dots"
     with pytest.raises(WeightsError, match="no training run"):
         export(tmp_path, recipe, tmp_path, 1, "dots")
 

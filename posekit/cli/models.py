@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any
 
 import typer
 
-from posekit.cli.options import JsonOption
+from posekit.cli.options import DeviceOption, JsonOption
 from posekit.cli.output import show, table
 from posekit.errors import ModelError
 
 
 def models(
     pattern: Annotated[str, typer.Argument(help='Such as "transpose-h*".')] = "*",
+    with_cost: Annotated[
+        bool, typer.Option("--cost", help="Also multiply-accumulates and measured milliseconds.")
+    ] = False,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """List the models: which weights are here, how large they are, how good they are."""
@@ -25,7 +30,16 @@ def models(
     entries = [zoo.entry(name) for name in names]
     cards = [model_card(entry, zoo.choose_weights(entry)) for entry in entries]
     header = ["NAME", "WEIGHTS HERE", "PARAMETERS", "INPUT", "SKELETON", "FIGURES"]
-    show(cards, table(header, [_row(card) for card in cards]), as_json=as_json)
+    rows = [_row(card) for card in cards]
+    if with_cost:
+        from posekit.cost import cost
+
+        header[3:3] = ["GMACS", "MS A PERSON"]
+        for card, row in zip(cards, rows, strict=True):
+            measured = cost(zoo.load(card["name"], weights="random", device=device))
+            row[3:3] = [f"{measured.macs / 1e9:.2f}", f"{measured.milliseconds}"]
+            card["cost"] = dataclasses.asdict(measured)
+    show(cards, table(header, rows), as_json=as_json)
 
 
 def _row(card: dict[str, Any]) -> list[str]:
