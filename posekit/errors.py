@@ -11,6 +11,7 @@ __all__ = [
     "DataError",
     "DownloadError",
     "ModelError",
+    "PackageError",
     "PhotoError",
     "PoseKitError",
     "SkeletonError",
@@ -53,3 +54,7 @@ class TraceError(PoseKitError):
 
 class DataError(PoseKitError):
     """A data set or annotation file is missing or malformed."""
+
+
+class PackageError(PoseKitError):
+    """An optional package that this work needs is not installed."""

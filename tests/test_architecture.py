@@ -99,7 +99,9 @@ def test_the_pinned_requirements_cover_the_declared_ones() -> None:
     runtime = pinned("requirements.txt")
     assert set(map(normal, project["dependencies"])) <= runtime
     extras = project["optional-dependencies"]
-    tools = {normal(line) for line in [*extras["test"], *extras["train"], *extras["dev"]]} - {"posekit"}
+    tools = {normal(line) for line in [*extras["test"], *extras["train"], *extras["dev"]]} - {
+        "posekit"
+    }
     assert tools <= pinned("requirements-dev.txt")
 
 

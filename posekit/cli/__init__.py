@@ -14,11 +14,13 @@ import typer
 from typer.core import TyperGroup
 
 from posekit import __version__
+from posekit.cli.data import data_app
+from posekit.cli.evaluate import evaluate
 from posekit.cli.look import explain, predict
 from posekit.cli.models import models
 from posekit.cli.output import remark
 from posekit.cli.serve import serve
-from posekit.cli.train import evaluate, train
+from posekit.cli.train import train
 from posekit.cli.weights import weights_app
 from posekit.errors import PoseKitError
 
@@ -69,4 +71,5 @@ app.command()(explain)
 app.command()(train)
 app.command()(evaluate)
 app.command()(serve)
+app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")

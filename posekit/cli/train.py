@@ -1,22 +1,14 @@
-"""``posekit train`` and ``posekit evaluate``."""
+"""``posekit train``."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from posekit.cli.options import (
-    DEFAULT_MODEL,
-    DeviceOption,
-    FlipOption,
-    JsonOption,
-    WeightsOption,
-    load_model,
-)
-from posekit.cli.output import remark, show
+from posekit.cli.options import DeviceOption
+from posekit.cli.output import remark
 
 DataOption = Annotated[
     Path,
@@ -68,40 +60,3 @@ def train(
     if export_to is not None and fabric.is_global_zero:
         weights = export(out, plan, export_to, len(photographs), "LSPET")
         remark(f"wrote {weights} and its model card")
-
-
-def evaluate(
-    data: DataOption,
-    model: Annotated[str, typer.Argument(help="One of `posekit models`.")] = DEFAULT_MODEL,
-    weights: WeightsOption = "auto",
-    part: Annotated[str, typer.Option(help='"held out" or "train".')] = "held out",
-    limit: Annotated[int | None, typer.Option(help="Only the first so many photographs.")] = None,
-    card: Annotated[
-        bool, typer.Option("--card", help="Write the figure into the checkpoint's model card.")
-    ] = False,
-    flip_test: FlipOption = False,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Measure PCK@0.2 (torso) on labelled photographs, each person given by a box."""
-    from posekit.data.lsp import read_lsp
-    from posekit.errors import WeightsError
-    from posekit.estimator import Estimator
-    from posekit.evaluation import evaluate as measure
-    from posekit.training.export import HELD_OUT_NAME, add_measurement
-
-    loaded = load_model(model, weights, device)
-    score = measure(Estimator(loaded, flip_test=flip_test), read_lsp(data, part, limit))
-    if card:
-        local = loaded.weights.local
-        if local is None or part != "held out" or limit is not None or flip_test:
-            raise WeightsError(
-                "A model card takes figures of a checkpoint on all photographs held out, "
-                "without flip test."
-            )
-        add_measurement(
-            local, HELD_OUT_NAME, score, f"posekit evaluate {model} --data LSPET --card"
-        )
-    lines = [f"PCK@0.2 {score.mean} on {score.people} people, {score.keypoints} keypoints"]
-    lines += [f"  {name:<16}{value:6.2f}" for name, value in score.per_keypoint.items()]
-    show(dataclasses.asdict(score), "\n".join(lines), as_json=as_json)

@@ -9,42 +9,28 @@ which are read in place. That is Leeds Sports Pose Extended (Johnson and Evering
 from __future__ import annotations
 
 import hashlib
-import tarfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import warnings
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from posekit.errors import DataError
-from posekit.geometry import Box
+from posekit.data.labelled import LabelledPerson, boxable, inside
+from posekit.data.problems import Problem, Problems
+from posekit.data.store import PhotoStore
+from posekit.errors import DataError, PhotoError
 from posekit.photo import Photo, read_photo
 from posekit.skeleton import LSP14
+
+__all__ = ["HELD_OUT", "LabelledPerson", "read_lsp", "split"]
 
 HELD_OUT = 500
 """Photographs that no training run sees; every published figure is measured on them."""
 
-
-@dataclass(frozen=True, eq=False)
-class LabelledPerson:
-    """One person of a data set.
-
-    Attributes:
-        photo: the photograph.
-        keypoints: (14, 2) photo pixels, meaningful where ``labelled``.
-        labelled: (14,) bool.
-    """
-
-    photo: Photo
-    keypoints: npt.NDArray[np.float64]
-    labelled: npt.NDArray[np.bool_]
-
-    @property
-    def box(self) -> Box:
-        """The smallest box around the labelled keypoints."""
-        known = self.keypoints[self.labelled]
-        return Box.from_corners(*known.min(0), *known.max(0))
+LEAST = 3
+"""Labelled keypoints that a person needs; fewer say little about where the person is."""
 
 
 def split(names: npt.NDArray[np.str_], part: str) -> npt.NDArray[np.int64]:
@@ -65,51 +51,89 @@ def split(names: npt.NDArray[np.str_], part: str) -> npt.NDArray[np.int64]:
 
 
 def read_lsp(
-    folder: str | Path, part: str = "train", limit: int | None = None
+    folder: str | Path,
+    part: str = "train",
+    limit: int | None = None,
+    problems: Problems | None = None,
 ) -> Iterator[LabelledPerson]:
     """The people of one part, one after the other.
 
-    A photograph whose labels are unusable (fewer than three keypoints, or none finite) is
-    passed over.
+    A photograph that is missing or damaged, or whose labels are unusable (fewer than three
+    keypoints on it), is left out and counted.
+
+    Args:
+        folder: see the module.
+        part: ``"train"`` or ``"held out"``.
+        limit: only the first so many photographs of the part.
+        problems: takes note of what is left out.
 
     Raises:
-        DataError: the folder, its joints file or a photograph is missing or malformed.
+        DataError: the joints file is missing or malformed, or nobody in it can be used.
+
+    Warns:
+        UserWarning: at the end, what was left out, when no ``problems`` were given.
     """
     folder = Path(folder)
+    names, joints = _read_joints(folder)
+    store = PhotoStore(folder, *sorted(folder.glob("images*.tar")))
+    noted = Problems() if problems is None else problems
+    seen: set[str] = set()
+    nobody = True
+    for index in split(names, part)[:limit]:
+        name = str(names[index])
+        if name in seen:
+            noted.add(Problem.DUPLICATE_PHOTO, f"{name}, row {index}")
+            continue
+        seen.add(name)
+        photo = _photo(store, name, noted)
+        if photo is not None:
+            labelled = _labelled(joints[index], photo, name, noted)
+            if labelled.sum() < LEAST or not boxable(joints[index, :, :2], labelled, photo.size):
+                noted.add(Problem.TOO_FEW, name)
+                continue
+            nobody = False
+            keypoints = np.where(labelled[:, None], joints[index, :, :2], 0.0)
+            yield LabelledPerson(photo, keypoints, labelled, LSP14, image_id=name)
+    summary = noted.summary()
+    if nobody:
+        raise DataError(f"{folder} holds no usable person. {summary or 'It lists no photographs.'}")
+    if problems is None and summary:
+        warnings.warn(f"{folder.name}: {summary}", stacklevel=2)
+
+
+def _read_joints(folder: Path) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]:
     try:
-        with np.load(folder / "joints.npz") as npz:
+        with np.load(folder / "joints.npz", allow_pickle=False) as npz:
             names, joints = npz["image"], npz["joints"].astype(np.float64)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{folder} holds no joints.npz with the arrays image and joints."
         ) from error
     if joints.shape != (len(names), LSP14.size, 3):
         raise DataError(f"joints in {folder} should be ({len(names)}, 14, 3), not {joints.shape}.")
-    open_photo = _photo_opener(folder)
-    for index in split(names, part)[:limit]:
-        labelled = (joints[index, :, 2] > 0) & np.isfinite(joints[index]).all(-1)
-        if labelled.sum() >= 3:
-            name = str(names[index])
-            photo = read_photo(open_photo(name), name=name)
-            yield LabelledPerson(photo, joints[index, :, :2], labelled)
+    return names, joints
 
 
-def _photo_opener(folder: Path) -> Callable[[str], bytes]:
-    """Finds a photograph by name, loose in the folder or in one of its archives."""
-    where: dict[str, tuple[tarfile.TarFile, tarfile.TarInfo]] = {}
-    for path in sorted(folder.glob("images*.tar")):
-        archive = tarfile.open(path)  # noqa: SIM115 - stays open as long as photographs are read
-        where.update({member.name: (archive, member) for member in archive.getmembers()})
+def _photo(store: PhotoStore, name: str, problems: Problems) -> Photo | None:
+    if name not in store:
+        problems.add(Problem.MISSING_PHOTO, name)
+        return None
+    try:
+        return read_photo(store.read(name), name=name)
+    except (DataError, PhotoError):
+        problems.add(Problem.DAMAGED_PHOTO, name)
+        return None
 
-    def opener(name: str) -> bytes:
-        if name in where:
-            tar, member = where[name]
-            handle = tar.extractfile(member)
-            if handle is not None:
-                return handle.read()
-        try:
-            return (folder / name).read_bytes()
-        except OSError as error:
-            raise DataError(f"The photograph {name} is missing from {folder}.") from error
 
-    return opener
+def _labelled(
+    joints: npt.NDArray[np.float64], photo: Photo, name: str, problems: Problems
+) -> npt.NDArray[np.bool_]:
+    """Which keypoints of (14, 3) are labelled, at a place on the photo."""
+    said = joints[:, 2] > 0
+    finite = np.isfinite(joints).all(-1)
+    within = inside(joints[:, :2], photo.size)
+    for index in np.flatnonzero(said & ~finite):
+        problems.add(Problem.NOT_A_NUMBER, f"{name}, {LSP14.keypoints[index]}")
+    for index in np.flatnonzero(said & finite & ~within):
+        problems.add(Problem.OUTSIDE, f"{name}, {LSP14.keypoints[index]}")
+    return np.asarray(said & finite & within)

@@ -12,7 +12,7 @@ import torch
 from posekit.checkpoint import save_safetensors
 from posekit.data.lsp import HELD_OUT
 from posekit.errors import WeightsError
-from posekit.evaluation import PCK
+from posekit.evaluation.figures import Measurement
 from posekit.training.loop import BEST, LAST
 from posekit.training.recipe import Recipe
 from posekit.zoo import entry
@@ -71,18 +71,26 @@ def write_card(weights: Path, changes: dict[str, Any]) -> Path:
     return path
 
 
-def add_measurement(weights: Path, data: str, score: PCK, command: str) -> Path:
-    """Put a measured PCK into the card, with the command that measured it."""
+def add_measurement(weights: Path, data: str, score: Measurement, command: str, **how: Any) -> Path:
+    """Put a measurement into the card, with the command that made it.
+
+    What the card holds of other data sets, and of other measures on this one, stays.
+
+    Args:
+        weights: the checkpoint.
+        data: what it was measured on, in words.
+        score: the figures.
+        command: what to type to measure the same again.
+        **how: anything else that the figures depend on, such as where the boxes came from.
+
+    Returns:
+        The path of the card.
+    """
     path = weights.with_suffix(".json")
     card = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    measured = card.get("measured", {}) | {data: {"PCK@0.2": score.mean}}
-    details = card.get("measured_details", {}) | {
-        data: {
-            "command": command,
-            "people": score.people,
-            "keypoints": score.keypoints,
-            "boxes": "around the labelled keypoints",
-            "per keypoint": score.per_keypoint,
-        }
-    }
+    measured, details = card.get("measured", {}), card.get("measured_details", {})
+    figures, measure = dict(score.figures), next(iter(score.figures))
+    measured = measured | {data: measured.get(data, {}) | figures}
+    own = {"command": command, **how, **score.details}
+    details = details | {data: details.get(data, {}) | {measure: own}}
     return write_card(weights, {"measured": measured, "measured_details": details})

@@ -1,0 +1,177 @@
+"""``posekit evaluate``."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from posekit.cli.options import (
+    DEFAULT_MODEL,
+    DeviceOption,
+    FlipOption,
+    JsonOption,
+    WeightsOption,
+    load_model,
+)
+from posekit.cli.output import remark, show
+
+if TYPE_CHECKING:
+    from posekit.data.problems import Problems
+    from posekit.estimator import Estimator
+    from posekit.evaluation import OKS, PCK, PurityScore
+
+
+class Metric(StrEnum):
+    """What to measure."""
+
+    auto = "auto"
+    pck = "pck"
+    pckh = "pckh"
+    oks = "oks"
+    purity = "purity"
+
+
+class BoxSource(StrEnum):
+    """Where people's boxes come from."""
+
+    given = "given"
+    labels = "labels"
+
+
+def evaluate(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            help="A COCO-format .json file, or a folder with joints.npz and images*.tar.",
+        ),
+    ],
+    model: Annotated[str, typer.Argument(help="One of `posekit models`.")] = DEFAULT_MODEL,
+    weights: WeightsOption = "auto",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder or tar archive with the photographs of a .json file elsewhere."),
+    ] = None,
+    metric: Annotated[
+        Metric,
+        typer.Option(
+            help="pck: PCK@0.2 (torso). pckh: PCKh@0.5 (head). oks: COCO's AP and AR. purity: "
+            "attention on the person's own mask. auto: pck for joints.npz, oks for .json."
+        ),
+    ] = Metric.auto,
+    boxes: Annotated[
+        BoxSource,
+        typer.Option(help="given: the data set's own. labels: around the labelled keypoints."),
+    ] = BoxSource.given,
+    part: Annotated[str, typer.Option(help='"held out" or "train", of joints.npz.')] = "held out",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many photographs.")
+    ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write the figures into the checkpoint's model card.")
+    ] = False,
+    flip_test: FlipOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a model on labelled photographs, each person given by a box.
+
+    Model and data set need not share a skeleton: the keypoints that both have are measured.
+    """
+    from posekit.data.problems import Problems
+    from posekit.errors import WeightsError
+    from posekit.estimator import Estimator
+
+    coco = data.suffix.lower() == ".json"
+    chosen = metric if metric != Metric.auto else Metric.oks if coco else Metric.pck
+    whole = limit is None and not flip_test and (coco or part == "held out")
+    problems = Problems()
+    loaded = load_model(model, weights, device)
+    if card and (loaded.weights.local is None or not whole):
+        raise WeightsError(
+            "A model card takes figures of a checkpoint on a whole .json file, or on all "
+            "photographs held out, without flip test."
+        )
+    estimator = Estimator(loaded, flip_test=flip_test)
+    source: Literal["given", "labels"] = "labels" if boxes == BoxSource.labels else "given"
+    if coco:
+        from posekit.data.coco import CocoData
+
+        read = CocoData(data, images, limit=limit)
+        problems = read.problems
+        name = f"{read.name}, {len(read)} photograph{'s' if len(read) != 1 else ''}"
+        score: PCK | OKS | PurityScore = _measure_coco(estimator, read, chosen, source)
+    else:
+        from posekit.training.export import HELD_OUT_NAME
+
+        name = HELD_OUT_NAME
+        score = _measure_lsp(estimator, data, part, limit, problems, chosen, source)
+    if problems:
+        remark(problems.summary())
+    if card and loaded.weights.local is not None:
+        from posekit.training.export import add_measurement
+
+        where = "given" if coco and source == "given" else "around the labelled keypoints"
+        command = f"posekit evaluate {model} --data {shlex.quote(data.name) if coco else 'LSPET'}"
+        command += f" --metric {chosen.value} --boxes {source} --card"
+        add_measurement(loaded.weights.local, name, score, command, boxes=where)
+    result = dataclasses.asdict(score) | {"problems": problems.as_dict()}
+    show(result, _text(score), as_json=as_json)
+
+
+def _measure_coco(
+    estimator: Estimator, data: Any, metric: Metric, boxes: Literal["given", "labels"]
+) -> PCK | OKS | PurityScore:
+    from tqdm import tqdm
+
+    from posekit.evaluation import evaluate as measure
+    from posekit.evaluation import evaluate_oks, evaluate_purity
+
+    photos = tqdm(data.photos(), total=len(data), unit="photo", disable=None)
+    if metric == Metric.oks:
+        return evaluate_oks(estimator, photos, boxes)
+    if metric == Metric.purity:
+        return evaluate_purity(estimator, photos)
+    people = tqdm(data.people(), unit="person", disable=None)
+    return measure(estimator, people, "pckh" if metric == Metric.pckh else "pck", boxes)
+
+
+def _measure_lsp(
+    estimator: Estimator,
+    folder: Path,
+    part: str,
+    limit: int | None,
+    problems: Problems,
+    metric: Metric,
+    boxes: Literal["given", "labels"],
+) -> PCK | OKS:
+    from tqdm import tqdm
+
+    from posekit.data.labelled import LabelledPhoto
+    from posekit.data.lsp import read_lsp
+    from posekit.errors import DataError
+    from posekit.evaluation import evaluate as measure
+    from posekit.evaluation import evaluate_oks
+
+    if metric == Metric.purity:
+        raise DataError("Attention purity needs masks, which only a COCO-format file has.")
+    people = tqdm(read_lsp(folder, part, limit, problems), unit="person", disable=None)
+    if metric == Metric.oks:
+        photos = (LabelledPhoto(p.photo, (p,), p.skeleton, p.image_id) for p in people)
+        return evaluate_oks(estimator, photos, boxes)
+    return measure(estimator, people, "pckh" if metric == Metric.pckh else "pck", boxes)
+
+
+def _text(score: PCK | OKS | PurityScore) -> str:
+    figures = ", ".join(f"{name} {value}" for name, value in score.figures.items())
+    lines = [f"{figures} on {score.people} people, {score.keypoints} keypoints"]
+    known = score.details.get("per keypoint", {})
+    lines += [f"  {name:<16}{value:6.2f}" for name, value in known.items()]
+    if "keypoints measured" in score.details:
+        lines.append(f"  measured: {', '.join(score.details['keypoints measured'])}")
+    return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""How good a model is, measured on labelled photographs.
+
+``pck`` counts keypoints near their labels, ``oks`` scores whole people as COCO does, ``masks``
+compares instance masks, ``purity`` says on whom attention lies, and ``run`` puts a model through
+a data set.
+"""
+
+from posekit.evaluation.figures import Measurement
+from posekit.evaluation.masks import MaskScore, mask_iou, mask_score
+from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, instance_score, oks
+from posekit.evaluation.pck import HEAD_THRESHOLD, PCK, THRESHOLD, pck, pckh
+from posekit.evaluation.purity import Purity, mean_purity, purity, purity_of_layers
+from posekit.evaluation.run import evaluate, evaluate_oks
+from posekit.evaluation.run_purity import PurityScore, evaluate_purity
+
+__all__ = [
+    "HEAD_THRESHOLD",
+    "OKS",
+    "PCK",
+    "THRESHOLD",
+    "MaskScore",
+    "Measurement",
+    "PersonTruth",
+    "Purity",
+    "PurityScore",
+    "ScoredPose",
+    "evaluate",
+    "evaluate_oks",
+    "evaluate_purity",
+    "instance_score",
+    "mask_iou",
+    "mask_score",
+    "mean_purity",
+    "oks",
+    "pck",
+    "pckh",
+    "purity",
+    "purity_of_layers",
+]

@@ -1,0 +1,159 @@
+"""Attention purity: on whom the attention of one person's keypoint lies.
+
+The share of a row's mass on the person's own mask, on other people's, and on the background, at
+the resolution of the tokens (Instance Attention's measure, and as good for a model that was never
+shown a mask).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.errors import TraceError
+from posekit.explain.attention import Explanation
+from posekit.explain.maps import AttentionMap
+from posekit.geometry import Affine
+
+__all__ = ["Covers", "Purity", "mean_purity", "purity", "purity_of_layers", "token_cover"]
+
+_MOST_SAMPLES = 32  # along a side of a cell
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Purity:
+    """Shares of one map's mass, 0 to 1; they sum to 1.
+
+    Attributes:
+        own: on the person asked about, where masks overlap too.
+        others: on somebody else and not on this person.
+        background: on nobody, pixels outside the photo included.
+    """
+
+    own: float
+    others: float
+    background: float
+
+
+def token_cover(mask: npt.ArrayLike, grid_to_photo: Affine, size: tuple[int, int]) -> Floats:
+    """How much of each token's cell a mask covers.
+
+    Args:
+        mask: (H, W) in photo pixels, truthy inside.
+        grid_to_photo: token coordinates (column, row) to photo pixels.
+        size: (rows, cols) of the grid.
+
+    Returns:
+        (rows, cols) in 0 .. 1: averages over samples at most a pixel apart; outside the photo
+        nothing is covered.
+    """
+    inside = np.asarray(mask, dtype=bool)
+    (rows, cols), (height, width) = size, inside.shape
+    finer = int(np.clip(np.ceil(grid_to_photo.scale), 4, _MOST_SAMPLES))
+    x = (np.arange(cols * finer) + 0.5) / finer - 0.5
+    y = (np.arange(rows * finer) + 0.5) / finer - 0.5
+    points = grid_to_photo.apply(np.stack(np.meshgrid(x, y), axis=-1))  # (rows f, cols f, 2)
+    pixel = np.floor(points + 0.5).astype(np.int64)
+    on_photo = ((pixel >= 0) & (pixel < (width, height))).all(-1)
+    col, row = np.clip(pixel[..., 0], 0, width - 1), np.clip(pixel[..., 1], 0, height - 1)
+    covered = inside[row, col] & on_photo
+    return np.asarray(covered.reshape(rows, finer, cols, finer).mean(axis=(1, 3)))
+
+
+def purity(attention: AttentionMap, masks: Sequence[npt.ArrayLike], person: int) -> Purity:
+    """The shares of one map; a column is scaled to sum 1 first.
+
+    Args:
+        attention: a map of :func:`posekit.explain.attention.explain`.
+        masks: (H, W) for everybody in the photo, in photo pixels.
+        person: which of them the query belongs to.
+
+    Raises:
+        TraceError: there is no mask of that person, one is not of the photo's size, or the map
+            holds no attention.
+    """
+    return Covers(masks, person).shares(attention)
+
+
+def purity_of_layers(
+    explanation: Explanation, masks: Sequence[npt.ArrayLike], person: int | None = None
+) -> dict[str, Purity]:
+    """The shares in every layer of an explanation, by the layer's name.
+
+    Args:
+        explanation: one query in all layers.
+        masks: see :func:`purity`.
+        person: None when the masks are in the order of the prediction's people.
+
+    Raises:
+        TraceError: see :func:`purity`.
+    """
+    chosen = explanation.query.person if person is None else person
+    covers = Covers(masks, chosen)
+    return {attention.layer: covers.shares(attention) for attention in explanation.maps}
+
+
+def mean_purity(parts: Sequence[Purity]) -> Purity:
+    """The mean over maps, each counting the same.
+
+    Raises:
+        TraceError: there are none.
+    """
+    if not parts:
+        raise TraceError("There is no map to average.")
+    own, others, background = np.mean([(p.own, p.others, p.background) for p in parts], axis=0)
+    return Purity(float(own), float(others), float(background))
+
+
+class Covers:
+    """How much of each token's cell one person covers, and others do: worked out once a grid.
+
+    Args:
+        masks: (H, W) for everybody in the photo, in photo pixels.
+        person: which of them is asked about.
+
+    Raises:
+        TraceError: there is no mask of that person, or the masks are of several sizes.
+    """
+
+    def __init__(self, masks: Sequence[npt.ArrayLike], person: int) -> None:
+        arrays = [np.asarray(mask, dtype=bool) for mask in masks]
+        if not 0 <= person < len(arrays):
+            raise TraceError(f"There are masks of {len(arrays)} people; number {person} has none.")
+        if len({array.shape for array in arrays}) > 1:
+            raise TraceError("The masks of one photo must have one size.")
+        self.own, self.others = arrays[person], np.zeros_like(arrays[person])
+        for index, array in enumerate(arrays):
+            if index != person:
+                self.others |= array & ~self.own
+        self._known: dict[tuple[object, ...], tuple[Floats, Floats]] = {}
+
+    def shares(self, attention: AttentionMap) -> Purity:
+        """The shares of one map; a column is scaled to sum 1 first.
+
+        Raises:
+            TraceError: the masks are not of the photo's size, or the map holds no attention.
+        """
+        if self.own.shape != attention.crop.photo_size:
+            raise TraceError(
+                f"A mask of shape {self.own.shape} does not fit a photo of shape "
+                f"{attention.crop.photo_size}."
+            )
+        weights = attention.weights.astype(np.float64)
+        total = weights.sum()
+        if not total > 0:
+            raise TraceError("This map holds no attention.")
+        grid, to_photo = attention.grid.size, attention.grid_to_photo
+        key = (*grid, to_photo.matrix.tobytes())
+        if key not in self._known:  # the layers of an encoder share one grid
+            self._known[key] = (
+                token_cover(self.own, to_photo, grid),
+                token_cover(self.others, to_photo, grid),
+            )
+        own, others = (float((weights * c).sum() / total) for c in self._known[key])
+        return Purity(own, others, max(0.0, 1.0 - own - others))
