@@ -187,6 +187,8 @@ def _recolour(images: Tensor, strength: float, drawn: Draws) -> Tensor:
 
     Args:
         images: (B, 3, H, W), 0..255.
+        strength: see :class:`Augmentation`.
+        drawn: the random numbers of the B samples.
 
     Returns:
         (B, 3, H, W), 0..1.

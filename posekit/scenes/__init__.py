@@ -4,7 +4,7 @@ from posekit.scenes.backdrop import KINDS
 from posekit.scenes.gallery import SCENES, NamedScene, named_scene
 from posekit.scenes.poses import POSES
 from posekit.scenes.render import render_scene
-from posekit.scenes.scene import KEYPOINTS, OBJECT, OUTSIDE, VISIBLE, Scene, ScenePerson
+from posekit.scenes.scene import KEYPOINTS, OBJECT, OUTSIDE, UNKNOWN, VISIBLE, Scene, ScenePerson
 
 __all__ = [
     "KEYPOINTS",
@@ -13,6 +13,7 @@ __all__ = [
     "OUTSIDE",
     "POSES",
     "SCENES",
+    "UNKNOWN",
     "VISIBLE",
     "NamedScene",
     "Scene",

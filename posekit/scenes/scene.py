@@ -16,7 +16,11 @@ KEYPOINTS = (*COCO17.keypoints, "neck", "head top", "pelvis", "thorax")
 OBJECT = -1
 VISIBLE = -2
 OUTSIDE = -3
-"""Values of ``ScenePerson.hidden_by`` beside a person's index (the own one: hides itself)."""
+UNKNOWN = -4
+"""Values of ``ScenePerson.hidden_by`` beside a person's index (the own one: hides itself).
+
+UNKNOWN never occurs in a rendered scene: it marks keypoints that a photograph's labels leave out.
+"""
 
 # The same place under other names.
 _ALIASES = {"upper neck": "neck"}
@@ -112,7 +116,8 @@ class Scene:
     def who_hides(self, person: int, keypoint: int | str) -> str:
         """Say who hides a keypoint.
 
-        One of "nobody", "an object", "the person's own body", "person 2", "the photo's edge".
+        One of "nobody", "an object", "the person's own body", "person 2", "the photo's edge",
+        "not known".
 
         Raises:
             DataError: there is no such person or keypoint.
@@ -124,7 +129,12 @@ class Scene:
                 raise DataError(f"A scene knows no keypoint called {keypoint!r}.")
             keypoint = KEYPOINTS.index(keypoint)
         hider = int(self.people[person].hidden_by[keypoint])
-        words = {VISIBLE: "nobody", OBJECT: "an object", OUTSIDE: "the photo's edge"}
+        words = {
+            VISIBLE: "nobody",
+            OBJECT: "an object",
+            OUTSIDE: "the photo's edge",
+            UNKNOWN: "not known",
+        }
         words[person] = "the person's own body"
         return words.get(hider, f"person {hider}")
 

@@ -63,7 +63,8 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Te
     On the CPU it runs in float32 even under autocast, where its backward pass is about twice as
     fast as in bfloat16.
     """
-    if q.device.type != "cpu" or q.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
+    plain = q.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    if q.device.type != "cpu" or plain:
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
     with torch.autocast("cpu", enabled=False):
         out = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), dropout_p=dropout)
