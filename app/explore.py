@@ -1,0 +1,234 @@
+"""The Explore page: one photo, one question, every layer.
+
+:class:`Explorer` holds what all visitors share (models, examples, the store of sessions) and
+answers the page's calls.  Each call is a plain function of a JSON object; it returns a JSON
+object, or ``{"error": sentence}``, and ``"expired": true`` beside it when the visitor's photo is
+no longer here and the page should send it again.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+
+import gradio as gr
+from gradio.data_classes import DataWithFiles
+
+from app import payload, style
+from app.calls import boxes_of, plain, question, spoken
+from app.examples import bundled, choose
+from app.gate import Gate
+from app.payload import Json
+from app.picture import encoded
+from app.session import Limits, SessionStore
+from app.shelf import Shelf
+from posekit.device import choose_device
+from posekit.draw import colour_table, draw_explanation, save_npz, save_png
+from posekit.errors import PhotoError
+from posekit.estimator import Estimator, PoseKitWarning, Prediction
+from posekit.explain import explain, head_grid
+from posekit.explain.live import preview
+from posekit.geometry import Box
+from posekit.photo import Photo, PhotoLimits, read_photo
+
+MAX_SIDE = 1600
+MOST_OPENED = 12
+
+
+class Explorer:
+    """Answers the page.  One object serves all visitors; what is theirs lies in ``sessions``."""
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        model: str | None = None,
+        limits: Limits | None = None,
+        photo_limits: PhotoLimits | None = None,
+    ) -> None:
+        choose_device(device)  # better refused now than at the first photo
+        self.shelf = Shelf(device)
+        self.sessions: SessionStore[Prediction] = SessionStore(limits)
+        self.gate = Gate()
+        self.examples = bundled()
+        self.photo_limits = photo_limits or PhotoLimits()
+        self.default_model = model or self.shelf.names()[0]
+        # What bundled photos give is the same for everybody and nobody's secret.
+        self._opened: OrderedDict[tuple[str, str], tuple[Prediction, bool]] = OrderedDict()
+        self._opened_lock = threading.Lock()
+
+    # -- calls of the page ------------------------------------------------------------------
+
+    def start(self, _: Json) -> Json:
+        """A new visitor: a token, and what there is to choose from."""
+        return {
+            "token": self.sessions.open(),
+            "model": self.default_model,
+            "models": [
+                {"name": name, "label": self.shelf.label(name)} for name in self.shelf.names()
+            ],
+            "examples": [
+                {"id": e.id, "title": e.title, "caption": e.caption, "thumb": e.thumb}
+                for e in self.examples
+            ],
+            "privacy": (
+                "Your photo stays in this server’s memory, for you alone; it is forgotten when you"
+                " close the page, at the latest after"
+                f" {self.sessions.limits.ttl_seconds / 60:.0f} minutes without a click."
+            ),
+        }
+
+    def analyse(self, sent: DataWithFiles) -> Json:
+        """An uploaded, pasted or photographed picture: the bytes as they came."""
+        fields = sent.data
+        if len(sent.files) != 1:
+            raise PhotoError("Please send one photo at a time.")
+        photo = read_photo(
+            sent.files[0][1], name="This file", limits=self.photo_limits, max_side=MAX_SIDE
+        )
+        boxes = boxes_of(json.loads(fields.get("boxes") or "[]"))
+        return self._open(fields["token"], photo, fields["model"], boxes)
+
+    def analyse_example(self, sent: Json) -> Json:
+        """A bundled photo."""
+        example = choose(self.examples, sent.get("example"))
+        boxes = boxes_of(sent.get("boxes"))
+        if boxes is not None:
+            return self._open(sent["token"], example.read()[0], sent["model"], boxes)
+        key = (example.id, str(sent["model"]))
+        notes: list[str] = []
+        with self._opened_lock:
+            found = self._opened.get(key)
+        if found is None:
+            photo, boxes = example.read()
+            prediction, notes = self._predict(photo, sent["model"], boxes)
+            found = prediction, boxes is None
+            with self._opened_lock:
+                self._opened[key] = found
+                while len(self._opened) > MOST_OPENED:
+                    self._opened.popitem(last=False)
+        # Held here anyway, so it costs the visitors' store nothing.
+        return self._keep(sent["token"], *found, nbytes=0, notes=notes)
+
+    def again(self, sent: Json) -> Json:
+        """The visitor's photo through another model, or with other boxes."""
+        photo = self.sessions.get(sent["token"], sent["view"]).photo
+        return self._open(
+            sent["token"], photo, sent["model"], boxes_of(sent.get("boxes")), with_photo=False
+        )
+
+    def explain(self, sent: Json) -> Json:
+        """A click: every layer, the mean and every head, straight from the trace."""
+        prediction = self.sessions.get(sent["token"], sent["view"])
+        query, direction = question(prediction, sent)
+        found = explain(prediction, query, direction=direction)
+        heads = [head_grid(prediction, query, one.layer, direction=direction) for one in found.maps]
+        return payload.answer(found, heads)
+
+    def live(self, sent: Json) -> Json:
+        """One layer's preview for the live hover."""
+        prediction = self.sessions.get(sent["token"], sent["view"])
+        return payload.live(preview(prediction, str(sent["layer"]), int(sent["person"])))
+
+    def download(self, sent: Json) -> Json:
+        """The picture or the raw maps as bytes; the file they were in is gone before the reply."""
+        prediction = self.sessions.get(sent["token"], sent["view"])
+        query, direction = question(prediction, sent)
+        head = None if sent.get("head") is None else int(sent["head"])
+        found = explain(prediction, query, direction=direction, head=head)
+        label = query.label(prediction.skeleton).replace(" ", "-").strip("()")
+        name = f"posekit-{prediction.model.name}-{label}-{direction}"
+        with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
+            if sent["format"] == "npz":
+                path = Path(folder) / "maps.npz"
+                save_npz(found, path)
+                return {
+                    "name": f"{name}.npz",
+                    "type": "application/zip",
+                    "bytes": encoded(path.read_bytes()),
+                }
+            figure = draw_explanation(
+                found,
+                colour_map=str(sent["palette"]),
+                opacity=float(sent["opacity"]),
+                dim=float(sent["dim"]),
+                keep=float(sent["keep"]),
+            )
+            path = Path(folder) / "picture.png"
+            save_png(figure, path, explanation=found)
+            return {"name": f"{name}.png", "type": "image/png", "bytes": encoded(path.read_bytes())}
+
+    def forget(self, sent: Json) -> Json:
+        """The visitor left, or wants the photo gone."""
+        self.sessions.close(str(sent.get("token")))
+        return {"forgotten": True}
+
+    # -- the rest ---------------------------------------------------------------------------
+
+    def _predict(
+        self, photo: Photo, model: str, boxes: list[Box] | None
+    ) -> tuple[Prediction, list[str]]:
+        """The prediction, and what the visitor should know about how it came about."""
+        loaded = self.shelf.get(str(model))
+        # Warnings are caught inside the gate, where one thread is at work at a time.
+        with self.gate.enter(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", PoseKitWarning)
+            prediction = Estimator(loaded).predict(photo, boxes)
+        return prediction, [str(w.message) for w in caught if w.category is PoseKitWarning]
+
+    def _open(
+        self,
+        token: str,
+        photo: Photo,
+        model: str,
+        boxes: list[Box] | None,
+        *,
+        with_photo: bool = True,
+    ) -> Json:
+        prediction, notes = self._predict(photo, model, boxes)
+        trace = prediction.trace.nbytes if prediction.trace else 0
+        return self._keep(
+            token,
+            prediction,
+            boxes is None,
+            nbytes=photo.pixels.nbytes + trace,
+            notes=notes,
+            with_photo=with_photo,
+        )
+
+    def _keep(
+        self,
+        token: str,
+        prediction: Prediction,
+        whole: bool,
+        *,
+        nbytes: int,
+        notes: list[str],
+        with_photo: bool = True,
+    ) -> Json:
+        view_id = self.sessions.put(token, prediction, nbytes)
+        view = payload.view(prediction, view_id=view_id, whole=whole, with_photo=with_photo)
+        return {**view, "notes": notes}
+
+    def component(self) -> gr.HTML:
+        """The page's one component, wired to the calls above."""
+        calls = (
+            self.start, self.analyse, self.analyse_example, self.again,
+            self.explain, self.live, self.download, self.forget,
+        )  # fmt: skip
+        return gr.HTML(
+            value="",
+            html_template=style.markup(),
+            js_on_load=style.script(),
+            apply_default_css=False,
+            elem_id="posekit",
+            server_functions=[spoken(plain(call)) for call in calls],
+            palettes={name: encoded(colour_table(name).tobytes()) for name in style.PALETTES},
+            max_bytes=self.photo_limits.max_bytes,
+            trained=self.shelf.has_weights(self.default_model),
+            untrained=payload.UNTRAINED,
+        )

@@ -1,0 +1,190 @@
+"""What the server tells the page, as plain JSON: the analysed photo, and the answer to a question.
+
+Coordinates are photo pixels with centres at integers.  Affines are six numbers, row by row.  Maps
+travel as float32 in base64 exactly as the trace gave them; the page only colours them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from app.picture import data_url, encoded, floats
+from posekit.draw import legend
+from posekit.estimator import Prediction
+from posekit.explain import AttentionMap, Explanation, numbers
+from posekit.explain.live import Preview
+from posekit.geometry import Affine
+from posekit.trace import Attention
+from posekit.zoo import PoseModel
+
+Json = dict[str, Any]
+
+LIVE_CELLS = 16_000_000
+"""Largest query x key matrix for which a live preview is sent."""
+
+
+UNTRAINED = (
+    "This model has learnt nothing yet: its weights are random numbers, so the skeleton and the"
+    " maps below mean nothing. They only show how the page works."
+)
+
+
+def affine(matrix: Affine) -> list[float]:
+    """``[a, b, c, d, e, f]`` with x' = a x + b y + c and y' = d x + e y + f."""
+    return [float(value) for value in matrix.matrix.ravel()]
+
+
+def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool = True) -> Json:
+    """Everything the page draws after an analysis.
+
+    ``whole``: nobody was boxed, the photo is taken as one person.  ``with_photo``: send its pixels.
+    """
+    photo, skeleton, model = prediction.photo, prediction.skeleton, prediction.model
+    attentions = list(prediction.trace.attentions.values()) if prediction.trace else []
+    return {
+        "id": view_id,
+        "model": model.name,
+        "title": model.entry.title,
+        "whole": whole,
+        "photo": {
+            "width": photo.width,
+            "height": photo.height,
+            "src": data_url(photo) if with_photo else None,
+        },
+        "skeleton": {
+            "name": skeleton.name,
+            "keypoints": list(skeleton.keypoints),
+            "limbs": [list(limb) for limb in skeleton.limbs],
+            "sides": [skeleton.side(index) for index in range(skeleton.size)],
+        },
+        "people": [
+            {
+                "edges": list(person.box.edges),
+                "keypoints": [[float(x), float(y)] for x, y in person.keypoints],
+                "scores": [float(score) for score in person.scores],
+            }
+            for person in prediction.people
+        ],
+        "layers": [layer(attention) for attention in attentions],
+        "opening": opening(prediction),
+        "live": all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in attentions),
+        "card": card(model),
+        "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},
+    }
+
+
+def layer(attention: Attention) -> Json:
+    """One layer by name, with its heads and the size of the grid its maps lie on."""
+    rows, cols = attention.key_grid.size  # type: ignore[union-attr]
+    number = attention.name.rpartition(".")[2]
+    return {
+        "name": attention.name,
+        "title": f"Layer {number}",
+        "heads": attention.heads,
+        "rows": rows,
+        "cols": cols,
+    }
+
+
+def opening(prediction: Prediction) -> int:
+    """The keypoint to show before anybody asked: the surest wrist, else the surest keypoint."""
+    if not prediction.people:
+        return 0
+    scores = prediction.people[-1].scores
+    names = prediction.skeleton.keypoints
+    wrists = [index for index, name in enumerate(names) if name.endswith("wrist")]
+    return int(max(wrists or range(len(names)), key=lambda index: float(scores[index])))
+
+
+def answer(explanation: Explanation, heads: list[tuple[AttentionMap, ...]]) -> Json:
+    """One question, every layer: plane 0 is the mean of the heads, plane 1 + h is head h."""
+    query, prediction = explanation.query, explanation.prediction
+    layers = []
+    for mean, single in zip(explanation.maps, heads, strict=True):
+        # A layer with one head is its own mean; sending it twice would only cost bytes.
+        planes = [mean, *single] if len(single) > 1 else [mean]
+        layers.append(
+            {
+                "rows": mean.grid.rows,
+                "cols": mean.grid.cols,
+                "heads": len(single),
+                "toPhoto": affine(mean.grid_to_photo),
+                "weights": floats(np.stack([plane.weights for plane in planes])),
+                "numbers": [_numbers(plane, prediction) for plane in planes],
+                "legends": [legend(plane, prediction.model) for plane in planes],
+            }
+        )
+    return {
+        "query": {
+            "person": query.person,
+            "keypoint": query.keypoint,
+            "point": [float(value) for value in query.point],
+            "token": explanation.maps[0].query_token,
+            "label": query.label(prediction.skeleton),
+        },
+        "direction": explanation.direction,
+        "layers": layers,
+    }
+
+
+def _numbers(one: AttentionMap, prediction: Prediction) -> Json:
+    measured = numbers(one, prediction)
+    return {**asdict(measured), "mass_outside": measured.mass_outside}
+
+
+def live(preview: Preview) -> Json:
+    """A layer's preview for the live hover: bytes packed with zlib."""
+    return {
+        "cells": encoded(zlib.compress(preview.cells.tobytes(), level=6)),
+        "scale": floats(preview.scale),
+        "query": _grid(preview.query_size, preview.query_to_photo),
+        "key": _grid(preview.key_size, preview.key_to_photo),
+    }
+
+
+def _grid(size: tuple[int, int], to_photo: Affine) -> Json:
+    return {"rows": size[0], "cols": size[1], "toPhoto": affine(to_photo)}
+
+
+def card(model: PoseModel) -> Json:
+    """The model card in the page's words."""
+    known = model.card
+    paper = known["paper"]
+    height, width = known["input_size"]
+    facts = [
+        ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}"),
+        ("Size", f"{known['parameters'] / 1e6:.1f} M parameters, input {width} × {height} px"),
+        ("Keypoints", known["skeleton"]),
+        *(
+            (f"Paper’s figures, {data}", _figures(found))
+            for data, found in known["paper_figures"].items()
+        ),
+        *((f"Our figures, {data}", _figures(found)) for data, found in known["measured"].items()),
+        ("Trained on", known["trained_on"]),
+        ("Not trained on", known["not_trained_on"]),
+        ("Limits", str(known.get("limits") or "")),
+    ]
+    if not known["measured"]:
+        facts.insert(-3, ("Our figures", "not measured for these weights"))
+    return {
+        "title": known["title"],
+        "trained": known["trained"],
+        "line": " · ".join(
+            [
+                known["skeleton"],
+                f"{known['parameters'] / 1e6:.1f} M parameters",
+                known["weights"]["note"],
+            ]
+        ),
+        "about": known["status"],
+        "untrained": UNTRAINED,
+        "facts": [[name, value] for name, value in facts if value],
+    }
+
+
+def _figures(found: dict[str, Any]) -> str:
+    return " · ".join(f"{name} {value}" for name, value in found.items())

@@ -1,0 +1,168 @@
+"""Building the page and serving it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from app import style
+from app.explore import Explorer
+from app.picture import assets
+from posekit.photo import PhotoLimits
+
+MAX_BODY = PhotoLimits().max_bytes + 2**20  # a photo, and the few words that travel with it
+SWEEP_SECONDS = 60.0
+FAVICON = assets() / "favicon.ico"
+
+HEADERS = {
+    # Nothing on the page comes from, or goes to, another server; a photo cannot leak through it
+    # either.
+    b"content-security-policy": (
+        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:;"
+        b" object-src 'none'; base-uri 'self'"
+    ),
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"permissions-policy": b"camera=(self), clipboard-read=(self), microphone=(), geolocation=()",
+}
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Guard:
+    """ASGI middleware: bodies have a size limit, replies carry the headers above.
+
+    Replies to the page's calls are also kept out of every cache: they hold people's photos.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], max_body: int = MAX_BODY) -> None:
+        self.app = app
+        self.max_body = max_body
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass the request on, unless it announces, or turns out to have, too long a body."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        came = 0
+
+        async def receive_so_much() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            return message if came <= self.max_body else {"type": "http.disconnect"}
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [
+                    (k, v) for k, v in message.get("headers", ()) if k.lower() not in HEADERS
+                ]
+                headers.extend(HEADERS.items())
+                if "component_server" in scope["path"]:
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
+            await send(message)
+
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if not announced.isdigit() or int(announced) > self.max_body:
+            await send_with_headers({"type": "http.response.start", "status": 413})
+            await send({"type": "http.response.body", "body": b"This request is too large."})
+            return
+        await self.app(scope, receive_so_much, send_with_headers)
+
+
+def build(explorer: Explorer | None = None, *, device: str = "auto") -> gr.Blocks:
+    """The page as Gradio Blocks.  Launch it with :func:`launch_options`."""
+    explorer = explorer or Explorer(device=device)
+    with gr.Blocks(
+        title="PoseKit · see where a pose model looks",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(600, 1800),
+    ) as page:
+        explorer.component()
+    # The page's calls do not pass through Gradio's queue (they have a line of their own, app.gate);
+    # it is bounded all the same, and closed to requests that would skip it.
+    page.queue(api_open=False, max_size=16, default_concurrency_limit=1)
+    return page
+
+
+def launch_options() -> dict[str, Any]:
+    """What every launch must say: nothing kept, nothing shared, nothing from elsewhere."""
+    return {
+        "theme": style.theme(),
+        "favicon_path": FAVICON if FAVICON.is_file() else None,
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "share": False,
+        "max_file_size": MAX_BODY,
+        "state_session_capacity": 64,
+        "strict_cors": True,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "mcp_server": False,
+        "quiet": True,
+        "app_kwargs": {
+            "middleware": [Middleware(Guard)],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+    }
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int | None = 7860,
+    *,
+    device: str = "auto",
+    model: str | None = None,
+    block: bool = True,
+    explorer: Explorer | None = None,
+) -> gr.Blocks:
+    """Serve the page and print its address; ``port`` None takes a free one.
+
+    With ``block`` False it returns while the page is served, and ``close()`` of the result ends it.
+    """
+    private_folder()
+    explorer = explorer or Explorer(device=device, model=model)
+    page = build(explorer)
+    _, address, _ = page.launch(
+        server_name=host, server_port=port, prevent_thread_lock=True, **launch_options()
+    )
+    _sweep_now_and_then(explorer)
+    print(f"PoseKit is at {address}  (Ctrl + C ends it)", flush=True)
+    if block:
+        page.block_thread()
+    return page
+
+
+def private_folder() -> str:
+    """Give Gradio a temporary folder of our own, readable by nobody else, unless one is set."""
+    if "GRADIO_TEMP_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="posekit-page-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = folder
+    return os.environ["GRADIO_TEMP_DIR"]
+
+
+def _sweep_now_and_then(explorer: Explorer) -> None:
+    """Forget stale sessions even when nobody comes by."""
+
+    def sweep() -> None:
+        pause = threading.Event()
+        while not pause.wait(SWEEP_SECONDS):
+            explorer.sessions.sweep()
+
+    threading.Thread(target=sweep, name="posekit-sweep", daemon=True).start()

@@ -1,0 +1,40 @@
+"""The loaded models: each is read once, then shared by all visitors and never changed."""
+
+from __future__ import annotations
+
+import threading
+
+from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models, load
+
+
+class Shelf:
+    """Models by name, loaded when first asked for.  Safe to use from several threads."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self._device = device
+        self._lock = threading.Lock()
+        self._models: dict[str, PoseModel] = {}
+
+    def get(self, name: str) -> PoseModel:
+        """The model of that name, loaded on the first call.
+
+        Raises the :class:`posekit.errors.PoseKitError` of :func:`posekit.zoo.load`.
+        """
+        # One lock for all: two models loaded side by side would only fight over disk and memory.
+        with self._lock:
+            if name not in self._models:
+                self._models[name] = load(name, device=self._device, progress=False)
+            return self._models[name]
+
+    def names(self) -> list[str]:
+        """All names: models with weights on this machine first, the others after them."""
+        return sorted(list_models(), key=lambda name: not self.has_weights(name))
+
+    def has_weights(self, name: str) -> bool:
+        """Whether trained weights lie on this machine."""
+        return choose_weights(entry(name)).kind != "random"
+
+    def label(self, name: str) -> str:
+        """The words in the list of models."""
+        model: ModelEntry = entry(name)
+        return model.title if self.has_weights(name) else f"{model.title} · untrained"

@@ -1,0 +1,58 @@
+// Small helpers to find and build elements.  Text always goes in as text, never as markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** The element marked data-slot="name" in the page's own markup. */
+function slot(name) {
+  return element.querySelector('[data-slot="' + name + '"]');
+}
+
+/** All elements that match a selector inside the page. */
+function all(selector) {
+  return Array.from(element.querySelectorAll(selector));
+}
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "text") node.textContent = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  for (const child of children || []) if (child) node.append(child);
+  return node;
+}
+
+/** An HTML element: make("button", {class: "pk-btn", text: "Go", onclick: f}, [child]). */
+function make(tag, attributes, children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** The same for SVG. */
+function draw(tag, attributes, children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** 0.0312 -> "3.1 %"; small shares keep two digits that mean something. */
+function percent(share) {
+  const value = share * 100;
+  return (value >= 9.95 ? value.toFixed(0) : value >= 0.995 ? value.toFixed(1) : value.toPrecision(2)) + " %";
+}
+
+/** "left wrist" -> "Left wrist". */
+function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Base64 -> Uint8Array. */
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Base64 of little-endian float32 -> Float32Array. */
+function floatsOf(base64) {
+  return new Float32Array(bytesOf(base64).buffer);
+}

@@ -1,0 +1,175 @@
+// From a small grid of attention weights to a glow on the photo.
+//
+// Coordinates.  Grid: (column, row), cell centres at integers.  Photo: (x, y) pixels, centres at integers.
+// An affine is six numbers [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
+// The server sends grid -> photo with every map; how they come about is posekit's business.
+
+function applyAffine(m, x, y) {
+  return [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
+}
+
+function invertAffine(m) {
+  const det = m[0] * m[4] - m[1] * m[3];
+  const a = m[4] / det, b = -m[1] / det, d = -m[3] / det, e = m[0] / det;
+  return [a, b, -(a * m[2] + b * m[5]), d, e, -(d * m[2] + e * m[5])];
+}
+
+/** The largest weight such that the cells at or above it hold `share` of the sum (ties kept). */
+function levelOf(weights, share) {
+  if (share >= 1) return -Infinity;
+  const sorted = Float32Array.from(weights).sort();
+  let total = 0;
+  for (const value of sorted) total += value;
+  let mass = 0;
+  for (let i = sorted.length - 1; i >= 0; i--) {
+    mass += sorted[i];
+    if (mass >= share * total) return sorted[i];
+  }
+  return sorted[0];
+}
+
+function largest(weights) {
+  let top = 0;
+  for (const value of weights) if (value > top) top = value;
+  return top;
+}
+
+/**
+ * Paint weights to an offscreen canvas of cols*fine x rows*fine pixels.
+ * Bilinear between cell centres, level to the outer cell edges, exactly as posekit draws it.
+ * Colour says the value relative to the strongest cell; weak cells are also drawn more transparent.
+ */
+function paintGrid(canvas, grid, look, fine) {
+  const { weights, rows, cols } = grid;
+  const level = levelOf(weights, look.keep);
+  const top = largest(weights) || 1;
+  const share = new Float32Array(weights.length), kept = new Float32Array(weights.length);
+  for (let i = 0; i < weights.length; i++) {
+    share[i] = weights[i] / top;
+    kept[i] = weights[i] >= level ? 1 : 0;
+  }
+
+  const width = cols * fine, height = rows * fine;
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(width, height);
+  const out = picture.data;
+  const across = axis(cols, fine), down = axis(rows, fine);
+  for (let y = 0, o = 0; y < height; y++) {
+    const r0 = down.low[y] * cols, r1 = down.high[y] * cols, fy = down.part[y];
+    for (let x = 0; x < width; x++, o += 4) {
+      const c0 = across.low[x], c1 = across.high[x], fx = across.part[x];
+      const step = Math.min(255, (between(share, r0, r1, c0, c1, fx, fy) * 255) | 0);
+      // Cells left out fade away; their neighbours keep the colour of their own value.
+      const cover = look.keep >= 1 ? 1 : Math.max(0, Math.min(1, between(kept, r0, r1, c0, c1, fx, fy) * 2 - 0.5));
+      out[o] = look.table[3 * step];
+      out[o + 1] = look.table[3 * step + 1];
+      out[o + 2] = look.table[3 * step + 2];
+      out[o + 3] = look.alpha[step] * cover;
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+function between(values, r0, r1, c0, c1, fx, fy) {
+  const upper = values[r0 + c0] + (values[r0 + c1] - values[r0 + c0]) * fx;
+  const lower = values[r1 + c0] + (values[r1 + c1] - values[r1 + c0]) * fx;
+  return upper + (lower - upper) * fy;
+}
+
+const axes = new Map();
+
+/** For every fine pixel along an axis: the two cells it lies between and how far along. */
+function axis(count, fine) {
+  const key = count + "x" + fine;
+  if (!axes.has(key)) {
+    const size = count * fine;
+    const low = new Uint16Array(size), high = new Uint16Array(size), part = new Float32Array(size);
+    for (let i = 0; i < size; i++) {
+      const at = Math.min(count - 1, Math.max(0, (i + 0.5) / fine - 0.5));
+      low[i] = Math.floor(at);
+      high[i] = Math.min(count - 1, low[i] + 1);
+      part[i] = at - low[i];
+    }
+    axes.set(key, { low, high, part });
+  }
+  return axes.get(key);
+}
+
+/** The colour table and the opacity of each of its 256 steps. */
+function lookOf(palette, opacity, keep) {
+  const alpha = new Uint8ClampedArray(256);
+  for (let i = 0; i < 256; i++) {
+    // posekit.draw's ramp: a smooth rise to full opacity at 0.3 of the strongest cell.
+    const t = Math.min(1, i / 255 / 0.3);
+    alpha[i] = 255 * opacity * t * t * (3 - 2 * t);
+  }
+  return { table: palette, alpha, keep };
+}
+
+/** How fine to paint a grid: smooth to the eye, cheap for the processor. */
+function fineness(grid, pixels) {
+  return Math.max(2, Math.min(16, Math.ceil(pixels / grid.cols / 2)));
+}
+
+const DIM = 0.5;
+
+/** The photo steps back under a map: half its colour and up to half its light, as posekit.draw does it. */
+function dimming() {
+  return "saturate(" + (1 - 0.5 * page.opacity) + ") brightness(" + (1 - DIM * page.opacity) + ")";
+}
+
+const scratch = document.createElement("canvas");
+
+/** The map over the whole photo; `scale` is canvas pixels per photo pixel. */
+function drawMapOnPhoto(canvas, grid, look, scale) {
+  const context = canvas.getContext("2d");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (!grid) return;
+  const span = Math.hypot(grid.toPhoto[0], grid.toPhoto[3]) * grid.cols * scale;
+  const fine = fineness(grid, span);
+  paintGrid(scratch, grid, look, fine);
+  const m = grid.toPhoto;
+  // fine pixel f = (g + 0.5) * fine;  canvas pixel = (photo + 0.5) * scale
+  const [ox, oy] = applyAffine(m, -0.5, -0.5);
+  const k = scale / fine;
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  context.setTransform(m[0] * k, m[3] * k, m[1] * k, m[4] * k, (ox + 0.5) * scale, (oy + 0.5) * scale);
+  context.drawImage(scratch, 0, 0);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+}
+
+/** The map over the crop the model saw, filling a small canvas; `at` marks the query cell. */
+function drawMapOnCrop(canvas, photo, grid, look, at) {
+  const context = canvas.getContext("2d");
+  const k = canvas.width / grid.cols;
+  const m = invertAffine(grid.toPhoto);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = "#0b0d12";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  // grid -> canvas is (g + 0.5) * k, and photo pixel edges lie half a pixel before the centres.
+  const [ox, oy] = applyAffine(m, -0.5, -0.5);
+  const s = page.view.photo.width / photo.width;
+  context.setTransform(m[0] * k * s, m[3] * k * s, m[1] * k * s, m[4] * k * s, (ox + 0.5) * k, (oy + 0.5) * k);
+  context.imageSmoothingQuality = "high";
+  context.filter = dimming();
+  context.drawImage(photo, 0, 0);
+  context.filter = "none";
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  paintGrid(scratch, grid, look, fineness(grid, canvas.width));
+  context.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+  if (!at) return;
+  const [gx, gy] = applyAffine(m, at[0], at[1]);
+  const x = (gx + 0.5) * k, y = (gy + 0.5) * k, r = Math.max(3, canvas.width / 40);
+  context.beginPath();
+  context.arc(x, y, r, 0, 2 * Math.PI);
+  context.lineWidth = r * 0.9;
+  context.strokeStyle = "rgba(0, 0, 0, 0.75)";
+  context.stroke();
+  context.lineWidth = r * 0.45;
+  context.strokeStyle = "#fff";
+  context.stroke();
+}

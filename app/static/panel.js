@@ -1,0 +1,249 @@
+// The side of the page: layers, heads, numbers, legend, keypoint list, model card.
+
+/** The map of one layer and head that is on show now: live under the pointer, or the exact answer. */
+function currentGrid(layer, head) {
+  const index = layer === undefined ? page.layer : layer;
+  if (page.hover) return liveGrid(index);
+  if (!page.answer) return null;
+  const one = page.answer.layers[index];
+  if (!one) return null;
+  const which = head === undefined ? page.head : head;
+  const plane = which === null ? 0 : which + 1;
+  const cells = one.rows * one.cols;
+  return {
+    weights: one.weights.subarray(plane * cells, (plane + 1) * cells),
+    rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, heads: one.heads, head: which,
+    numbers: one.numbers[plane], legend: one.legends[plane], live: false,
+  };
+}
+
+function currentLook() {
+  return lookOf(page.tables[page.palette], page.opacity, page.keep);
+}
+
+let painting = 0;
+
+/** Redraw the maps at the next frame, however often it is asked for. */
+function paint() {
+  if (!painting) painting = requestAnimationFrame(() => {
+    painting = 0;
+    paintNow();
+  });
+}
+
+function paintNow() {
+  if (!page.view) return;
+  const look = currentLook();
+  const main = currentGrid();
+  drawMapOnPhoto(stage.map, main, look, 1 / stage.unit);
+  stage.photo.style.filter = main && !page.boxMode ? dimming() : "none";
+  markQuery();
+  const asked = page.hover || page.query;
+  all(".pk-layers canvas").forEach((canvas, index) => {
+    const grid = currentGrid(index);
+    if (!grid) return;
+    drawMapOnCrop(canvas, stage.image, grid, look, asked.point);
+    canvas.nextElementSibling.querySelector("small").textContent = "peak " + percent(largest(grid.weights));
+  });
+  all(".pk-heads canvas").forEach((canvas) => {
+    const grid = currentGrid(page.layer, canvas.dataset.head === "mean" ? null : Number(canvas.dataset.head));
+    if (grid && (!grid.live || canvas.dataset.head === "mean")) drawMapOnCrop(canvas, stage.image, grid, look, null);
+  });
+  element.classList.toggle("pk-live", Boolean(page.hover));
+  drawLegend();
+}
+
+/** Thumbnails for every layer and head, made once per analysed photo and model. */
+function buildThumbs() {
+  const { layers } = page.view;
+  page.layer = Math.min(page.layer === null ? layers.length - 1 : page.layer, layers.length - 1);
+  const shape = layers[page.layer];
+  element.style.setProperty("--pk-crop", shape.cols + " / " + shape.rows);
+  element.style.setProperty("--pk-layers", layers.length > 4 ? 3 : Math.max(3, layers.length));
+  element.style.setProperty("--pk-heads", Math.min(9, shape.heads + 1));
+  slot("layers").replaceChildren(...layers.map((layer, index) => make("button", {
+    type: "button", class: "pk-thumb", "data-layer": index, title: layer.title + ", key " + (index + 1),
+    onclick: () => chooseLayer(index),
+  }, [thumbCanvas(layer, 132), make("span", {}, [make("b", { text: layer.title }), make("small", { text: "–" })])])));
+  const heads = shape.heads > 1 ? ["mean", ...Array(shape.heads).keys()] : [];
+  slot("heads").hidden = !heads.length;
+  slot("heads-note").textContent = heads.length ? shape.heads + " heads and their mean" : "this model has one head per layer";
+  slot("heads").replaceChildren(...heads.map((head) => {
+    const canvas = thumbCanvas(shape, 56);
+    canvas.dataset.head = head;
+    return make("button", {
+      type: "button", class: "pk-thumb", "data-head": head,
+      "aria-label": head === "mean" ? "Mean of all heads" : "Head " + (head + 1),
+      onclick: () => chooseHead(head === "mean" ? null : head),
+    }, [canvas, make("span", { text: head === "mean" ? "mean" : String(head + 1) })]);
+  }));
+  if (page.head !== null && page.head >= shape.heads) page.head = null;
+  markChoice();
+}
+
+function thumbCanvas(layer, width) {
+  const dense = Math.min(2, window.devicePixelRatio || 1);
+  return make("canvas", { width: width * dense, height: Math.round((width * dense * layer.rows) / layer.cols), "aria-hidden": "true" });
+}
+
+function chooseLayer(index) {
+  if (!page.view || index < 0 || index >= page.view.layers.length) return;
+  page.layer = index;
+  markChoice();
+  refreshAnswer();
+}
+
+function chooseHead(head) {
+  page.head = head;
+  markChoice();
+  refreshAnswer();
+}
+
+function chooseDirection(direction) {
+  page.direction = direction;
+  markChoice();
+  if (page.query) ask({ again: true });
+}
+
+/** Show which layer, head and direction are chosen. */
+function markChoice() {
+  all("[data-layer]").forEach((node) => node.setAttribute("aria-pressed", String(Number(node.dataset.layer) === page.layer)));
+  all("button[data-head]").forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.head === (page.head === null ? "mean" : String(page.head)))));
+  all("[data-direction]").forEach((node) => {
+    const on = node.dataset.direction === page.direction;
+    node.setAttribute("aria-checked", String(on));
+    node.tabIndex = on ? 0 : -1;
+  });
+  if (page.view) slot("heads-of").textContent = page.view.layers[page.layer].title.toLowerCase();
+}
+
+slot("direction").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-direction]");
+  if (button) chooseDirection(button.dataset.direction);
+});
+slot("direction").addEventListener("keydown", (event) => {
+  if (!(event.key in STEP)) return;
+  event.preventDefault();
+  chooseDirection(page.direction === "row" ? "column" : "row");
+  element.querySelector('[data-direction="' + page.direction + '"]').focus();
+});
+
+const WORDS = { row: "looks at", column: "is looked at by" };
+
+/** Everything that follows from the answer, the layer and the head. */
+function refreshAnswer() {
+  paint();
+  drawQuery();
+  drawNumbers();
+}
+
+function drawQuery() {
+  const title = slot("query");
+  if (page.hover) return title.replaceChildren(
+    make("b", { text: "This spot" }), make("small", { text: "live" }), make("span", { text: WORDS[page.direction] + " …" }),
+  );
+  if (!page.query) return void (title.textContent = "Point at the photo, or pick a keypoint");
+  const { label, keypoint, person } = page.query;
+  const score = keypoint === null ? null : page.view.people[person].scores[keypoint];
+  title.replaceChildren(
+    make("b", { text: capital(label) }),
+    score === null ? make("small", { text: "free spot" }) : make("small", { text: score.toFixed(2), title: "confidence of this keypoint" }),
+    page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
+    make("span", { text: WORDS[page.direction] + " …" }),
+  );
+}
+
+function drawLegend() {
+  const grid = currentGrid();
+  const legend = slot("legend");
+  if (!grid) return void (legend.textContent = "");
+  legend.textContent = grid.live
+    ? "Live preview · " + page.view.title + " · " + page.view.layers[page.layer].title.toLowerCase()
+      + " · mean of heads · 8-bit · click for exact values"
+    : grid.legend + (page.keep < 1 ? " · strongest cells only, " + percent(page.keep) : "");
+  slot("bar-text").textContent = "0 to " + percent(largest(grid.weights))
+    + (page.direction === "row" ? " of the attention per cell" : " of each cell’s attention");
+}
+
+function drawBar() {
+  const canvas = slot("bar"), context = canvas.getContext("2d"), table = page.tables[page.palette];
+  for (let x = 0; x < canvas.width; x++) {
+    const step = 3 * Math.round((x / (canvas.width - 1)) * 255);
+    context.fillStyle = "rgb(" + table[step] + "," + table[step + 1] + "," + table[step + 2] + ")";
+    context.fillRect(x, 0, 1, canvas.height);
+  }
+}
+
+/** Each number with its unit and what it means. */
+function drawNumbers() {
+  const box = slot("numbers"), grid = page.answer && currentGridExact();
+  if (!grid) {
+    box.replaceChildren(make("p", { class: "pk-empty", text: "Click a spot and its numbers appear here." }));
+    return;
+  }
+  const n = grid.numbers;
+  const several = page.view.people.length > 1;
+  box.replaceChildren(make("dl", {}, [
+    number(percent(n.mass_in_box), page.view.whole ? "inside the photo" : "on this person",
+      page.view.whole
+        ? "Share of the attention; the rest lies on the border around the photo. Draw a box to measure one person."
+        : "Share of the attention on cells inside this person’s box; "
+          + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
+    number(n.entropy_nats.toFixed(2), "nats of spread", "Entropy: 0 is one single cell, "
+      + Math.log(grid.weights.length).toFixed(2) + " is all " + grid.weights.length + " cells alike. This map: "
+      + percent(n.entropy_share) + " of that."),
+    number(n.peak_distance_px.toFixed(0), "px to the peak", "Distance on the photo from the marked spot to the strongest cell."),
+  ]));
+}
+
+function currentGridExact() {
+  const hover = page.hover;
+  page.hover = null;
+  const grid = currentGrid();
+  page.hover = hover;
+  return grid;
+}
+
+function number(value, unit, meaning) {
+  return make("div", { class: "pk-number" }, [
+    make("dt", {}, [make("b", { text: value }), make("span", { text: unit })]),
+    make("dd", { text: meaning }),
+  ]);
+}
+
+/** The keypoint list: for the keyboard, for screen readers, and for small keypoints. */
+function drawChips() {
+  const { view } = page, person = view.people[page.person];
+  const chosen = page.query && page.query.person === page.person ? page.query.keypoint : null;
+  const bar = slot("chips");
+  const focused = bar.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
+  bar.replaceChildren(...view.skeleton.keypoints.map((name, k) => make("button", {
+    type: "button", class: "pk-chip " + SIDE_CLASS[view.skeleton.sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
+    "data-keypoint": k, "aria-pressed": String(k === chosen), tabindex: k === (chosen === null ? 0 : chosen) ? 0 : -1,
+    onclick: () => askKeypoint(page.person, k),
+  }, [make("i", { "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: person.scores[k].toFixed(2) })])));
+  if (focused !== null) bar.querySelector('[data-keypoint="' + focused + '"]')?.focus({ preventScroll: true });
+}
+
+slot("chips").addEventListener("keydown", (event) => {
+  if (!(event.key in STEP)) return;
+  event.preventDefault();
+  walk(STEP[event.key], "chips");
+});
+
+/** What the model is, what it was trained on, the paper's figure and ours. */
+function drawCard() {
+  const { card } = page.view;
+  slot("model-line").textContent = card.line;
+  slot("card").replaceChildren(
+    make("div", {}, [make("h2", { text: card.title }), make("p", { text: card.about })]),
+    make("dl", {}, card.facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })])),
+  );
+  announce(card.trained, card.untrained);
+}
+
+/** Weights that have learnt nothing are announced above everything else. */
+function announce(trained, words) {
+  slot("untrained").hidden = trained;
+  if (!trained) slot("untrained").replaceChildren(make("b", { text: "Untrained weights. " }), words);
+}

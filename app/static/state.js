@@ -1,0 +1,22 @@
+// The one place for what the page knows.  Nothing of it is stored; a reload starts afresh.
+
+const page = {
+  token: null,        // proves to the server who we are; lives only here
+  view: null,         // the analysed photo: size, people, skeleton, layers, model card
+  source: null,       // {file} or {example}: lets us send the photo again if the server let go of it
+  person: 0,
+  query: null,        // {point, token, person, keypoint, label} of the last exact answer
+  answer: null,       // exact maps of every layer and head for that query
+  pinned: false,      // a clicked spot stays; the opening view does not
+  hover: null,        // {point, token, person} while a live preview is shown
+  live: null,
+  layer: null, head: null, direction: "row",
+  opacity: 0.85, keep: 1, palette: null,
+  examples: [],
+  tables: {},         // colour map name -> 256 x 3 bytes
+  boxes: [],          // edges [x0, y0, x1, y1] in photo pixels; empty: the whole photo
+  boxMode: false, draft: null, dragging: false,
+  weak: 0.2,          // keypoints below this confidence are drawn faint
+  jobs: 0,            // newest analysis or question; older replies are dropped
+  asks: 0,
+};

@@ -1,0 +1,70 @@
+"""How the page looks: its theme, and the static files put together into one component."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+SHEETS = ("tokens.css", "layout.css", "stage.css", "panel.css")
+SCRIPTS = (
+    "dom.js",
+    "state.js",
+    "map.js",
+    "stage.js",
+    "boxes.js",
+    "panel.js",
+    "live.js",
+    "intake.js",
+    "page.js",
+)
+"""In this order: each may use what the ones before it declare; page.js starts the page."""
+
+PALETTES = ("magma", "viridis", "inferno", "cividis", "turbo")
+
+PAPER, INK, NIGHT, MOON = "#f7f6f3", "#1c1f26", "#101216", "#e9e8e4"
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own surfaces in the page's colours."""
+    # No web fonts by address: the page's own faces are declared in tokens.css.
+    return gr.themes.Base(
+        font=("PoseKit Sans", "ui-sans-serif", "system-ui", "sans-serif"),
+        font_mono=("ui-monospace", "Consolas", "monospace"),
+    ).set(
+        body_background_fill=PAPER,
+        body_background_fill_dark=NIGHT,
+        body_text_color=INK,
+        body_text_color_dark=MOON,
+        block_background_fill="transparent",
+        block_background_fill_dark="transparent",
+        block_border_width="0px",
+        block_padding="0px",
+    )
+
+
+@cache
+def markup() -> str:
+    """The page's HTML with its style sheets inside."""
+    sheets = "\n".join(_read(name) for name in SHEETS)
+    html = f"<style>\n{sheets}\n</style>\n{_read('explore.html')}"
+    # Gradio runs the template through Handlebars and a JavaScript template literal; ours is
+    # neither.
+    for special in ("{{", "${", "`", "\\"):
+        if special in html:
+            raise ValueError(f"The page's markup must not contain {special!r}.")
+    return html
+
+
+@cache
+def script() -> str:
+    """The page's JavaScript: one function of the page's root element."""
+    body = "\n".join(_read(name) for name in SCRIPTS)
+    return f"(function (element) {{\n{body}\n}})(element.querySelector('.pk'));"
+
+
+def _read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")

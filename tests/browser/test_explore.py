@@ -1,0 +1,295 @@
+"""The page as a visitor meets it: upload, click, look, download."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import jpeg
+from tests.browser.visitor import Visitor
+
+Visit = Callable[..., Visitor]
+
+
+def test_it_opens_with_a_photo_already_analysed(visit: Visit) -> None:
+    visitor = visit()
+    layers = visitor.page.locator(".pk-layers .pk-thumb").count()
+    assert layers >= 2
+    assert visitor.page.locator(".pk-point").count() >= 14
+    assert visitor.canvas(".pk-map")[..., 3].max() > 0  # a map lies over the photo
+    assert visitor.canvas(".pk-photo")[..., :3].std() > 10  # which is not a blank
+    assert "see what the model looks at" in visitor.text("hint")
+    assert visitor.trouble == []
+
+
+def test_untrained_weights_are_announced_and_trained_ones_are_not(
+    visit: Visit, explorer: Any
+) -> None:
+    visitor = visit()
+    trained = explorer.shelf.has_weights(explorer.default_model)
+    assert visitor.page.is_visible('[data-slot="untrained"]') is not trained
+    if not trained:
+        assert "learnt nothing" in visitor.text("untrained")
+    random = next(name for name in explorer.shelf.names() if not explorer.shelf.has_weights(name))
+    if random != explorer.default_model:
+        visitor.page.select_option('[data-slot="model"]', random)
+        visitor.page.wait_for_selector('[data-slot="untrained"]:visible')
+
+
+def test_upload_pose_click_maps_download(visit: Visit, portrait: Image.Image) -> None:
+    visitor = visit()
+    page = visitor.page
+    reply = visitor.upload(jpeg(portrait))
+    assert (reply["photo"]["width"], reply["photo"]["height"]) == portrait.size
+    assert page.locator(".pk-point").count() == len(reply["skeleton"]["keypoints"])
+    assert page.locator(".pk-line").count() == len(reply["skeleton"]["limbs"])
+
+    before = [visitor.canvas(f".pk-layers .pk-thumb:nth-child({n}) canvas") for n in (1, 2)]
+    answer = visitor.click(0.52, 0.97)
+    after = [visitor.canvas(f".pk-layers .pk-thumb:nth-child({n}) canvas") for n in (1, 2)]
+    assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert visitor.text("query").lower().startswith(answer["query"]["label"].lower())
+    assert len(answer["layers"]) == page.locator(".pk-layers .pk-thumb").count()
+    for words in (reply["title"], "layer", "head", "grid", "scaled"):
+        assert words.lower() in visitor.text("legend").lower()
+    assert page.locator(".pk-number").count() == 3
+
+    with page.expect_download() as png:
+        page.click('[data-do="png"]')
+    assert png.value.suggested_filename.endswith(".png")
+    picture = Image.open(png.value.path())
+    assert picture.format == "PNG" and min(picture.size) > 300
+    assert json.loads(picture.text["PoseKit"])["direction"] == "row"  # type: ignore[attr-defined]
+
+    with page.expect_download() as npz:
+        page.click('[data-do="npz"]')
+    with np.load(io.BytesIO(npz.value.path().read_bytes()), allow_pickle=False) as maps:
+        weights = maps["weights"]
+        np.testing.assert_allclose(weights.sum((1, 2)), 1, atol=1e-5)
+        np.testing.assert_allclose(maps["query_point"], answer["query"]["point"])
+        assert list(maps["photo_size"]) == [portrait.size[1], portrait.size[0]]
+        # What the page drew and what it hands out are the same numbers.
+        for layer, drawn in zip(weights, answer["layers"], strict=True):
+            sent = np.frombuffer(_bytes(drawn["weights"]), "<f4").reshape(-1, *layer.shape)
+            np.testing.assert_array_equal(sent[0], layer)
+    assert visitor.trouble == []
+
+
+def _bytes(text: str) -> bytes:
+    import base64
+
+    return base64.b64decode(text)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_click_lands_where_the_eye_sees_it_whatever_the_camera_noted(
+    visit: Visit, quarters: Image.Image, orientation: int
+) -> None:
+    turned = _stored(quarters, orientation)
+    visitor = visit()
+    reply = visitor.upload(jpeg(turned, orientation))
+    assert (reply["photo"]["width"], reply["photo"]["height"]) == quarters.size
+    for x, y in ((0.2, 0.3), (0.8, 0.3), (0.2, 0.7), (0.8, 0.7)):
+        wanted = (x * quarters.width - 0.5, y * quarters.height - 0.5)
+        seen = np.array(quarters)[int(y * quarters.height), int(x * quarters.width)].astype(int)
+        assert np.abs(visitor.colour(x, y) - seen).max() < 12
+        query = visitor.click(x, y)["query"]
+        if query["keypoint"] is None:
+            np.testing.assert_allclose(query["point"], wanted, atol=1.0)
+        else:  # it snapped, to something within a finger's width
+            assert np.hypot(*np.subtract(query["point"], wanted)) < 0.06 * max(quarters.size)
+    assert visitor.trouble == []
+
+
+def _stored(upright: Image.Image, orientation: int) -> Image.Image:
+    """The pixels a camera would store so that this EXIF orientation shows ``upright``."""
+    turn = Image.Transpose
+    undo = {
+        2: turn.FLIP_LEFT_RIGHT,
+        3: turn.ROTATE_180,
+        4: turn.FLIP_TOP_BOTTOM,
+        5: turn.TRANSPOSE,
+        6: turn.ROTATE_90,
+        7: turn.TRANSVERSE,
+        8: turn.ROTATE_270,
+    }
+    return upright.transpose(undo[orientation]) if orientation in undo else upright
+
+
+def test_layers_heads_and_looks_need_no_server(visit: Visit) -> None:
+    visitor = visit()
+    visitor.settle()
+    page = visitor.page
+    asked = len(visitor.requests)
+    seen = [visitor.canvas(".pk-map")]
+
+    def changed(do: Callable[[], object]) -> None:
+        do()
+        page.wait_for_timeout(150)
+        seen.append(visitor.canvas(".pk-map"))
+        assert not np.array_equal(seen[-1], seen[-2])
+
+    changed(lambda: page.click(".pk-layers .pk-thumb:nth-child(1)"))
+    changed(lambda: page.click(".pk-heads .pk-thumb:nth-child(3)"))
+    changed(lambda: page.locator('[data-slot="keep"]').fill("40"))
+    changed(lambda: page.locator('[data-slot="opacity"]').fill("30"))
+    changed(lambda: page.select_option('[data-slot="palette"]', "viridis"))
+    assert len(visitor.requests) == asked
+    assert "40 %" in visitor.text("legend")
+
+
+def test_the_other_direction_is_another_map(visit: Visit) -> None:
+    visitor = visit()
+    visitor.settle()
+    before = visitor.canvas(".pk-map")
+    answer = visitor.ask(lambda: visitor.page.click('[data-direction="column"]'))
+    assert answer["direction"] == "column"
+    assert not np.array_equal(before, visitor.canvas(".pk-map"))
+    assert "is looked at by" in visitor.text("query")
+
+
+def test_the_map_follows_the_pointer_until_a_click_pins_it(visit: Visit) -> None:
+    visitor = visit()
+    visitor.settle()
+    page = visitor.page
+    frame = page.locator(".pk-frame").bounding_box()
+    asked = len(visitor.requests)
+
+    def move(x: float, y: float) -> np.ndarray:
+        page.mouse.move(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
+        page.wait_for_timeout(120)
+        return visitor.canvas(".pk-map")
+
+    first, second = move(0.45, 0.3), move(0.55, 0.6)
+    assert page.locator(".pk.pk-live").count() == 1
+    assert not np.array_equal(first, second)
+    assert len(visitor.requests) == asked  # and the server was not asked
+    visitor.click(0.5, 0.5)
+    pinned = visitor.canvas(".pk-map")
+    assert np.array_equal(pinned, move(0.4, 0.3))
+    page.keyboard.press("Escape")
+    assert not np.array_equal(pinned, move(0.45, 0.3))
+
+
+def test_boxes_make_people(visit: Visit, portrait: Image.Image) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.upload(jpeg(portrait))
+    page.click('[data-do="box"]')
+    page.evaluate("scrollTo(0, 0)")
+    frame = page.locator(".pk-frame").bounding_box()
+
+    def drag(x0: float, y0: float, x1: float, y1: float) -> None:
+        page.mouse.move(frame["x"] + x0 * frame["width"], frame["y"] + y0 * frame["height"])
+        page.mouse.down()
+        page.mouse.move(
+            frame["x"] + x1 * frame["width"], frame["y"] + y1 * frame["height"], steps=4
+        )
+        page.mouse.up()
+
+    drag(0.1, 0.1, 0.5, 0.9)
+    page.wait_for_function("document.querySelectorAll('.pk-remove').length === 1")
+    visitor.settle()
+    drag(0.55, 0.1, 0.95, 0.9)
+    page.wait_for_function("document.querySelectorAll('.pk-remove').length === 2")
+    visitor.settle()
+    page.click('[data-do="box"]')
+    assert page.locator(".pk-person").count() == 2
+    edges = page.locator(".pk-box").nth(0)
+    drawn = [float(edges.get_attribute(name)) for name in ("x", "y", "width", "height")]
+    wanted = [0.1 * 512 - 0.5, 0.1 * 600 - 0.5, 0.4 * 512, 0.8 * 600]
+    np.testing.assert_allclose(drawn, wanted, atol=1.5)
+    answer = visitor.ask(lambda: page.click(".pk-people .pk-chip:has-text('Person 1')"))
+    assert answer["query"]["person"] == 0
+    page.click('.pk-remove[aria-label="Remove the box of person 1"]')
+    page.wait_for_function("document.querySelectorAll('.pk-remove').length === 1")
+    visitor.settle()
+    page.click("text=Use the whole photo")
+    page.wait_for_function("document.querySelectorAll('.pk-remove').length === 0")
+    assert visitor.trouble == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"this is no picture", b"", b"\xff\xd8\xff\xe0 cut short", b"<svg xmlns='http://x'/>"],
+    ids=["text", "empty", "truncated", "svg"],
+)
+def test_a_bad_upload_is_one_sentence_and_loses_nothing(
+    visit: Visit, portrait: Image.Image, data: bytes
+) -> None:
+    visitor = visit()
+    visitor.upload(jpeg(portrait))
+    before, asked = visitor.canvas(".pk-photo"), visitor.text("query")
+    reply = visitor.upload(data)
+    visitor.page.wait_for_selector('[data-slot="alert"]:visible')
+    said = visitor.text("alert-text")
+    assert said == reply["error"]
+    assert said.endswith(".") and len(said) < 200 and "Traceback" not in said
+    assert np.array_equal(visitor.canvas(".pk-photo"), before)
+    assert visitor.text("query") == asked
+    assert "error" not in visitor.click(0.5, 0.5)
+    assert not visitor.page.is_visible('[data-slot="alert"]')
+
+
+def test_everything_important_works_by_keyboard(visit: Visit) -> None:
+    visitor = visit()
+    visitor.settle()
+    page, keys = visitor.page, visitor.page.keyboard
+
+    def tab_to(test: str) -> None:
+        for _ in range(80):
+            keys.press("Tab")
+            if page.evaluate(f"document.activeElement.matches('{test}')"):
+                return
+        raise AssertionError(f"Tab never reached {test}")
+
+    tab_to(".pk-point")
+    first = visitor.ask(lambda: keys.press("ArrowRight"))["query"]["keypoint"]
+    second = visitor.ask(lambda: keys.press("ArrowRight"))["query"]["keypoint"]
+    assert second == (first + 1) % page.locator(".pk-chips .pk-chip").count()
+    assert page.evaluate("document.activeElement.dataset.keypoint") == str(second)
+    assert visitor.ask(lambda: keys.press("Shift+ArrowDown"))["query"]["keypoint"] is None
+    keys.press("1")
+    assert page.get_attribute(".pk-layers .pk-thumb:nth-child(1)", "aria-pressed") == "true"
+    assert visitor.ask(lambda: keys.press("d"))["direction"] == "column"
+    tab_to('[data-do="upload"]')
+    with page.expect_file_chooser():
+        keys.press("Enter")
+    tab_to(".pk-chips .pk-chip")
+    picked = visitor.ask(lambda: keys.press("ArrowRight"))["query"]["label"]
+    assert visitor.text("query").lower().startswith(picked)
+    keys.press("b")
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    page.wait_for_selector(".pk-remove")
+    visitor.settle()
+    keys.press("Escape")
+    keys.press("?")
+    assert page.locator(".pk-help").is_visible()
+    keys.press("Escape")
+    assert not page.locator(".pk-help").is_visible()
+    assert visitor.trouble == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone(visit: Visit, scheme: str) -> None:
+    visitor = visit(390, 844, color_scheme=scheme, has_touch=True, is_mobile=True)
+    page = visitor.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator(".pk-frame").bounding_box()["width"] > 300
+    for button in page.locator(".pk-sources .pk-btn").all():
+        assert button.bounding_box()["height"] >= 44
+    frame = page.locator(".pk-frame").bounding_box()
+    answer = visitor.ask(
+        lambda: page.touchscreen.tap(
+            frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+        )
+    )
+    assert "layers" in answer
+    assert visitor.trouble == []
