@@ -35,6 +35,8 @@ class Augmentation:
         half_body: chance of a crop of the upper or the lower body, where over 8 keypoints
             are labelled.
         colour: strength of brightness, contrast, saturation and white-balance changes.
+        blur: chance of a slight blur (3 x 3 binomial, twice).
+        occlude: chance of a plain rectangle over a tenth to a third of each side.
     """
 
     scale: float = 0.35
@@ -45,9 +47,13 @@ class Augmentation:
     flip: float = 0.5
     half_body: float = 0.3
     colour: float = 0.3
+    blur: float = 0.1
+    occlude: float = 0.15
 
 
-NONE = Augmentation(scale=0, wide=0, rotate=0, shift=0, flip=0, half_body=0, colour=0)
+NONE = Augmentation(
+    scale=0, wide=0, rotate=0, shift=0, flip=0, half_body=0, colour=0, blur=0, occlude=0
+)
 """The plain crop, for validation."""
 
 
@@ -60,7 +66,9 @@ class Draws:
     rotate: Tensor
     flip: Tensor
     grey: Tensor
+    blur: Tensor
     colour: Tensor
+    occlude: Tensor
     scale: Tensor
     angle: Tensor
     shift: Tensor
@@ -69,14 +77,16 @@ class Draws:
     def of(cls, batch: int, generator: torch.Generator) -> Draws:
         """Draw for a batch, on the generator's device."""
         device = generator.device
-        uniform = torch.rand((batch, 13), generator=generator, device=device)
+        uniform = torch.rand((batch, 22), generator=generator, device=device)
         normal = torch.randn((batch, 4), generator=generator, device=device)
-        half_body, wide, rotate, flip, grey, colour = uniform.split([2, 2, 1, 1, 1, 6], dim=1)
-        scale, angle, shift = normal.split([1, 1, 2], dim=1)
-        rotate, flip, grey, scale, angle = (
-            t.squeeze(1) for t in (rotate, flip, grey, scale, angle)
+        half_body, wide, rotate, flip, grey, blur, colour, occlude = uniform.split(
+            [2, 2, 1, 1, 1, 1, 6, 8], dim=1
         )
-        return cls(half_body, wide, rotate, flip, grey, colour, scale, angle, shift)
+        scale, angle, shift = normal.split([1, 1, 2], dim=1)
+        rotate, flip, grey, blur, scale, angle = (
+            t.squeeze(1) for t in (rotate, flip, grey, blur, scale, angle)
+        )
+        return cls(half_body, wide, rotate, flip, grey, blur, colour, occlude, scale, angle, shift)
 
     def part(self, share: slice) -> Draws:
         """The numbers of some of the batch."""
@@ -158,7 +168,8 @@ def augment(
     order = torch.tensor(skeleton.flip_order, device=device)
     moved = torch.where(mirrored[:, None, None], moved[:, order], moved)
     labelled = torch.where(mirrored[:, None], labelled[:, order], labelled)
-    return _recolour(images, how.colour, drawn), moved, labelled
+    images = _recolour(_blurred(images, drawn.blur < how.blur), how.colour, drawn)
+    return _occluded(images, drawn.occlude, how.occlude), moved, labelled
 
 
 def _half_body(
@@ -206,3 +217,36 @@ def _recolour(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     shift = gain * ((1 - contrast) * mean)[:, None]
     pixels = torch.baddbmm(shift[:, :, None], matrix, images.flatten(2))
     return pixels.clamp_(0, 1).view_as(images)
+
+
+def _blurred(images: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen samples (B,) through a 3 x 3 binomial filter, twice."""
+    if not bool(chosen.any()):
+        return images
+    row = torch.tensor([0.25, 0.5, 0.25], device=images.device)
+    kernel = (row[:, None] * row).expand(3, 1, 3, 3)
+    soft = images[chosen]
+    for _ in range(2):
+        soft = F.conv2d(F.pad(soft, (1, 1, 1, 1), mode="replicate"), kernel, groups=3)
+    images[chosen] = soft
+    return images
+
+
+def _occluded(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
+    """A rectangle of one colour over some samples; ``drawn`` is (B, 8) uniform.
+
+    Keypoints under it stay labelled: the model is to infer them from the rest of the body.
+    """
+    if chance == 0:
+        return images
+    use, x, y, width, height = drawn[:, :5].unbind(1)
+    rows, cols = images.shape[-2:]
+
+    def span(middle: Tensor, extent: Tensor, count: int) -> Tensor:  # (B, count) bool
+        half = (0.1 + 0.23 * extent) * count / 2
+        place = torch.arange(count, device=images.device)
+        return (place - (middle * count)[:, None]).abs() < half[:, None]
+
+    inside = span(y, height, rows)[:, :, None] & span(x, width, cols)[:, None]
+    inside &= (use < chance)[:, None, None]
+    return torch.where(inside[:, None], drawn[:, 5:, None, None], images)

@@ -29,6 +29,9 @@ __all__ = ["HELD_OUT", "LabelledPerson", "read_lsp", "split"]
 HELD_OUT = 500
 """Photographs that no training run sees; every published figure is measured on them."""
 
+VALIDATION = 500
+"""Photographs to choose the best weights by, so that published figures are not chosen."""
+
 LEAST = 3
 """Labelled keypoints that a person needs; fewer say little about where the person is."""
 
@@ -36,18 +39,23 @@ LEAST = 3
 def split(names: npt.NDArray[np.str_], part: str) -> npt.NDArray[np.int64]:
     """Indices of the photographs of one part, the same on every machine and in any order.
 
-    The 500 file names whose SHA-1 comes first are ``"held out"``, the others are ``"train"``.
+    The 500 file names whose SHA-1 comes first are ``"held out"``, the next 500 ``"validation"``,
+    the others ``"train"``.
 
     Raises:
         DataError: another part was asked for.
     """
-    if part not in ("train", "held out"):
-        raise DataError(f'A part is "train" or "held out", not "{part}".')
+    parts = {
+        "held out": slice(HELD_OUT),
+        "validation": slice(HELD_OUT, HELD_OUT + VALIDATION),
+        "train": slice(HELD_OUT + VALIDATION, None),
+    }
+    if part not in parts:
+        raise DataError(f'A part is "train", "validation" or "held out", not "{part}".')
     order = sorted(
         range(len(names)), key=lambda i: hashlib.sha1(str(names[i]).encode()).hexdigest()
     )
-    chosen = order[:HELD_OUT] if part == "held out" else order[HELD_OUT:]
-    return np.array(sorted(chosen), dtype=np.int64)
+    return np.array(sorted(order[parts[part]]), dtype=np.int64)
 
 
 def read_lsp(
@@ -63,7 +71,7 @@ def read_lsp(
 
     Args:
         folder: see the module.
-        part: ``"train"`` or ``"held out"``.
+        part: ``"train"``, ``"validation"`` or ``"held out"``.
         limit: only the first so many photographs of the part.
         problems: takes note of what is left out.
 

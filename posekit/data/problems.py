@@ -79,6 +79,11 @@ class Problems:
         """Note a bad record by a name a person can look up, such as a file's."""
         self._records.setdefault(problem, {})[record] = None
 
+    def update(self, others: Problems) -> None:
+        """Note what others noted."""
+        for problem, records in others._records.items():
+            self._records.setdefault(problem, {}).update(records)
+
     def count(self, problem: Problem) -> int:
         """How many records have this problem."""
         return len(self._records.get(problem, ()))

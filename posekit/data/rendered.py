@@ -45,4 +45,4 @@ def rendered_people(count: int, skeleton: Skeleton = LSP14) -> Iterator[Labelled
         keypoints = person.keypoints_in(skeleton)
         labelled = inside & np.isfinite(keypoints).all(-1)
         if labelled.sum() >= 3:
-            yield LabelledPerson(read_photo(scene.pixels), keypoints, labelled)
+            yield LabelledPerson(read_photo(scene.pixels), keypoints, labelled, skeleton)
