@@ -67,9 +67,9 @@ def test_pck_ignores_keypoints_and_people_without_labels() -> None:
 
 def test_split_is_fixed_disjoint_and_independent_of_order() -> None:
     names = np.array([f"im{n:05d}.jpg" for n in range(2000)])
-    held, train = split(names, "held out"), split(names, "train")
-    assert len(held) == 500 and len(train) == 1500
-    assert not set(held) & set(train)
+    held, kept, train = (split(names, part) for part in ("held out", "validation", "train"))
+    assert len(held) == len(kept) == 500 and len(train) == 1000
+    assert {*held, *kept, *train} == set(range(2000))
     shuffled = np.random.default_rng(0).permutation(names)
     assert set(names[held]) == set(shuffled[split(shuffled, "held out")])
     # Written down: were the rule to change, published figures would no longer be comparable.
@@ -210,4 +210,5 @@ def test_the_real_split_holds_five_hundred_photographs(shared_dir: Path) -> None
     with np.load(shared_dir / "data" / "lspet" / "joints.npz") as npz:
         names = npz["image"]
     assert len(split(names, "held out")) == 500
-    assert len(split(names, "train")) == 8500
+    assert len(split(names, "validation")) == 500
+    assert len(split(names, "train")) == 8000

@@ -27,11 +27,12 @@ from posekit.errors import DataError, WeightsError
 from posekit.evaluation import PCK
 from posekit.models import transpose as tp
 from posekit.photo import Photo, read_photo
-from posekit.skeleton import LSP14
+from posekit.skeleton import COCO17, LSP14
 from posekit.training.engine import start_engine
 from posekit.training.export import add_measurement, export
 from posekit.training.heatmaps import HeatmapTask
 from posekit.training.loop import Trainer
+from posekit.training.people import in_skeleton, read_training_people
 from posekit.training.recipe import Recipe, Stage, read_recipe
 from posekit.zoo import ModelEntry, entry
 
@@ -300,6 +301,50 @@ def test_a_loss_that_is_no_number_stops_the_run(trainer: Callable[..., Trainer])
 def test_data_of_another_skeleton_is_refused(people: Canvases) -> None:
     with pytest.raises(DataError, match="learns 17 keypoints; the data has 14"):
         HeatmapTask(entry("transpose-r-a3"), people, people, NONE)
+
+
+def test_every_recipe_reads_and_names_a_model() -> None:
+    for path in sorted((Path(__file__).parents[1] / "training/recipes").glob("*.toml")):
+        recipe = read_recipe(path)
+        assert entry(recipe.model).input_size == recipe.stages[-1].input_size, path.name
+
+
+def test_an_occluder_covers_and_a_blur_softens(people: Canvases) -> None:
+    def crops(how: Augmentation) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(2)
+        return augment(people, torch.arange(12), LSP14, (96, 72), generator, how)[0]
+
+    plain = crops(NONE)
+    covered = (crops(replace(NONE, occlude=1.0)) - plain).abs().amax(1) > 1e-3
+    share = covered.float().mean((1, 2))
+    assert (share > 0).all() and share.max() < 0.33**2 + 0.01
+    soft = crops(replace(NONE, blur=1.0))
+    roughness = [x.diff(dim=-1).square().mean() for x in (plain, soft)]
+    assert roughness[1] < 0.6 * roughness[0]
+    torch.testing.assert_close(soft.mean(), plain.mean(), atol=5e-3, rtol=0)
+
+
+def test_coco_people_are_learnt_in_the_models_keypoints() -> None:
+    """COCO has no neck: it counts as not labelled; what both have keeps its place."""
+    keypoints = np.stack([np.arange(17) * 5.0, np.arange(17) * 3.0], -1)
+    person = LabelledPerson(
+        read_photo(np.zeros((90, 90, 3), np.uint8)), keypoints, np.ones(17, bool), COCO17
+    )
+    (ours,) = in_skeleton([person], LSP14)
+    assert not ours.labelled[LSP14.index("neck")]
+    for name in ("left wrist", "right knee"):
+        assert ours.labelled[LSP14.index(name)]
+        np.testing.assert_array_equal(
+            ours.keypoints[LSP14.index(name)], keypoints[COCO17.index(name)]
+        )
+    assert ours.box == person.box
+    nothing = replace(person, labelled=np.arange(17) < 5)  # a face has no keypoint of LSP's
+    assert list(in_skeleton([nothing], LSP14)) == []
+
+
+def test_a_coco_file_needs_a_second_one_to_choose_by(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--validation"):
+        read_training_people(tmp_path / "people.json", LSP14)
 
 
 def test_shipped_recipe_reads(tmp_path: Path) -> None:

@@ -147,13 +147,27 @@ def test_dropout_acts_in_training_only() -> None:
 def test_initialisation_is_the_official_one() -> None:
     torch.manual_seed(0)
     model = tp.transpose(tp.R_A3)
-    tp.initialise(model)
+    assert model.initialise() == 0
     assert abs(float(model.layer2[0].conv2.weight.detach().std()) - 0.001) < 5e-5
     assert float(model.final_layer.bias.detach().abs().max()) == 0
     layer = model.global_encoder.layers[0]
     bound = (6 / (256 + 1024)) ** 0.5
     assert bound * 0.95 < float(layer.linear1.weight.detach().abs().max()) <= bound
     assert float(layer.self_attn.in_proj_bias.detach().abs().max()) == 0
+
+
+def test_training_starts_from_imagenet_weights() -> None:
+    """Trunk tensors are copied, the classifier's own are passed over, the head is redrawn."""
+    classifier = {k: torch.full_like(v, 0.5) for k, v in tp.transpose(TINY).state_dict().items()}
+    trunk = {k: v for k, v in classifier.items() if k.startswith(("conv1", "bn1", "layer"))}
+    model = tp.transpose(TINY)
+    reduce = model.reduce.weight.detach().clone()
+    assert model.initialise({**trunk, "fc.weight": torch.zeros(1000, 2048)}) == len(trunk)
+    assert float(model.layer2[0].conv2.weight.detach().min()) == 0.5
+    assert torch.equal(model.reduce.weight, reduce)
+    assert float(model.final_layer.weight.detach().abs().max()) < 0.01
+    with pytest.raises(ModelError, match="fits the model's trunk"):
+        model.initialise({"fc.weight": torch.zeros(3)})
 
 
 def test_heatmap_loss_closed_form() -> None:

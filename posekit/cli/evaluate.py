@@ -68,7 +68,9 @@ def evaluate(
         BoxSource,
         typer.Option(help="given: the data set's own. labels: around the labelled keypoints."),
     ] = BoxSource.given,
-    part: Annotated[str, typer.Option(help='"held out" or "train", of joints.npz.')] = "held out",
+    part: Annotated[
+        str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
+    ] = "held out",
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many photographs.")
     ] = None,

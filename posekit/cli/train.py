@@ -10,16 +10,26 @@ import typer
 from posekit.cli.options import DeviceOption
 from posekit.cli.output import remark
 
-DataOption = Annotated[
-    Path,
-    typer.Option("--data", help="Folder with joints.npz and the photographs (images*.tar)."),
-]
-
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as training/recipes/NAME.toml.")],
-    data: DataOption,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data", help="A folder with joints.npz and images*.tar, or a COCO-format .json file."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; a run there goes on.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Photographs of a .json file that lie elsewhere.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="A second .json file, to choose the best weights by.")
+    ] = None,
+    validation_images: Annotated[Path | None, typer.Option(help="Its photographs.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="ImageNet weights of the trunk to start from.")
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Stop then; the same command goes on later.")
     ] = None,
@@ -34,29 +44,43 @@ def train(
     """Train a model by a recipe, resuming where the run stopped."""
     import math
 
-    from posekit.data.canvas import Canvases, make_canvases
-    from posekit.data.lsp import read_lsp
-    from posekit.data.rendered import rendered_people
     from posekit.training.engine import start_engine
     from posekit.training.export import export
     from posekit.training.heatmaps import HeatmapTask
     from posekit.training.loop import Trainer
+    from posekit.training.people import read_training_people
     from posekit.training.recipe import read_recipe
     from posekit.zoo import entry
 
     plan = read_recipe(recipe)
+    model = entry(plan.model)
     fabric = start_engine(device, devices=devices, nodes=nodes, bf16=plan.bf16)
     remark("reading the photographs")
-    validation = make_canvases(read_lsp(data, "held out"))
-    photographs = make_canvases(read_lsp(data, "train"))
-    people = photographs
-    if plan.scenes:
-        remark(f"rendering {plan.scenes} scenes")
-        people = Canvases.join([photographs, make_canvases(rendered_people(plan.scenes))])
-    remark(f"{len(people)} people to train on, {len(validation)} to measure on, on {fabric.device}")
-    task = HeatmapTask(entry(plan.model), people, validation, plan.augmentation)
+    people = read_training_people(
+        data,
+        model.skeleton,
+        images=images,
+        validation=validation,
+        validation_images=validation_images,
+        scenes=plan.scenes,
+    )
+    if people.problems:
+        remark(people.problems.summary())
+    remark(
+        f"{len(people.train):,} people to train on, {people.photographed:,} of them photographed, "
+        f"{len(people.validation):,} to measure on, on {fabric.device}"
+    )
+    task = HeatmapTask(
+        model,
+        people.train,
+        people.validation,
+        plan.augmentation,
+        initialisation=plan.initialisation,
+        start=start,
+    )
     trainer = Trainer(task, plan, out, fabric)
     trainer.run(validate_every=validate_every, seconds=60 * minutes if minutes else math.inf)
     if export_to is not None and fabric.is_global_zero:
-        weights = export(out, plan, export_to, len(photographs), "LSPET")
+        name = data.stem if data.suffix else "LSPET"
+        weights = export(out, plan, export_to, people.photographed, name)
         remark(f"wrote {weights} and its model card")

@@ -13,7 +13,7 @@ Parameter names are the official ones, so that official checkpoints load unchang
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -185,6 +185,38 @@ class TransPose(nn.Module):
         self.leave_trace(size, heatmaps)
         return heatmaps
 
+    def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
+        """Start a training as the official code does, in place.
+
+        Without ``pretrained``, convolutions are drawn from normal(0, 0.001), which is harmless
+        under batch norm; encoder matrices are Xavier uniform from their construction. With
+        ImageNet weights of ResNet-50 or HRNet, every trunk tensor found there is copied;
+        TransPose-R then redraws its last layer only, TransPose-H all convolutions before copying.
+
+        Args:
+            pretrained: state dict of an ImageNet classifier.
+
+        Returns:
+            How many tensors were copied.
+
+        Raises:
+            ModelError: nothing in ``pretrained`` fits this trunk.
+        """
+        redraw_all = pretrained is None or self.config.trunk == "hrnet"
+        for module in self.modules() if redraw_all else [self.final_layer]:
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(module.weight, std=0.001)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        if pretrained is None:
+            return 0
+        own = self.state_dict()
+        fitting = {k: v for k, v in pretrained.items() if k in own and v.shape == own[k].shape}
+        if not fitting:
+            raise ModelError("No tensor of these weights fits the model's trunk.")
+        self.load_state_dict(fitting, strict=False)
+        return len(fitting)
+
     def leave_trace(self, input_size: Size, heatmaps: Tensor) -> None:
         """Name what the layers attended with, when this pass is being recorded."""
         if (tape := active_tape(self)) is None:
@@ -301,20 +333,6 @@ class TransPoseH(TransPose):
 def transpose(config: TransPoseConfig) -> TransPose:
     """Build the TransPose that ``config`` describes, with random weights."""
     return TransPoseR(config) if config.trunk == "resnet" else TransPoseH(config)
-
-
-def initialise(model: TransPose) -> None:
-    """Start a training from scratch as the official code does (in place).
-
-    TransPose-R without ImageNet weights and TransPose-H: convolutions normal(0, 0.001).
-    Such tiny weights are harmless under batch norm in the trunk; encoder matrices are
-    Xavier uniform from their construction.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, std=0.001)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 def heatmap_loss(heatmaps: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
+from posekit.checkpoint import read_state_dict
 from posekit.data.augment import NONE, Augmentation, augment
 from posekit.data.canvas import Canvases
 from posekit.decode.heatmap import decode_heatmaps, encode_heatmaps
@@ -30,6 +32,9 @@ class HeatmapModel(Protocol):
     def heatmap_size(self, input_size: Size) -> Size:
         """(h, w) for crops of (H, W)."""
 
+    def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
+        """Start as the authors do; returns how many pretrained tensors were copied."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeatmapTask:
@@ -41,6 +46,8 @@ class HeatmapTask:
         validation: people to measure on.
         augmentation: how crops are varied in training.
         criterion: (heatmaps, targets, weights) -> scalar.
+        initialisation: see :class:`posekit.training.recipe.Recipe`.
+        start: ImageNet weights of the trunk, which the paper's initialisation copies.
     """
 
     entry: ModelEntry
@@ -48,6 +55,8 @@ class HeatmapTask:
     validation: Canvases
     augmentation: Augmentation
     criterion: Loss = heatmap_loss
+    initialisation: str = "pytorch"
+    start: Path | None = None
 
     def __post_init__(self) -> None:
         keypoints = self.entry.skeleton.size
@@ -59,10 +68,13 @@ class HeatmapTask:
                 )
 
     def build(self) -> nn.Module:
-        """The network with random weights, its convolutions laid out for the device's kernels."""
+        """The network as training starts, its convolutions laid out for the device's kernels."""
         model = self.entry.build()
         if not hasattr(model, "heatmap_size"):
             raise DataError(f"{self.entry.title} makes no heatmaps to learn from.")
+        if self.start is not None or self.initialisation == "paper":
+            pretrained = None if self.start is None else read_state_dict(self.start)
+            cast(HeatmapModel, model).initialise(pretrained)
         return cast(nn.Module, model.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     def to(self, device: torch.device) -> HeatmapTask:

@@ -134,12 +134,13 @@ class Trainer:
         return torch.tensor(chosen)
 
     def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine down to a hundredth of the highest rate."""
+        """Linear warm-up, then a cosine down to the recipe's floor."""
         recipe = self.recipe
         if self.step < recipe.warm_up:
             return recipe.rate * (self.step + 1) / recipe.warm_up
         done = (self.step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
-        return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+        wave = 0.5 * (1 + math.cos(math.pi * done))
+        return recipe.rate * (recipe.floor + (1 - recipe.floor) * wave)
 
     @torch.no_grad()
     def update_average(self) -> None:

@@ -38,11 +38,13 @@ class Recipe:
         model: name in the zoo.
         stages: run one after the other.
         rate: highest learning rate of AdamW; reached after ``warm_up`` steps and then
-            lowered along a cosine over all stages to a hundredth.
+            lowered along a cosine over all stages to ``floor`` of it.
+        floor: share of the highest rate that is left at the end.
         decay: weight decay.
         clip: largest gradient norm; 0 for none.
         average: decay of the moving average of the weights, which is what is kept.
         bf16: mixed precision.
+        initialisation: ``"pytorch"``, or ``"paper"`` for what the model's authors do.
         scenes: rendered people mixed into the photographs.
         seed: of the weights, the order of the people and the augmentation.
     """
@@ -50,11 +52,13 @@ class Recipe:
     model: str
     stages: tuple[Stage, ...]
     rate: float = 1e-3
+    floor: float = 0.01
     warm_up: int = 300
     decay: float = 1e-4
     clip: float = 1.0
     average: float = 0.999
     bf16: bool = True
+    initialisation: str = "pytorch"
     scenes: int = 0
     seed: int = 22
     augmentation: Augmentation = field(default_factory=Augmentation)
