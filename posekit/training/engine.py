@@ -35,7 +35,7 @@ def start_engine(
         from lightning_fabric import Fabric
     except ImportError as error:
         raise PoseKitError(
-            "Training needs Lightning Fabric: pip install 'posekit[train]'."
+            "Training needs Lightning Fabric: pip install -e '.[train]'."
         ) from error
     fabric = Fabric(
         accelerator=choose_device(device).type,
