@@ -23,7 +23,7 @@ def cocotools(module: str) -> ModuleType:
         return importlib.import_module(f"pycocotools.{module}")
     except ImportError as error:
         raise PackageError(
-            "Masks and OKS need pycocotools, which is not installed: pip install 'posekit[train]'."
+            "Masks and OKS need pycocotools, which is not installed: pip install -e '.[train]'."
         ) from error
 
 
