@@ -113,9 +113,9 @@ function fineness(grid, pixels) {
   return Math.max(2, Math.min(16, Math.ceil(pixels / grid.cols / 2)));
 }
 
-const DIM = 0.5;
+const DIM = 0.4;
 
-/** The photo steps back under a map: half its colour and up to half its light, as posekit.draw does it. */
+/** The photo steps back under a map: half its colour and as much of its light as posekit.draw takes. */
 function dimming() {
   return "saturate(" + (1 - 0.5 * page.opacity) + ") brightness(" + (1 - DIM * page.opacity) + ")";
 }

@@ -13,6 +13,7 @@ Parameter names are the official ones, so that official checkpoints load unchang
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -137,7 +138,7 @@ class Encoder(nn.Module):
         return x
 
 
-class TransPose(nn.Module):
+class TransPose(nn.Module, ABC):
     """What both families share: tokens, encoder, heatmaps, trace.
 
     Build one with :func:`transpose`. Subclasses bring the trunk that makes the tokens
@@ -155,13 +156,13 @@ class TransPose(nn.Module):
         table = sine_position_table(rows, cols, config.d_model)
         self.pos_embedding = nn.Parameter(table, requires_grad=False)
 
+    @abstractmethod
     def trunk(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, C, H / stride, W / stride)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def head(self, features: Tensor) -> Tensor:
         """(B, d_model, H / stride, W / stride) -> (B, keypoints, H / 4, W / 4)."""
-        raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Heatmaps of every keypoint.
