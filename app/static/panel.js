@@ -44,10 +44,13 @@ function paintNow() {
     if (!grid) return;
     drawMapOnCrop(canvas, stage.image, grid, look, asked.point);
     canvas.nextElementSibling.querySelector("small").textContent = "peak " + percent(largest(grid.weights));
+    canvas.parentElement.title = legendOf(grid, index) + " · key " + (index + 1);
   });
   all(".pk-heads canvas").forEach((canvas) => {
     const grid = currentGrid(page.layer, canvas.dataset.head === "mean" ? null : Number(canvas.dataset.head));
-    if (grid && (!grid.live || canvas.dataset.head === "mean")) drawMapOnCrop(canvas, stage.image, grid, look, null);
+    if (!grid || (grid.live && canvas.dataset.head !== "mean")) return;
+    drawMapOnCrop(canvas, stage.image, grid, look, null);
+    canvas.parentElement.title = legendOf(grid, page.layer);
   });
   element.classList.toggle("pk-live", Boolean(page.hover));
   drawLegend();
@@ -153,14 +156,18 @@ function drawQuery() {
   );
 }
 
+/** What a map shows: model, layer, head, direction, grid and scale. */
+function legendOf(grid, layer) {
+  if (grid.live) return "Live preview · " + page.view.title + " · " + page.view.layers[layer].title.toLowerCase()
+    + " · mean of heads · 8-bit · click for exact values";
+  return grid.legend + (page.keep < 1 ? " · strongest cells only, " + percent(page.keep) : "");
+}
+
 function drawLegend() {
   const grid = currentGrid();
   const legend = slot("legend");
   if (!grid) return void (legend.textContent = "");
-  legend.textContent = grid.live
-    ? "Live preview · " + page.view.title + " · " + page.view.layers[page.layer].title.toLowerCase()
-      + " · mean of heads · 8-bit · click for exact values"
-    : grid.legend + (page.keep < 1 ? " · strongest cells only, " + percent(page.keep) : "");
+  legend.textContent = legendOf(grid, page.layer);
   slot("bar-text").textContent = "0 to " + percent(largest(grid.weights))
     + (page.direction === "row" ? " of the attention per cell" : " of each cell’s attention");
 }

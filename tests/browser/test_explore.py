@@ -58,6 +58,10 @@ def test_upload_pose_click_maps_download(visit: Visit, portrait: Image.Image) ->
     assert len(answer["layers"]) == page.locator(".pk-layers .pk-thumb").count()
     for words in (reply["title"], "layer", "head", "grid", "scaled"):
         assert words.lower() in visitor.text("legend").lower()
+    for n in range(1, len(answer["layers"]) + 1):
+        title = page.locator(f".pk-layers .pk-thumb:nth-child({n})").get_attribute("title")
+        for words in (reply["title"], f"layer {n}", "head", "grid", "scaled"):
+            assert words.lower() in title.lower()
     assert page.locator(".pk-number").count() == 3
 
     with page.expect_download() as png:
