@@ -14,6 +14,7 @@ from PIL import Image
 
 from posekit import draw
 from posekit.draw.legend import percent
+from posekit.draw.panels import choose_window
 from posekit.errors import PoseKitError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, explain
@@ -152,6 +153,21 @@ def test_own_scale_reaches_one_and_says_what_one_is(explanation):
             percent(whole.weights.max() / 2),
             percent(whole.weights.max()),
         ]
+
+
+def test_cells_left_out_show_the_photo_and_the_others_keep_their_colour(explanation):
+    """Within a kept cell nothing changes; where no cell is near, the photo is bare."""
+    one = explanation.maps[-1]
+    window = choose_window(explanation, "person", 400)
+    cover = window.cover_of(one.keep_mass(0.3))
+    assert cover.min() == 0 and cover.max() == 1
+    picture = window.pixels_of(explanation.prediction.photo.pixels)
+    values = window.values_of(one) / one.weights.max()
+    whole, part = (draw.overlay(picture, values, cover=c) for c in (None, cover))
+    np.testing.assert_array_equal(part[cover == 1], whole[cover == 1])
+    bare = np.round(draw.dimmed(picture, 0.4)).astype(np.uint8)
+    np.testing.assert_array_equal(part[cover == 0], bare[cover == 0])
+    assert window.cover_of(one) is None
 
 
 def test_shared_scale_keeps_the_ratio_of_maps(explanation):

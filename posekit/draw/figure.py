@@ -75,7 +75,8 @@ def draw_explanation(
     """
     colour_table(colour_map)  # refuse an unknown name before any work
     maps = explanation.maps
-    coloured = scaled([one if keep == 1.0 else one.keep_mass(keep) for one in maps], scale)
+    coloured = scaled(maps, scale)
+    kept = [one if keep == 1.0 else one.keep_mass(keep) for one in maps]
     window = choose_window(explanation, view, round(_PANEL * _DPI))
     picture = window.pixels_of(explanation.prediction.photo.pixels)
     lines = 5 if with_numbers else 3
@@ -85,16 +86,21 @@ def draw_explanation(
     if contour_share is not None:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
     caption(figure, panels[0], about, BAR_TOP)
-    for panel, whole, one in zip(panels[1:], maps, coloured, strict=True):
+    for panel, whole, part, one in zip(panels[1:], maps, kept, coloured, strict=True):
         laid = overlay(
-            picture, window.values_of(one.map), colour_map=colour_map, opacity=opacity, dim=dim
+            picture,
+            window.values_of(one.map),
+            colour_map=colour_map,
+            opacity=opacity,
+            dim=dim,
+            cover=window.cover_of(part),
         )
         panel.imshow(laid, extent=window.extent, interpolation="antialiased")
         if contour_share is not None:
             outline(panel, whole, contour_share, window)
         star(panel, explanation)
         colour_bar(figure, panel, one, (colour_map, opacity, dim), picture)
-        text = legend_lines(one.map, explanation.prediction.model, scale=scale)
+        text = legend_lines(part, explanation.prediction.model, scale=scale)
         if with_numbers:
             text += number_lines(numbers(whole, explanation.prediction))
         caption(figure, panel, text, BAR_TOP + BAR + TICKS)

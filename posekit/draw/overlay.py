@@ -18,6 +18,7 @@ def overlay(
     colour_map: str = "magma",
     opacity: float = 0.75,
     dim: float = 0.4,
+    cover: np.ndarray | None = None,
 ) -> np.ndarray:
     """Lay a map over a photo.
 
@@ -30,6 +31,7 @@ def overlay(
         colour_map: one of ``posekit.draw.COLOUR_MAPS``.
         opacity: of the map where it is strong, 0 to 1.
         dim: how much of the photo's light is taken, 0 to 1.
+        cover: (H, W), 0 to 1, further thins the map out, as where cells are left out.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -43,6 +45,8 @@ def overlay(
     base = dimmed(pixels, dim)
     colour = colour_table(colour_map)[np.round(unit * 255).astype(np.uint8)].astype(np.float32)
     alpha = opacity_of(unit, opacity)[..., None]
+    if cover is not None:
+        alpha = alpha * np.clip(cover, 0.0, 1.0)[..., None]
     return np.round(base + (colour - base) * alpha).astype(np.uint8)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -65,6 +65,17 @@ class Window:
     def values_of(self, attention: AttentionMap) -> np.ndarray:
         """A map in the window, at the size it is drawn: (rows, cols) float32."""
         return attention.on_photo(self.size, self.edges)
+
+    def cover_of(self, kept: AttentionMap) -> np.ndarray | None:
+        """How far the cells that :meth:`AttentionMap.keep_mass` kept reach: (rows, cols), 0 to 1.
+
+        None where all were kept. Cells left out fade away within half a cell of those kept, whose
+        colours stay those of their own weights.
+        """
+        if kept.kept == 1.0:
+            return None
+        mask = replace(kept, weights=(kept.weights > 0).astype(np.float32))
+        return np.clip(2.0 * self.values_of(mask) - 0.5, 0.0, 1.0)
 
 
 def choose_window(explanation: Explanation, view: View, drawn_cols: int) -> Window:
