@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posekit.errors import PoseKitError
     from posekit.estimator import Estimator
-    from posekit.explain.attention import explain
+    from posekit.explain.methods import explain
     from posekit.geometry import Box
     from posekit.photo import read_photo
     from posekit.trace import record

@@ -8,7 +8,7 @@ import torch
 
 from posekit.errors import ModelError
 
-__all__ = ["autocast", "choose_device"]
+__all__ = ["autocast", "choose_device", "is_out_of_memory", "release_memory"]
 
 
 def choose_device(device: str | torch.device | None = "auto") -> torch.device:
@@ -53,3 +53,19 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
     if device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.float16)
     return nullcontext()
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out; mps and cuBLAS say so in a bare RuntimeError."""
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        sign in text for sign in ("out of memory", "can't allocate memory", "alloc_failed")
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached blocks back to the driver, so that a smaller batch finds room."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

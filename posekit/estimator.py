@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.decode.heatmap import decode_heatmaps, plain_peaks
-from posekit.device import autocast
+from posekit.device import autocast, is_out_of_memory, release_memory
 from posekit.errors import ModelError
 from posekit.geometry import Box, Crop, input_to_heatmap
 from posekit.people import Person, check_boxes, whole_photo_box
@@ -126,7 +126,7 @@ class Estimator:
                 done += len(batch)
                 continue
             # Past the except clause: the failed pass and its tensors are gone by now.
-            _release(device)
+            release_memory(device)
             if len(batch) > 1:
                 size = len(batch) // 2
                 _warn(
@@ -156,7 +156,7 @@ class Estimator:
         try:
             return self._forward(module, device, images, record)
         except RuntimeError as error:  # torch.OutOfMemoryError is one; mps and cuBLAS raise it bare
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             return None
 
@@ -212,21 +212,6 @@ def cpu_copy(module: nn.Module) -> nn.Module:
     }
     memo.update({id(buffer): buffer.detach().cpu() for buffer in module.buffers()})
     return copy.deepcopy(module, memo)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in text for sign in ("out of memory", "can't allocate memory", "alloc_failed")
-    )
-
-
-def _release(device: torch.device) -> None:
-    """Give cached blocks back to the driver, so that a smaller batch finds room."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
 
 
 def _name(device: torch.device) -> str:

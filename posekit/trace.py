@@ -42,6 +42,9 @@ class Attention:
         k: key vectors, (B, heads, Tk, d).
         query_grid: what the Tq query tokens are.
         key_grid: what the Tk key tokens are.
+        v: value vectors, (B, heads, Tk, d); None unless recorded with gradients.
+        output: what the heads gathered, ``weights @ v``, (B, heads, Tq, d), before their joint
+            projection and part of the pass's graph; None unless recorded with gradients.
 
     Weights are the softmax over keys of ``q k^T / sqrt(d)`` (Vaswani et al. 2017,
     equation 1), computed on demand in float32.
@@ -53,6 +56,8 @@ class Attention:
     k: Tensor
     query_grid: Tokens
     key_grid: Tokens
+    v: Tensor | None = None
+    output: Tensor | None = None
     _log_sum_exp: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @property
@@ -63,9 +68,8 @@ class Attention:
     @property
     def nbytes(self) -> int:
         """Bytes held by the vectors."""
-        return sum(
-            t.numel() * t.element_size() for t in (self.q, self.k, *self._log_sum_exp.values())
-        )
+        held = (self.q, self.k, self.v, self.output, *self._log_sum_exp.values())
+        return sum(t.numel() * t.element_size() for t in held if t is not None)
 
     def logits(self, queries: Sequence[int] | Tensor | None = None, item: int = 0) -> Tensor:
         """Scaled dot products before the softmax: (heads, n, Tk) for n query tokens of a crop."""
@@ -94,6 +98,20 @@ class Attention:
         """The whole attention matrix of a crop: (heads, Tq, Tk) float32. Large: prefer rows."""
         return self.logits(item=item).softmax(-1)
 
+    def walk(self, item: int = 0, chunk: int = 128) -> Iterator[tuple[Tensor, Tensor]]:
+        """All rows, ``chunk`` query tokens at a time: (n,) tokens and (heads, n, Tk) weights.
+
+        A complete walk leaves the normalisers of :meth:`log_sum_exp` behind, so that the first
+        columns asked for after it are as quick as later ones.
+        """
+        normalisers = []
+        for part in torch.arange(self.q.shape[2], device=self.q.device).split(chunk):
+            logits = self.logits(part, item)
+            normaliser = logits.logsumexp(-1)
+            normalisers.append(normaliser)
+            yield part, (logits - normaliser[..., None]).exp_()
+        self._log_sum_exp[item] = torch.cat(normalisers, dim=-1)
+
     def log_sum_exp(self, item: int = 0, chunk: int = 128) -> Tensor:
         """Each row's normaliser, (heads, Tq) float32; kept, so that later columns cost one product.
 
@@ -108,7 +126,9 @@ class Attention:
     def to(self, device: torch.device | str) -> Attention:
         """The same layer with its vectors on another device."""
         kept = {item: value.to(device) for item, value in self._log_sum_exp.items()}
-        return replace(self, q=self.q.to(device), k=self.k.to(device), _log_sum_exp=kept)
+        v, output = (None if t is None else t.to(device) for t in (self.v, self.output))
+        q, k = self.q.to(device), self.k.to(device)
+        return replace(self, q=q, k=k, v=v, output=output, _log_sum_exp=kept)
 
     def _vectors(
         self, vectors: Tensor, tokens: Sequence[int] | Tensor | None, item: int, role: str
@@ -177,6 +197,8 @@ class Trace:
     def concatenate(traces: Sequence[Trace]) -> Trace:
         """Join the traces of several batches of one model into one, in order.
 
+        Values and outputs, kept for gradients, belong to their own pass and are left out.
+
         Raises:
             TraceError: there is nothing to join, or the traces differ in their layers.
         """
@@ -205,14 +227,32 @@ class Trace:
 class Tape:
     """Collects one forward pass of one model; made by :func:`record`."""
 
-    def __init__(self, model: nn.Module, trace: Trace) -> None:
-        self.model = model
-        self.trace = trace
-        self._kept: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    def __init__(self, model: nn.Module, trace: Trace, gradients: bool, start: int) -> None:
+        self.model, self.trace = model, trace
+        self.gradients, self.start = gradients, start
+        self._kept: dict[nn.Module, tuple[Tensor, ...]] = {}
+        self._order: dict[nn.Module, int] = {}
 
     def keep(self, layer: nn.Module, q: Tensor, k: Tensor) -> None:
         """Called by an attention layer: hold its vectors until the model names them."""
-        self._kept[layer] = (q.detach(), k.detach())
+        self._kept[layer] = (q, k) if self.gradients else (q.detach(), k.detach())
+
+    def keep_output(self, layer: nn.Module, v: Tensor, output: Tensor) -> Tensor:
+        """Called by an attention layer when ``gradients``: its output, now part of a graph.
+
+        Raises:
+            TraceError: the pass runs in inference mode, which can have no gradients.
+        """
+        if self._order.setdefault(layer, len(self._order)) >= self.start:
+            if torch.is_inference_mode_enabled():
+                raise TraceError(
+                    "Gradients cannot be recorded in inference mode: use torch.no_grad() instead."
+                )
+            torch.set_grad_enabled(True)
+            if not output.requires_grad:
+                output.requires_grad_()
+            self._kept[layer] += (v, output)
+        return output
 
     def attention(
         self, name: str, kind: str, layer: nn.Module, query_grid: Tokens, key_grid: Tokens
@@ -224,8 +264,10 @@ class Tape:
         """
         if layer not in self._kept:
             raise TraceError(f"The layer {name} left no trace: was its attention replaced?")
-        q, k = self._kept.pop(layer)
-        self.trace.attentions[name] = Attention(name, kind, q, k, query_grid, key_grid)
+        q, k, *values = self._kept.pop(layer)
+        v, output = values or (None, None)
+        kept = Attention(name, kind, q, k, query_grid, key_grid, v, output)
+        self.trace.attentions[name] = kept
 
     def spatial_map(self, name: str, values: Tensor, grid: TokenGrid) -> None:
         """Called by the model: file a named map, (B, rows, cols)."""
@@ -246,15 +288,26 @@ def active_tape(model: nn.Module | None = None) -> Tape | None:
 
 
 @contextmanager
-def record(model: nn.Module) -> Iterator[Trace]:
+def record(model: nn.Module, *, gradients: bool = False, start: int = 0) -> Iterator[Trace]:
     """Record what ``model`` attends to while the block runs.
 
     The trace fills when the model's forward pass ends; a second pass inside the same
     block replaces the first. Other models called inside the block are not recorded.
+
+    With ``gradients`` the trace also holds each attention's values and output, not detached, so
+    that ``torch.autograd.grad(number, attention.output)`` works. Under ``torch.no_grad()`` the
+    graph begins with the output of attention number ``start`` (in forward order, from 0), and what
+    comes before keeps nothing; gradients are as they were when the block ends. One pass a block.
+
+    Raises:
+        TraceError: gradients were asked for in inference mode.
     """
-    tape = Tape(model, Trace())
+    tape = Tape(model, Trace(), gradients, start)
     token = _tape.set(tape)
+    before = torch.is_grad_enabled()
     try:
         yield tape.trace
     finally:
         _tape.reset(token)
+        if gradients:
+            torch.set_grad_enabled(before)

@@ -79,6 +79,17 @@ def test_log_sum_exp_does_not_depend_on_the_chunk() -> None:
     torch.testing.assert_close(layer.log_sum_exp(chunk=7), again.log_sum_exp(chunk=48))
 
 
+def test_a_walk_gives_every_row_and_leaves_the_normalisers() -> None:
+    attention = traced(tiny(), reference_input((1, 3, 64, 48))).attentions["encoder.2"]
+    again = traced(tiny(), reference_input((1, 3, 64, 48))).attentions["encoder.2"]
+    parts = list(attention.walk(chunk=13))
+    assert torch.cat([part for part, _ in parts]).tolist() == list(range(48))
+    rows = torch.cat([weights for _, weights in parts], dim=1)
+    torch.testing.assert_close(rows, again.matrix(), atol=1e-6, rtol=1e-5)
+    assert list(attention._log_sum_exp) == [0] and not again._log_sum_exp
+    torch.testing.assert_close(attention.columns([3]), again.columns([3]))
+
+
 def test_recording_changes_no_output_and_leaves_nothing_behind() -> None:
     model, images = tiny(), reference_input((1, 3, 64, 48))
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -110,11 +110,11 @@ def explain(
             lies outside the person's crop.
         SkeletonError: no such keypoint.
     """
-    chosen = _attentions(prediction, layers)
+    chosen = attentions_of(prediction, layers)
     asked = resolve(prediction, query, person)
     maps = []
     for attention in chosen:
-        token = _query_token(prediction, asked, attention, direction)
+        token = query_token(prediction, asked, attention, direction)
         weights = _weights(attention, token, asked.person, direction)
         maps.append(_map(prediction, asked, attention, direction, token, weights, head))
     return Explanation(asked, direction, tuple(maps), prediction)
@@ -129,9 +129,9 @@ def head_grid(
     direction: Direction = "row",
 ) -> tuple[AttentionMap, ...]:
     """One layer, every head: a map per head, in order. Arguments and errors as :func:`explain`."""
-    (attention,) = _attentions(prediction, [layer])
+    (attention,) = attentions_of(prediction, [layer])
     asked = resolve(prediction, query, person)
-    token = _query_token(prediction, asked, attention, direction)
+    token = query_token(prediction, asked, attention, direction)
     weights = _weights(attention, token, asked.person, direction)
     return tuple(
         _map(prediction, asked, attention, direction, token, weights, head)
@@ -147,7 +147,7 @@ def _trace(prediction: Prediction) -> Trace:
     return prediction.trace
 
 
-def _attentions(prediction: Prediction, layers: Sequence[str | int] | None) -> list[Attention]:
+def attentions_of(prediction: Prediction, layers: Sequence[str | int] | None) -> list[Attention]:
     """The attentions asked for, of those whose queries and keys are tokens of the image."""
     spatial = {
         name: attention
@@ -175,11 +175,11 @@ def _grids(attention: Attention, direction: str) -> tuple[TokenGrid, TokenGrid]:
     if direction not in get_args(Direction):
         raise TraceError(f"The direction is 'row' or 'column', not {direction!r}.")
     queries, keys = attention.query_grid, attention.key_grid
-    assert isinstance(queries, TokenGrid) and isinstance(keys, TokenGrid)  # see _attentions
+    assert isinstance(queries, TokenGrid) and isinstance(keys, TokenGrid)  # see attentions_of
     return (queries, keys) if direction == "row" else (keys, queries)
 
 
-def _query_token(prediction: Prediction, query: Query, attention: Attention, direction: str) -> int:
+def query_token(prediction: Prediction, query: Query, attention: Attention, direction: str) -> int:
     """Index of the token whose cell holds the query."""
     grid, _ = _grids(attention, direction)
     person = prediction.people[query.person]

@@ -177,14 +177,20 @@ class TransPose(nn.Module, ABC):
             ModelError: the size is not a multiple of the stride.
         """
         size = (images.shape[-2], images.shape[-1])
-        rows, cols = self.grid_size(size)
-        features = self.reduce(self.trunk(images))  # (B, d, rows, cols)
-        tokens = features.flatten(2).transpose(1, 2)  # (B, rows * cols, d)
-        tokens = self.global_encoder(tokens, self.position(rows, cols))
-        features = tokens.transpose(1, 2).unflatten(-1, (rows, cols))
-        heatmaps = self.head(features)
+        heatmaps = self.read_tokens(self.make_tokens(images), size)
         self.leave_trace(size, heatmaps)
         return heatmaps
+
+    def make_tokens(self, images: Tensor) -> Tensor:
+        """What the CNN makes of the crops: (B, 3, H, W) -> tokens (B, rows * cols, d_model)."""
+        self.grid_size((images.shape[-2], images.shape[-1]))  # refuses a size that does not fit
+        return self.reduce(self.trunk(images)).flatten(2).transpose(1, 2)
+
+    def read_tokens(self, tokens: Tensor, input_size: Size) -> Tensor:
+        """Encoder and head: tokens (B, rows * cols, d_model) of crops of a size -> heatmaps."""
+        rows, cols = self.grid_size(input_size)
+        tokens = self.global_encoder(tokens, self.position(rows, cols))
+        return self.head(tokens.transpose(1, 2).unflatten(-1, (rows, cols)))
 
     def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
         """Start a training as the official code does, in place.

@@ -54,6 +54,8 @@ class MultiHeadAttention(nn.Module):
         if (tape := active_tape()) is not None:
             tape.keep(self, q, k)
         out = fused_attention(q, k, v, self.dropout if self.training else 0.0)
+        if tape is not None and tape.gradients:
+            out = tape.keep_output(self, v, out)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
 

@@ -1,0 +1,237 @@
+"""From what a person asks about to a target, a crop and the tokens it starts from.
+
+All methods accept what a click gives (a keypoint, a point, a query) as well as a
+:class:`~posekit.explain.targets.Target`; here one becomes the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from posekit.errors import ModelError, TraceError
+from posekit.explain.attention import query_token
+from posekit.explain.maps import resample
+from posekit.explain.query import AnyQuery, Query, check_person, outside_crop, resolve
+from posekit.explain.targets import (
+    KeypointPair,
+    KeypointPeak,
+    MaskTarget,
+    PersonTarget,
+    Target,
+    greatest_pixel,
+)
+from posekit.geometry import Affine, TokenGrid, input_to_heatmap
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.trace import Attention
+
+__all__ = [
+    "Asked",
+    "ask",
+    "crop_input",
+    "heatmaps_from",
+    "mask_of",
+    "pair_of",
+    "peak_of",
+    "person_of",
+    "recorded_heatmaps",
+    "start_weights",
+    "to_heatmap",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One question, ready for any method.
+
+    Attributes:
+        target: the number to explain.
+        person: whose crop, index into ``prediction.people``.
+        label: the question in words.
+        query: the keypoint or point asked about; None for a target that is no single place.
+    """
+
+    target: Target
+    person: int
+    label: str
+    query: Query | None = None
+
+    @property
+    def place(self) -> Query | Target:
+        """What says where the question stands: the query if there is one."""
+        return self.query or self.target
+
+
+def ask(prediction: Prediction, target: AnyQuery | Target, person: int | None = None) -> Asked:
+    """Make a question of anything ``explain`` accepts.
+
+    A keypoint means the value of its heatmap at its own maximum. A free point means the value
+    there of the heatmap that is greatest there.
+
+    Raises:
+        TraceError: nothing was recorded, the keypoint was not found, or no such person or place.
+        SkeletonError: no such keypoint.
+    """
+    skeleton = prediction.skeleton
+    if isinstance(target, Target):
+        index = check_person(prediction, person or 0)
+        return Asked(target, index, target.label(skeleton))
+    query = resolve(prediction, target, person)
+    if query.keypoint is not None:
+        peak = peak_of(prediction, query.keypoint, query.person)
+        return Asked(peak, query.person, query.label(skeleton), query)
+    heatmaps = recorded_heatmaps(prediction, query.person)
+    height, width = heatmaps.shape[-2:]
+    x, y = np.round(to_heatmap(prediction, query.person).apply(query.point)).astype(int)
+    if not (0 <= x < width and 0 <= y < height):
+        raise outside_crop(prediction, query.person, np.asarray(query.point))
+    keypoint = int(heatmaps[:, y, x].argmax())
+    label = f"{skeleton.keypoints[keypoint]} at {query.label(skeleton)}"
+    return Asked(KeypointPeak(keypoint, (float(x), float(y))), query.person, label, query)
+
+
+def peak_of(prediction: Prediction, keypoint: str | int, person: int = 0) -> KeypointPeak:
+    """The target of one keypoint: its heatmap's value at the pixel where it is greatest.
+
+    Raises:
+        TraceError: nothing was recorded, or the heatmap is nowhere above zero.
+        SkeletonError: no such keypoint.
+    """
+    query = resolve(prediction, keypoint, person)
+    assert query.keypoint is not None  # a name or an index always is one
+    heatmap = recorded_heatmaps(prediction, query.person)[query.keypoint]
+    x, y = greatest_pixel(heatmap)
+    if not float(heatmap[y, x]) > 0:
+        raise TraceError(
+            f"No {query.label(prediction.skeleton)} was found for person {query.person}: "
+            "its heatmap is nowhere above zero, so there is nothing to explain."
+        )
+    return KeypointPeak(query.keypoint, (float(x), float(y)))
+
+
+def pair_of(
+    prediction: Prediction, first: str | int, second: str | int, person: int = 0
+) -> KeypointPair:
+    """The target of two keypoints, such as a limb's ends. Errors as :func:`peak_of`."""
+    return KeypointPair(peak_of(prediction, first, person), peak_of(prediction, second, person))
+
+
+def person_of(
+    prediction: Prediction, person: int = 0, keypoints: Sequence[str | int] | None = None
+) -> PersonTarget:
+    """The target of a person: the keypoints named, or all that were found.
+
+    Raises:
+        TraceError: nothing was recorded, or a named keypoint, or every one, was not found.
+        SkeletonError: no such keypoint.
+    """
+    if keypoints is None:
+        heatmaps = recorded_heatmaps(prediction, check_person(prediction, person))
+        keypoints = [k for k, heatmap in enumerate(heatmaps) if float(heatmap.max()) > 0]
+    return PersonTarget(tuple(peak_of(prediction, keypoint, person) for keypoint in keypoints))
+
+
+def mask_of(
+    prediction: Prediction,
+    mask: np.ndarray,
+    person: int = 0,
+    keypoint: str | int | None = None,
+    name: str = "mask",
+) -> MaskTarget:
+    """The target of an instance mask (H, W) in photo pixels, as one person's crop sees it.
+
+    Raises:
+        TraceError: nothing was recorded, the mask does not have the photo's size, or no part of
+            it lies in the crop.
+        SkeletonError: no such keypoint.
+    """
+    size = prediction.photo.size
+    if mask.shape != size:
+        raise TraceError(f"The mask has {mask.shape} pixels and the photo {size}.")
+    heatmaps = recorded_heatmaps(prediction, check_person(prediction, person))
+    shape = (heatmaps.shape[-2], heatmaps.shape[-1])
+    covered = resample(mask.astype(np.float32), to_heatmap(prediction, person), shape)
+    if not covered.any():
+        raise TraceError(f"No part of the mask lies in the crop of person {person}.")
+    index = None if keypoint is None else resolve(prediction, keypoint, person).keypoint
+    return MaskTarget(np.clip(covered, 0.0, 1.0), index, name)
+
+
+def recorded_heatmaps(prediction: Prediction, person: int) -> Tensor:
+    """The heatmaps (K, h, w) of one person's crop, as recorded.
+
+    Raises:
+        TraceError: nothing was recorded, or the model makes none.
+    """
+    if prediction.trace is None:
+        raise TraceError(
+            "Nothing was recorded for this prediction: call predict(photo, record=True) first."
+        )
+    if prediction.trace.heatmaps is None:
+        raise TraceError("This model recorded no heatmaps, so no value of them can be explained.")
+    return prediction.trace.heatmaps[person].float()
+
+
+def to_heatmap(prediction: Prediction, person: int) -> Affine:
+    """Photo pixels to the heatmap pixels of one person's crop."""
+    crop = prediction.people[person].crop
+    height, width = recorded_heatmaps(prediction, person).shape[-2:]
+    return input_to_heatmap(crop.size, (height, width)) @ crop.to_crop
+
+
+def crop_input(prediction: Prediction, person: int) -> Tensor:
+    """What the network saw of one person: (1, 3, H, W) float32, normalised, on its device."""
+    entry, device = prediction.model.entry, prediction.model.device
+    pixels = prediction.people[person].crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8
+    image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float() / 255
+    mean = torch.tensor(entry.mean, device=device)[:, None, None]
+    std = torch.tensor(entry.std, device=device)[:, None, None]
+    return ((image - mean) / std).contiguous()
+
+
+def heatmaps_from(module: nn.Module, images: Tensor) -> Tensor:
+    """Run a network on (B, 3, H, W): its heatmaps (B, K, h, w) float32.
+
+    Raises:
+        ModelError: its output is something else.
+    """
+    output = module(images)
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        raise ModelError("This method explains heatmaps, which this model does not make.")
+    return output.float()
+
+
+def start_weights(
+    prediction: Prediction, place: Query | Target, person: int, attention: Attention
+) -> Tensor:
+    """The query tokens a question starts from, as shares (tokens,) that sum to 1.
+
+    A keypoint or point is the one token under it, as for the attention maps. A target is the
+    tokens under the places it is read at, each place with the same weight.
+
+    Raises:
+        TraceError: a point outside the crop, or a target read where no token lies.
+    """
+    grid = attention.query_grid
+    assert isinstance(grid, TokenGrid)  # only such attentions are handed here
+    if isinstance(place, Query):
+        tokens = np.array([query_token(prediction, place, attention, "row")])
+    else:
+        heatmaps = recorded_heatmaps(prediction, person)
+        crop = prediction.people[person].crop
+        size = (heatmaps.shape[-2], heatmaps.shape[-1])
+        places = place.places(heatmaps).numpy().astype(np.float64)
+        tokens = grid.token_at(input_to_heatmap(crop.size, size).inverse().apply(places))
+        tokens = tokens[tokens >= 0]
+    if not len(tokens):
+        what = place.label(prediction.skeleton)
+        raise TraceError(f"No token of {attention.name} lies where {what} is read.")
+    counts = np.bincount(tokens, minlength=grid.tokens)
+    return torch.tensor(counts / counts.sum(), dtype=torch.float32)
