@@ -34,9 +34,7 @@ def start_engine(
     try:
         from lightning_fabric import Fabric
     except ImportError as error:
-        raise PoseKitError(
-            "Training needs Lightning Fabric: pip install -e '.[train]'."
-        ) from error
+        raise PoseKitError("Training needs Lightning Fabric: pip install -e '.[train]'.") from error
     fabric = Fabric(
         accelerator=choose_device(device).type,
         devices=devices,
