@@ -1,0 +1,80 @@
+"""Do two explanations of the same thing say the same? Rank correlation, and overlap of the top."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.errors import TraceError
+from posekit.explain.faithfulness.grids import Map, same_cells
+
+__all__ = ["agreement", "iou_of_mass", "ranks", "spearman"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def spearman(first: Map, second: Map) -> float:
+    """Spearman's rank correlation of two maps of one crop, -1 to 1.
+
+    On their own cells when both have the same, else on the pixels of the crop. Ties take their
+    mean rank. 0 when one of the maps is the same everywhere and so has no order.
+
+    Raises:
+        TraceError: the maps are of different crops.
+    """
+    _same_crop(first, second)
+    a, b = (ranks(one) for one in same_cells(first, second))
+    a, b = a - a.mean(), b - b.mean()
+    spread = np.sqrt((a**2).sum() * (b**2).sum())
+    return float((a * b).sum() / spread) if spread > 0 else 0.0
+
+
+def iou_of_mass(first: Map, second: Map, share: float = 0.1) -> float:
+    """Intersection over union of the smallest sets of cells that hold a share of each map's mass.
+
+    Negative values count 0. 0 when neither map has any mass.
+
+    Raises:
+        TraceError: the maps are of different crops, or the share is not above 0 and at most 1.
+    """
+    if not 0.0 < share <= 1.0:
+        raise TraceError(f"A share of the mass lies above 0 and is at most 1, not {share!r}.")
+    _same_crop(first, second)
+    a, b = (_heaviest(one, share) for one in same_cells(first, second))
+    union = int((a | b).sum())
+    return int((a & b).sum()) / union if union else 0.0
+
+
+def agreement(maps: Sequence[Map], measure: Callable[[Map, Map], float] = spearman) -> Floats:
+    """A measure of every pair of maps: (n, n), symmetric."""
+    found = np.empty((len(maps), len(maps)))
+    for i, one in enumerate(maps):
+        for j, other in enumerate(maps[: i + 1]):
+            found[i, j] = found[j, i] = measure(one, other)
+    return found
+
+
+def ranks(values: npt.ArrayLike) -> Floats:
+    """Rank of each value from 0, ties sharing their mean rank."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(count)
+    return np.asarray((last - (count + 1) / 2)[place.ravel()])
+
+
+def _heaviest(values: Floats, share: float) -> npt.NDArray[np.bool_]:
+    """The cells at or above the level that holds the share; ties at the level are all in."""
+    positive = np.maximum(values, 0.0)
+    descending = np.sort(positive)[::-1]
+    mass = np.cumsum(descending)
+    if not mass[-1] > 0:
+        return np.zeros(values.shape, dtype=bool)
+    last = int(np.searchsorted(mass, share * mass[-1] * (1 - 1e-12), side="left"))
+    return np.asarray(positive >= descending[min(last, descending.size - 1)])
+
+
+def _same_crop(first: Map, second: Map) -> None:
+    a, b = first.crop, second.crop
+    if a.size != b.size or not np.allclose(a.to_crop.matrix, b.to_crop.matrix):
+        raise TraceError("Two maps can be compared only when they are of the same crop.")
