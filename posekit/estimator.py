@@ -165,7 +165,8 @@ class Estimator:
     ) -> tuple[Tensor, Trace | None]:
         trace = None
         with torch.inference_mode(), autocast(device):
-            inputs = self._normalised(images.to(device))  # (B, 3, H, W)
+            crops = images.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+            inputs = self.model.entry.normalised(crops).contiguous()
             if record:
                 with recording(module) as trace:
                     heatmaps = module(inputs).float()
@@ -176,13 +177,6 @@ class Estimator:
                 order = list(self.model.entry.skeleton.flip_order)
                 heatmaps = (heatmaps + mirrored.flip(-1)[:, order]) / 2
         return heatmaps.cpu(), None if trace is None else trace.to("cpu")
-
-    def _normalised(self, images: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, as the network was trained."""
-        entry = self.model.entry
-        mean = torch.tensor(entry.mean, device=images.device)
-        std = torch.tensor(entry.std, device=images.device)
-        return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
 
 
 def _people(boxes: Sequence[Box], crops: Sequence[Crop], heatmaps: Tensor) -> tuple[Person, ...]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import posekit.models
 from posekit.cards import model_card
@@ -78,6 +78,14 @@ class ModelEntry:
     levels: Mapping[str, str] = field(default_factory=dict)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""
+        mean, std = (
+            torch.tensor(values, device=images.device)[:, None, None]
+            for values in (self.mean, self.std)
+        )
+        return (images - mean) / std
 
     def weights_of(self, kind: str) -> WeightsFile:
         """Its weights file of a kind (``"shipped"`` or ``"official"``).

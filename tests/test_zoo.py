@@ -198,3 +198,10 @@ def test_importing_posekit_is_light() -> None:
     assert {"load", "explain", "Estimator"} <= set(dir(posekit))
     with pytest.raises(AttributeError, match="no attribute 'lod'"):
         posekit.lod  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_crop_is_normalised_channel_by_channel() -> None:
+    model = zoo.entry(SMALL)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (model.mean, model.std))
+    torch.testing.assert_close(model.normalised(mean.expand(2, 3, 4, 5)), torch.zeros(2, 3, 4, 5))
+    torch.testing.assert_close(model.normalised(mean + 2 * std), torch.full((1, 3, 1, 1), 2.0))

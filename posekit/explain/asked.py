@@ -191,9 +191,7 @@ def crop_input(prediction: Prediction, person: int) -> Tensor:
     entry, device = prediction.model.entry, prediction.model.device
     pixels = prediction.people[person].crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8
     image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float() / 255
-    mean = torch.tensor(entry.mean, device=device)[:, None, None]
-    std = torch.tensor(entry.std, device=device)[:, None, None]
-    return ((image - mean) / std).contiguous()
+    return entry.normalised(image).contiguous()
 
 
 def heatmaps_from(module: nn.Module, images: Tensor) -> Tensor:

@@ -198,11 +198,7 @@ def photo_baseline(asked: Questions, image: Tensor, name: str | Tensor) -> Tenso
     if name == "mean":
         return torch.zeros_like(image)
     if name == "black":
-        entry = asked.prediction.model.entry
-        mean, std = (
-            torch.tensor(v, device=image.device)[:, None, None] for v in (entry.mean, entry.std)
-        )
-        return (-mean / std).expand_as(image).clone()
+        return asked.prediction.model.entry.normalised(torch.zeros_like(image))
     if name == "blur":
         pixels = image[0].permute(1, 2, 0).cpu().numpy()
         sigma = BLUR * max(image.shape[-2:])
