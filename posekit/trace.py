@@ -16,7 +16,7 @@ Shapes: B crops, ``heads``, T tokens, d channels a head, (rows, cols) token grid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -45,8 +45,11 @@ class Attention:
         v: value vectors, (B, heads, Tk, d); None unless recorded with gradients.
         output: what the heads gathered, ``weights @ v``, (B, heads, Tq, d), before their joint
             projection and part of the pass's graph; None unless recorded with gradients.
+        scale: factor on ``q k^T``; None is the usual ``1 / sqrt(d)``.
+        parts: when the dot product is a sum of parts, the channels of q and k that make each:
+            ``{"content": slice(0, 32), "position": slice(32, 88)}``.
 
-    Weights are the softmax over keys of ``q k^T / sqrt(d)`` (Vaswani et al. 2017,
+    Weights are the softmax over keys of ``scale * q k^T`` (Vaswani et al. 2017,
     equation 1), computed on demand in float32.
     """
 
@@ -58,12 +61,38 @@ class Attention:
     key_grid: Tokens
     v: Tensor | None = None
     output: Tensor | None = None
+    scale: float | None = None
+    parts: Mapping[str, slice] = field(default_factory=dict)
     _log_sum_exp: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def heads(self) -> int:
         """Number of heads."""
         return self.q.shape[1]
+
+    @property
+    def factor(self) -> float:
+        """What multiplies ``q k^T`` before the softmax."""
+        return self.q.shape[-1] ** -0.5 if self.scale is None else self.scale
+
+    def only(self, part: str) -> Attention:
+        """The layer as if a part of its dot product were all of it, such as ``"position"``.
+
+        The logits of all parts add up to the layer's own; their softmaxes do not.
+
+        Raises:
+            TraceError: the layer has no such part.
+        """
+        if part not in self.parts:
+            raise TraceError(
+                f"{self.name} has no part {part!r} to show alone; it has "
+                f"{' and '.join(self.parts) or 'one part only'}."
+            )
+        channels = self.parts[part]
+        q, k = self.q[..., channels], self.k[..., channels]
+        return Attention(
+            self.name, self.kind, q, k, self.query_grid, self.key_grid, scale=self.factor
+        )
 
     @property
     def nbytes(self) -> int:
@@ -74,7 +103,7 @@ class Attention:
     def logits(self, queries: Sequence[int] | Tensor | None = None, item: int = 0) -> Tensor:
         """Scaled dot products before the softmax: (heads, n, Tk) for n query tokens of a crop."""
         q = self._vectors(self.q, queries, item, "query")
-        return q @ self.k[item].float().transpose(1, 2) * self.q.shape[-1] ** -0.5
+        return q @ self.k[item].float().transpose(1, 2) * self.factor
 
     def rows(self, queries: Sequence[int] | Tensor, item: int = 0) -> Tensor:
         """What the query tokens look at: (heads, n, Tk) float32, each row summing to 1.
@@ -91,7 +120,7 @@ class Attention:
             TraceError: a key token or crop that does not exist.
         """
         k = self._vectors(self.k, keys, item, "key")
-        logits = self.q[item].float() @ k.transpose(1, 2) * self.q.shape[-1] ** -0.5
+        logits = self.q[item].float() @ k.transpose(1, 2) * self.factor
         return (logits - self.log_sum_exp(item)[..., None]).exp()
 
     def matrix(self, item: int = 0) -> Tensor:
@@ -213,6 +242,8 @@ class Trace:
                 torch.cat([t.attentions[name].k for t in traces]),
                 layer.query_grid,
                 layer.key_grid,
+                scale=layer.scale,
+                parts=layer.parts,
             )
             for name, layer in first.attentions.items()
         }
@@ -255,9 +286,19 @@ class Tape:
         return output
 
     def attention(
-        self, name: str, kind: str, layer: nn.Module, query_grid: Tokens, key_grid: Tokens
+        self,
+        name: str,
+        kind: str,
+        layer: nn.Module,
+        query_grid: Tokens,
+        key_grid: Tokens,
+        *,
+        scale: float | None = None,
+        parts: Mapping[str, slice] | None = None,
     ) -> None:
         """Called by the model: file what ``layer`` kept under ``name``.
+
+        ``scale`` and ``parts`` are those of :class:`Attention`.
 
         Raises:
             TraceError: the layer did not run, or ran without handing over its vectors.
@@ -266,7 +307,9 @@ class Tape:
             raise TraceError(f"The layer {name} left no trace: was its attention replaced?")
         q, k, *values = self._kept.pop(layer)
         v, output = values or (None, None)
-        kept = Attention(name, kind, q, k, query_grid, key_grid, v, output)
+        kept = Attention(
+            name, kind, q, k, query_grid, key_grid, v, output, scale, dict(parts or {})
+        )
         self.trace.attentions[name] = kept
 
     def spatial_map(self, name: str, values: Tensor, grid: TokenGrid) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from posekit.models.btranspose import BTranspose, BTransposeConfig
 from posekit.models.transpose import TransPoseConfig, transpose
 from posekit.photo import Photo
 from posekit.skeleton import COCO17
@@ -17,6 +18,12 @@ from posekit.zoo import IMAGENET_MEAN, IMAGENET_STD, ModelEntry, Paper, PoseMode
 
 TINY = TransPoseConfig("resnet", 8, 16, 32, layers=3, heads=4, input_size=(64, 48), dropout=0.0)
 """Grid 8 x 6, three layers of four heads."""
+
+
+TINY_BOT = BTransposeConfig(
+    "resnet", 8, 16, 32, layers=2, heads=4, input_size=(64, 48), dropout=0.0, bot_blocks=2
+)
+"""The same grid; two MHSA blocks before two encoder layers."""
 
 
 def pose_model(
@@ -34,7 +41,7 @@ def pose_model(
         build=lambda: module,
         skeleton=COCO17,
         input_size=input_size,
-        levels={"encoder": "encoder layer"},
+        levels={"mhsa": "MHSA block", "encoder": "encoder layer"},
     )
     weights = WeightsFile(kind)  # type: ignore[arg-type]
     return PoseModel(entry, module.eval(), weights, torch.device(device))
@@ -49,6 +56,18 @@ def tiny_model(seed: int = 0, sharpness: float = 6.0, **changes: object) -> Pose
         for layer in module.global_encoder.layers:
             layer.self_attn.in_proj_weight[: 2 * config.d_model] *= sharpness
     return pose_model(module, config.input_size)
+
+
+def tiny_btranspose(seed: int = 0, sharpness: float = 6.0) -> PoseModel:
+    """A random BTranspose whose attention is not uniform at either level."""
+    torch.manual_seed(seed)
+    module = BTranspose(TINY_BOT)
+    with torch.no_grad():
+        for layer in module.global_encoder:
+            layer.self_attn.in_proj_weight[: 2 * TINY_BOT.d_model] *= sharpness
+        for block in module.bottlenecks:
+            block.mhsa.query.weight *= sharpness
+    return pose_model(module, TINY_BOT.input_size)
 
 
 def noise_photo(height: int = 160, width: int = 120, seed: int = 0, name: str = "photo") -> Photo:

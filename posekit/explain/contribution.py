@@ -214,6 +214,8 @@ def _by_token(
         term = (tensor.detach() * gradient).float().cpu()
         if term.ndim == 3 and term.shape[:2] == (1, tokens):
             residual += term[0].sum(-1)
+        elif term.ndim == 4 and term[0, 0].numel() == tokens:  # the shortcut of an MHSA block
+            residual += term[0].sum(0).flatten()
         else:
             elsewhere += float(term.double().sum())
     return residual, elsewhere

@@ -1,0 +1,81 @@
+"""BTranspose in the zoo: our reading of the paper, and the small model that is shipped.
+
+The authors published no weights; the sizes of the paper are registered all the same, to be trained
+with the recipes in ``training/recipes``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from posekit.models.btranspose import (
+    R50_1BOT_ENC2,
+    R50_1BOT_ENC4,
+    R50_3BOT_ENC4,
+    SMALL,
+    BTranspose,
+    BTransposeConfig,
+)
+from posekit.skeleton import COCO17, LSP14, Skeleton
+from posekit.weights import WeightsFile
+from posekit.zoo import ModelEntry, Paper, register
+
+PAPER = Paper(
+    title=(
+        "BTranspose: Bottleneck Transformers for Human Pose Estimation "
+        "with Self-Supervised Pre-Training"
+    ),
+    venue="arXiv",
+    year=2022,
+    arxiv="2204.10209",
+)
+LEVELS = {"mhsa": "MHSA block", "encoder": "encoder layer"}
+
+
+def model(
+    title: str,
+    config: BTransposeConfig,
+    skeleton: Skeleton,
+    weights: tuple[WeightsFile, ...] = (),
+) -> ModelEntry:
+    """An entry; the paper's 76.4 AP is its best model's, which it does not name in the abstract."""
+    return ModelEntry(
+        name=title.lower(),
+        title=title,
+        system="BTranspose",
+        paper=PAPER,
+        build=partial(BTranspose, config),
+        skeleton=skeleton,
+        input_size=config.input_size,
+        weights=weights,
+        levels=LEVELS,
+    )
+
+
+@register("btranspose-small")
+def btranspose_small() -> ModelEntry:
+    """TransPose-R-small with a bottleneck transformer; trained by PoseKit, not of the paper."""
+    shipped = WeightsFile(
+        kind="shipped",
+        path="btranspose-small.safetensors",
+        note="trained by PoseKit; the model card says on what",
+    )
+    return model("BTranspose-small", SMALL, LSP14, (shipped,))
+
+
+@register("btranspose-r50-1bot-enc4")
+def btranspose_r50_1bot_enc4() -> ModelEntry:
+    """One bottleneck transformer, 4 encoder layers: the default of our reading."""
+    return model("BTranspose-R50-1bot-enc4", R50_1BOT_ENC4, COCO17)
+
+
+@register("btranspose-r50-3bot-enc4")
+def btranspose_r50_3bot_enc4() -> ModelEntry:
+    """Three bottleneck transformers, 4 encoder layers."""
+    return model("BTranspose-R50-3bot-enc4", R50_3BOT_ENC4, COCO17)
+
+
+@register("btranspose-r50-1bot-enc2")
+def btranspose_r50_1bot_enc2() -> ModelEntry:
+    """One bottleneck transformer, 2 encoder layers."""
+    return model("BTranspose-R50-1bot-enc2", R50_1BOT_ENC2, COCO17)
