@@ -28,7 +28,7 @@ def train(
     ] = None,
     validation_images: Annotated[Path | None, typer.Option(help="Its photographs.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="ImageNet weights of the trunk to start from.")
+        Path | None, typer.Option(help="Weights to start from, such as ImageNet's of a trunk.")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Stop then; the same command goes on later.")
@@ -46,41 +46,33 @@ def train(
 
     from posekit.training.engine import start_engine
     from posekit.training.export import export
-    from posekit.training.heatmaps import HeatmapTask
     from posekit.training.loop import Trainer
-    from posekit.training.people import read_training_people
     from posekit.training.recipe import read_recipe
+    from posekit.training.task import Distilled
+    from posekit.training.tasks import Source, prepare
     from posekit.zoo import entry
 
     plan = read_recipe(recipe)
     model = entry(plan.model)
     fabric = start_engine(device, devices=devices, nodes=nodes, bf16=plan.bf16)
     remark("reading the photographs")
-    people = read_training_people(
-        data,
-        model.skeleton,
-        images=images,
-        validation=validation,
-        validation_images=validation_images,
-        scenes=plan.scenes,
-    )
-    if people.problems:
-        remark(people.problems.summary())
-    remark(
-        f"{len(people.train):,} people to train on, {people.photographed:,} of them photographed, "
-        f"{len(people.validation):,} to measure on, on {fabric.device}"
-    )
-    task = HeatmapTask(
-        model,
-        people.train,
-        people.validation,
-        plan.augmentation,
-        initialisation=plan.initialisation,
-        start=start,
-    )
-    trainer = Trainer(task, plan, out, fabric)
+    source = Source(data, images, validation, validation_images, start)
+    prepared = prepare(model, plan, source)
+    if prepared.problems:
+        remark(prepared.problems.summary())
+    remark(f"{prepared.words}, on {fabric.device}")
+    trainer = Trainer(prepared.task, plan, out, fabric)
     trainer.run(validate_every=validate_every, seconds=60 * minutes if minutes else math.inf)
     if export_to is not None and fabric.is_global_zero:
-        name = data.stem if data.suffix else "LSPET"
-        weights = export(out, plan, export_to, people.photographed, name)
+        weights = export(
+            out,
+            plan,
+            export_to,
+            prepared.photographs,
+            source.name,
+            besides=prepared.besides,
+            examples=len(prepared.task),
+            start="random weights" if start is None else start.name,
+            product=prepared.task.product if isinstance(prepared.task, Distilled) else None,
+        )
         remark(f"wrote {weights} and its model card")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from posekit.checkpoint import save_safetensors
 from posekit.data.lsp import HELD_OUT
@@ -20,7 +22,18 @@ from posekit.zoo import entry
 HELD_OUT_NAME = f"LSPET, {HELD_OUT} photographs kept out of training"
 
 
-def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> Path:
+def export(
+    run: Path,
+    recipe: Recipe,
+    folder: Path,
+    people: int,
+    data: str,
+    *,
+    besides: str | None = None,
+    examples: int | None = None,
+    start: str = "random weights",
+    product: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+) -> Path:
     """Write the averaged weights of a run as half-precision safetensors, with a first model card.
 
     The best ones measured at the recipe's last input size are taken, or else the last.
@@ -31,6 +44,10 @@ def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> P
         folder: where ``<model>.safetensors`` and ``<model>.json`` go.
         people: how many photographs were trained on, besides the recipe's scenes.
         data: what the photographs are, in words.
+        besides: what else was learnt from, in words; the recipe's scenes by default.
+        examples: what an epoch goes through; photographs and scenes by default.
+        start: what training started from, in words.
+        product: takes the model's weights out of those of the whole network, where it has more.
 
     Returns:
         The path of the weights.
@@ -43,19 +60,21 @@ def export(run: Path, recipe: Recipe, folder: Path, people: int, data: str) -> P
         raise WeightsError(f"{run} holds no training run.")
     state = torch.load(path, map_location="cpu", weights_only=True)
     model = entry(recipe.model).build()
-    model.load_state_dict(state["average"])
+    average = state["average"]
+    model.load_state_dict(average if product is None else product(average))
     weights = save_safetensors(model, folder / f"{recipe.model}.safetensors", half=True)
     seen = 0
     for step in range(state["step"]):
         seen += recipe.stage_at(step).batch
-    people_and_scenes = people + recipe.scenes
-    rendered = f" and {recipe.scenes:,} rendered scenes" if recipe.scenes else ""
+    if besides is None:
+        besides = f"{recipe.scenes:,} rendered scenes" if recipe.scenes else ""
+    more = f" and {besides}" if besides else ""
     card = {
-        "trained_on": f"{people:,} photographs of {data}{rendered}, from random weights",
+        "trained_on": f"{people:,} photographs of {data}{more}, from {start}",
         "measured": {},
         "training": {
             "steps": state["step"],
-            "epochs": round(seen / people_and_scenes, 1),
+            "epochs": round(seen / (examples or people + recipe.scenes), 1),
             "recipe": dataclasses.asdict(recipe),
         },
     }

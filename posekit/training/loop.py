@@ -12,7 +12,9 @@ import csv
 import math
 import os
 import time
+from collections.abc import Mapping
 from copy import deepcopy
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,40 @@ from tqdm import tqdm
 
 from posekit.errors import DataError
 from posekit.training.recipe import Recipe, Stage
-from posekit.training.task import Score, Step, Task
+from posekit.training.task import Distilled, Paced, Score, Step, Task
 
 LAST = "last.pt"
 BEST = "best.pt"
 LOG = "log.csv"
 LOOK_EVERY = 20
 """Steps between two looks at the loss; each look waits for the device."""
+
+
+def weight_groups(model: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The weights to train, in groups of one factor on the learning rate; see ``Recipe.rates``.
+
+    Raises:
+        DataError: a pattern fits no weight.
+    """
+    chosen: dict[str | None, list[nn.Parameter]] = {None: [], **{pattern: [] for pattern in rates}}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            fits = (pattern for pattern in rates if fnmatchcase(name, pattern))
+            chosen[next(fits, None)].append(weight)
+    for pattern in rates:
+        if not chosen[pattern]:
+            raise DataError(f"No weight of the model is left for the pattern {pattern!r} in rates.")
+    return [
+        {"params": weights, "factor": 1.0 if pattern is None else rates[pattern]}
+        for pattern, weights in chosen.items()
+        if weights
+    ]
+
+
+def in_words(step: int, score: Score) -> str:
+    """A measurement as a line for whoever watches the run."""
+    figures = "".join(f", {name} {figure:.3f}" for name, figure in score.figures.items())
+    return f"step {step}: {score.name} {score.value}{figures}. {score.warning}".strip()
 
 
 class Trainer:
@@ -58,8 +87,8 @@ class Trainer:
         model = task.build().to(fabric.device)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        weights = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=recipe.decay)
+        groups = weight_groups(model, recipe.rates)
+        optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
         self.average = deepcopy(model).eval().requires_grad_(False)
         self.model, self.optimiser = fabric.setup(model, optimiser)
         self.step = 0
@@ -80,6 +109,10 @@ class Trainer:
             mininterval=2,
             disable=not self.fabric.is_global_zero,
         ) as bar:
+            if self.step == 0 and isinstance(self.task, Distilled):
+                # What training is to be compared with: the same network, untrained.
+                stage = self.recipe.stage_at(0)
+                self.log(math.nan, self.validate(stage), stage)
             while self.step < self.recipe.steps and not self._past(ends):
                 stage = self.recipe.stage_at(self.step)
                 loss = self.train_step(stage)
@@ -89,7 +122,7 @@ class Trainer:
                     bar.set_postfix(loss=f"{self._checked(running):.2e}", size=stage.input_size[0])
                 if self.step % validate_every == 0 or self.step == self.recipe.steps:
                     score = self.validate(stage)
-                    bar.write(f"step {self.step}: {score.name} {score.value}")
+                    bar.write(in_words(self.step, score))
                     self.log(self._checked(running), score, stage)
                     self.keep(score, stage)
                     self.save()
@@ -102,20 +135,25 @@ class Trainer:
         torch.manual_seed(seed * 64 + self.fabric.global_rank)
         generator = torch.Generator(self.fabric.device).manual_seed(seed)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group.get("factor", 1.0)
         each = stage.batch // self.fabric.world_size
         share = slice(self.fabric.global_rank * each, (self.fabric.global_rank + 1) * each)
         people = self.people_of_step(stage.batch).to(self.fabric.device)
         self.model.train()
-        loss = self.task.loss(self.model, Step(people, share, stage, generator))
+        step = Step(people, share, stage, generator, self.step / self.recipe.steps)
+        loss = self.task.loss(self.model, step)
         self.optimiser.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
+        if isinstance(self.task, Paced):
+            self.task.before_update(self.model, step)
         if self.recipe.clip > 0:
             # A gradient that is no number shows in the loss too, whose check says more.
             self.fabric.clip_gradients(
                 self.model, self.optimiser, max_norm=self.recipe.clip, error_if_nonfinite=False
             )
         self.optimiser.step()
+        if isinstance(self.task, Paced):
+            self.task.after_update(self.model, step)
         self.step += 1
         self.update_average()
         return loss.detach()
@@ -141,6 +179,14 @@ class Trainer:
         done = (self.step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
         wave = 0.5 * (1 + math.cos(math.pi * done))
         return recipe.rate * (recipe.floor + (1 - recipe.floor) * wave)
+
+    def decay(self) -> float:
+        """The weight decay: constant, or along a cosine to the recipe's last."""
+        recipe = self.recipe
+        if recipe.last_decay is None:
+            return recipe.decay
+        wave = 0.5 * (1 + math.cos(math.pi * self.step / recipe.steps))
+        return recipe.last_decay + (recipe.decay - recipe.last_decay) * wave
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -197,7 +243,8 @@ class Trainer:
         with path.open("a", newline="") as handle:
             writer = csv.writer(handle)
             if new:
-                writer.writerow(["step", "input_height", "loss", "learning_rate", score.name])
+                columns = ["step", "input_height", "loss", "learning_rate", score.name]
+                writer.writerow([*columns, *score.figures])
             writer.writerow(
                 [
                     self.step,
@@ -205,6 +252,7 @@ class Trainer:
                     f"{loss:.6f}",
                     f"{self.learning_rate():.3e}",
                     score.value,
+                    *(f"{figure:.4f}" for figure in score.figures.values()),
                 ]
             )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from posekit.data.augment import Augmentation
 from posekit.errors import DataError
@@ -41,12 +43,17 @@ class Recipe:
             lowered along a cosine over all stages to ``floor`` of it.
         floor: share of the highest rate that is left at the end.
         decay: weight decay.
+        last_decay: what it changes to along a cosine; None keeps it.
         clip: largest gradient norm; 0 for none.
         average: decay of the moving average of the weights, which is what is kept.
         bf16: mixed precision.
         initialisation: ``"pytorch"``, or ``"paper"`` for what the model's authors do.
         scenes: rendered people mixed into the photographs.
         seed: of the weights, the order of the people and the augmentation.
+        task: what is learnt, a name in :mod:`posekit.training.tasks`.
+        options: of the task, by name.
+        rates: factors on the learning rate of some weights, by a pattern of their names, such as
+            ``{"flow.*": 10.0}``; the first pattern that fits counts.
     """
 
     model: str
@@ -55,6 +62,7 @@ class Recipe:
     floor: float = 0.01
     warm_up: int = 300
     decay: float = 1e-4
+    last_decay: float | None = None
     clip: float = 1.0
     average: float = 0.999
     bf16: bool = True
@@ -62,6 +70,9 @@ class Recipe:
     scenes: int = 0
     seed: int = 22
     augmentation: Augmentation = field(default_factory=Augmentation)
+    task: str = "heatmaps"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:

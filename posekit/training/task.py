@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,14 @@ class Step:
         share: the part of them that this process computes.
         stage: the stage of the recipe.
         generator: the step's random numbers, the same in every process.
+        progress: share of the recipe that is done, 0 to 1.
     """
 
     people: Tensor
     share: slice
     stage: Stage
     generator: torch.Generator
+    progress: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,14 @@ class Score:
     Attributes:
         name: what was measured, ``"PCK@0.2"``.
         value: the higher, the better.
+        figures: what else is worth a column of the log.
+        warning: a sentence when something has gone wrong.
     """
 
     name: str
     value: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 class Task(Protocol):
@@ -58,3 +65,22 @@ class Task(Protocol):
 
     def validate(self, model: nn.Module, stage: Stage) -> Score:
         """Measure a model in evaluation mode at a stage's input size."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A task that has something to do around each update of the weights."""
+
+    def before_update(self, model: nn.Module, step: Step) -> None:
+        """Once the gradients are there."""
+
+    def after_update(self, model: nn.Module, step: Step) -> None:
+        """Once the weights have moved."""
+
+
+@runtime_checkable
+class Distilled(Protocol):
+    """A task whose network is more than the model that comes out of it."""
+
+    def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The model's weights, of those of the whole network."""
