@@ -14,7 +14,17 @@ from typing import Literal
 
 from posekit.errors import SkeletonError
 
-__all__ = ["COCO17", "CROWDPOSE14", "LSP14", "MPII16", "SKELETONS", "Skeleton", "skeleton"]
+__all__ = [
+    "COCO17",
+    "CROWDPOSE14",
+    "LSP14",
+    "MPII16",
+    "NO_KEYPOINTS",
+    "OPENPOSE18",
+    "SKELETONS",
+    "Skeleton",
+    "skeleton",
+]
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -48,11 +58,11 @@ class Skeleton:
     def __post_init__(self) -> None:
         if len(set(self.keypoints)) != self.size:
             raise SkeletonError(f"The skeleton {self.name} names a keypoint twice.")
-        if len(self.sigmas) != self.size or min(self.sigmas) <= 0:
+        if len(self.sigmas) != self.size or min(self.sigmas, default=1) <= 0:
             raise SkeletonError(
                 f"The skeleton {self.name} needs one positive sigma for each keypoint."
             )
-        pairs = (*self.limbs, *self.flip_pairs, self.torso or (0, 0))
+        pairs = (*self.limbs, *self.flip_pairs, *([self.torso] if self.torso else []))
         if any(not 0 <= index < self.size for pair in pairs for index in pair):
             raise SkeletonError(
                 f"A pair in the skeleton {self.name} points outside its {self.size} keypoints."
@@ -194,4 +204,26 @@ MPII16 = _build(
     "pelvis > thorax > upper neck > head top",
 )
 
-SKELETONS = {each.name: each for each in (COCO17, LSP14, CROWDPOSE14, MPII16)}
+OPENPOSE18 = _build(
+    "openpose18",
+    "OpenPose (COCO and a neck, 18 keypoints)",
+    "nose, neck, right shoulder, right elbow, right wrist, left shoulder, left elbow, left wrist, "
+    "right hip, right knee, right ankle, left hip, left knee, left ankle, right eye, left eye, "
+    "right ear, left ear",
+    # The order of the part affinity fields in OpenPose's networks, which weights depend on.
+    "neck > right hip > right knee > right ankle",
+    "neck > left hip > left knee > left ankle",
+    "neck > right shoulder > right elbow > right wrist",
+    "right shoulder > right ear",
+    "neck > left shoulder > left elbow > left wrist",
+    "left shoulder > left ear",
+    "neck > nose > right eye",
+    "nose > left eye",
+    "right eye > right ear",
+    "left eye > left ear",
+)
+
+NO_KEYPOINTS = Skeleton("none", "no keypoints", (), (), (), (), None)
+"""Of networks that attend but predict no pose, such as a pre-trained backbone."""
+
+SKELETONS = {each.name: each for each in (COCO17, LSP14, CROWDPOSE14, MPII16, OPENPOSE18)}

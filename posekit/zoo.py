@@ -152,9 +152,10 @@ def _discover() -> None:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the models, in the order they were registered; ``"transpose-h*"`` narrows them."""
+    """Names of the models, those of the oldest paper first; ``"transpose-h*"`` narrows them."""
     _discover()
-    return [name for name in _REGISTRY if fnmatchcase(name, pattern)]
+    published = sorted(_REGISTRY, key=lambda name: _REGISTRY[name]().paper.arxiv)
+    return [name for name in published if fnmatchcase(name, pattern)]
 
 
 def entry(name: str) -> ModelEntry:
@@ -166,7 +167,7 @@ def entry(name: str) -> ModelEntry:
     _discover()
     if name not in _REGISTRY:
         near = get_close_matches(name, _REGISTRY, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(_REGISTRY)}."
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(list_models())}."
         raise ModelError(f"There is no model named {name!r}; {hint}")
     return _REGISTRY[name]()
 

@@ -168,8 +168,8 @@ def augment(
     order = torch.tensor(skeleton.flip_order, device=device)
     moved = torch.where(mirrored[:, None, None], moved[:, order], moved)
     labelled = torch.where(mirrored[:, None], labelled[:, order], labelled)
-    images = _recolour(_blurred(images, drawn.blur < how.blur), how.colour, drawn)
-    return _occluded(images, drawn.occlude, how.occlude), moved, labelled
+    images = recoloured(blurred(images, drawn.blur < how.blur), how.colour, drawn)
+    return occluded(images, drawn.occlude, how.occlude), moved, labelled
 
 
 def _half_body(
@@ -190,7 +190,7 @@ def _half_body(
     return use, centre, extent
 
 
-def _recolour(images: Tensor, strength: float, drawn: Draws) -> Tensor:
+def recoloured(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     """Contrast, saturation, white balance and brightness, each sample its own.
 
     All four are affine in a pixel's RGB, so together they are one 3 x 3 matrix and a shift a
@@ -219,7 +219,7 @@ def _recolour(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     return pixels.clamp_(0, 1).view_as(images)
 
 
-def _blurred(images: Tensor, chosen: Tensor) -> Tensor:
+def blurred(images: Tensor, chosen: Tensor) -> Tensor:
     """The chosen samples (B,) through a 3 x 3 binomial filter, twice."""
     if not bool(chosen.any()):
         return images
@@ -232,7 +232,7 @@ def _blurred(images: Tensor, chosen: Tensor) -> Tensor:
     return images
 
 
-def _occluded(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
+def occluded(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
     """A rectangle of one colour over some samples; ``drawn`` is (B, 8) uniform.
 
     Keypoints under it stay labelled: the model is to infer them from the rest of the body.

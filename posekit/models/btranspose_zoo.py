@@ -16,7 +16,8 @@ from posekit.models.btranspose import (
     BTranspose,
     BTransposeConfig,
 )
-from posekit.skeleton import COCO17, LSP14, Skeleton
+from posekit.models.dino import DinoBackbone
+from posekit.skeleton import COCO17, LSP14, NO_KEYPOINTS, Skeleton
 from posekit.weights import WeightsFile
 from posekit.zoo import ModelEntry, Paper, register
 
@@ -79,3 +80,24 @@ def btranspose_r50_3bot_enc4() -> ModelEntry:
 def btranspose_r50_1bot_enc2() -> ModelEntry:
     """One bottleneck transformer, 2 encoder layers."""
     return model("BTranspose-R50-1bot-enc2", R50_1BOT_ENC2, COCO17)
+
+
+@register("dino-btranspose-small")
+def dino_btranspose_small() -> ModelEntry:
+    """The backbone of BTranspose-small after DINO: no keypoints, but attention to be explored."""
+    shipped = WeightsFile(
+        kind="shipped",
+        path="dino-btranspose-small.safetensors",
+        note="pre-trained by PoseKit without labels; the model card says on what",
+    )
+    return ModelEntry(
+        name="dino-btranspose-small",
+        title="DINO-BTranspose-small",
+        system="BTranspose",
+        paper=PAPER,
+        build=partial(DinoBackbone, SMALL),
+        skeleton=NO_KEYPOINTS,
+        input_size=SMALL.input_size,
+        weights=(shipped,),
+        levels=LEVELS,
+    )
