@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posekit.compare.ask import compare
     from posekit.errors import PoseKitError
     from posekit.estimator import Estimator
     from posekit.explain.methods import explain
@@ -30,6 +31,7 @@ __all__ = [
     "Estimator",
     "PoseKitError",
     "__version__",
+    "compare",
     "explain",
     "list_models",
     "load",
@@ -49,8 +51,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "explain":  # a package and a function: the package can be called as the function
-        return import_module("posekit.explain")
+    if name in ("compare", "explain"):  # a package and a function: the package can be called
+        return import_module(f"posekit.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'posekit' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

@@ -14,6 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from posekit import __version__
+from posekit.cli.benchmark import benchmark
+from posekit.cli.compare import compare
 from posekit.cli.data import data_app
 from posekit.cli.evaluate import evaluate
 from posekit.cli.look import explain, predict
@@ -68,8 +70,10 @@ def posekit(
 app.command()(models)
 app.command()(predict)
 app.command()(explain)
+app.command()(compare)
 app.command()(train)
 app.command()(evaluate)
+app.command()(benchmark)
 app.command()(serve)
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")

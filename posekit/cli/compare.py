@@ -1,0 +1,151 @@
+"""``posekit compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from posekit.cli.look import Direction
+from posekit.cli.options import (
+    BoxOption,
+    DeviceOption,
+    JsonOption,
+    PhotoArgument,
+    check_out,
+    load_model,
+    read_boxes,
+    read_numbers,
+)
+from posekit.cli.output import remark, show, table
+from posekit.errors import PoseKitError
+
+if TYPE_CHECKING:
+    from posekit.compare import Comparison
+
+SUFFIXES = (".png", ".html", ".json", ".npz")
+
+
+def compare(
+    photo: PhotoArgument,
+    models: Annotated[
+        str,
+        typer.Option(
+            "--models",
+            "-m",
+            metavar="A,B[,C]",
+            help="Two to five of `posekit models`; NAME=WEIGHTS chooses weights, "
+            "as in transpose-r-small=random.",
+        ),
+    ],
+    keypoint: Annotated[
+        str | None, typer.Option("--keypoint", "-k", help='Such as "left wrist".')
+    ] = None,
+    point: Annotated[
+        str | None, typer.Option("--point", metavar="X,Y", help="Any spot, in pixels of the photo.")
+    ] = None,
+    same_place: Annotated[
+        bool,
+        typer.Option(
+            "--same-place",
+            help="Ask all models where the first puts the keypoint, not each where it does itself.",
+        ),
+    ] = False,
+    box: BoxOption = None,
+    person: Annotated[
+        int, typer.Option("--person", help="Which of the boxes, counted from 0.")
+    ] = 0,
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="Such as encoder.3. Default: each model's last.")
+    ] = None,
+    head: Annotated[
+        int | None, typer.Option("--head", help="One head, counted from 0. Default: their mean.")
+    ] = None,
+    direction: Annotated[
+        Direction,
+        typer.Option("--direction", help="row: what it looks at; column: what looks at it."),
+    ] = Direction.row,
+    method: Annotated[
+        str, typer.Option("--method", help="attention, rollout, grad-cam, ...")
+    ] = "attention",
+    faithfulness: Annotated[
+        bool,
+        typer.Option("--faithfulness", help="Add deletion and insertion: some passes more."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A picture (.png), a page for any browser (.html), the figures (.json) "
+            "or the raw maps (.npz).",
+        ),
+    ] = None,
+    hide_photo: Annotated[
+        bool, typer.Option("--hide-photo", help="Leave the photo out of the .html or .png.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask several models the same about one photo, and set their answers side by side."""
+    from posekit.compare import compare as compare_models
+    from posekit.compare import describe
+    from posekit.compare.ask import check_count
+    from posekit.compare.words import columns_of, disagreement_table
+    from posekit.estimator import Estimator
+    from posekit.explain.methods import find_method
+    from posekit.photo import read_photo
+
+    if (keypoint is None) == (point is None):
+        raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
+    query = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
+    assert query is not None
+    check_out(out, *SUFFIXES)
+    names = [name.strip() for name in models.split(",") if name.strip()]
+    check_count(len(names))
+    find_method(method)
+    chosen, picture = read_boxes(box), read_photo(photo)
+    predictions = []
+    for name in names:
+        model, _, weights = name.partition("=")
+        estimator = Estimator(load_model(model, weights or "auto", device))
+        predictions.append(estimator.predict(picture, chosen))
+    comparison = compare_models(
+        predictions,
+        query,
+        person=person,
+        layer=layer,
+        head=head,
+        direction=direction.value,
+        method=method,
+        anchor="point" if same_place else None,
+        faithfulness=faithfulness,
+    )
+    for panel in comparison.panels:
+        if panel.note:
+            remark(f"{panel.title}: {panel.note}")
+    if out is not None:
+        _write(comparison, out, photo=not hide_photo)
+    columns = columns_of(comparison)
+    rows = [[one.cell(row) for one in columns] for row in comparison.table]
+    text = f"{comparison.title}:\n{table([one.head.upper() for one in columns], rows)}"
+    heads, apart = disagreement_table(comparison)
+    if apart:
+        text += f"\n\n{table([head.upper() for head in heads], apart)}"
+    show(describe(comparison), text, as_json=as_json)
+
+
+def _write(comparison: Comparison, out: Path, *, photo: bool) -> None:
+    suffix = out.suffix.lower()
+    try:
+        if suffix == ".html":
+            comparison.save_html(out, photo=photo)
+        elif suffix == ".json":
+            comparison.save_json(out)
+        elif suffix == ".npz":
+            comparison.save_npz(out)
+        else:
+            comparison.save_png(out, photo=photo)
+    except OSError as error:
+        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,141 @@
+"""What each model is asked, when all are asked the same.
+
+A click on the photo is the same image point for every model, and each takes its own token for it. A
+keypoint by name is each model's own prediction of it, unless it is to be the same image point too.
+Models with other keypoints are asked where another model sees the one they lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from posekit.compare.carry import carried, keypoint_of, places_on_photo
+from posekit.errors import PoseKitError, SkeletonError, TraceError
+from posekit.explain.query import AnyQuery, Query, as_point, check_person, keypoint_query
+from posekit.explain.targets import Target
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+
+__all__ = ["Anchor", "Asking", "anchors"]
+
+Asking = Literal["keypoint", "point"]
+"""Where a named keypoint is asked: at each model's own prediction, or at one image point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """The question to one model.
+
+    Attributes:
+        target: what its method is asked; None when the question cannot be put to it.
+        query: the place in the photo, for drawing and for numbers.
+        keypoint: index of the keypoint in its skeleton, None when there is none.
+        note: a sentence when the question is not quite the others', or cannot be put at all.
+    """
+
+    target: Query | Target | None
+    query: Query
+    keypoint: int | None
+    note: str = ""
+
+
+def anchors(
+    predictions: Sequence[Prediction],
+    names: Sequence[str],
+    target: AnyQuery | Target,
+    person: int,
+    asking: Asking | None,
+) -> tuple[str, list[Anchor]]:
+    """The question in words, and as it goes to each model.
+
+    A keypoint by index, or in a Query, is one of the first model that has it.
+
+    Raises:
+        SkeletonError: no model has a keypoint of that name or index.
+        TraceError: no such person, a point that is not two finite numbers, or no such way to ask.
+    """
+    if asking not in (None, "keypoint", "point"):
+        raise TraceError(f"A keypoint is asked as 'keypoint' or as 'point', not {asking!r}.")
+    if isinstance(target, Target):
+        check_person(predictions[0], person)
+        return _of_target(predictions, target, person)
+    if isinstance(target, Query):
+        person = check_person(predictions[0], target.person)
+        as_point(target.point)
+    check_person(predictions[0], person)
+    home, keypoint = _named(predictions, target)
+    if keypoint is None:
+        x, y = as_point(target.point if isinstance(target, Query) else target)  # type: ignore[arg-type]
+        query = Query(person, (float(x), float(y)))
+        return query.label(predictions[0].skeleton), [Anchor(query, query, None) for _ in names]
+    source = predictions[home]
+    name = source.skeleton.keypoints[keypoint]
+    at = keypoint_query(source, person, keypoint)
+    if isinstance(target, Query) and asking == "point":
+        at = target  # the very point that was clicked, not the prediction near it
+    found = []
+    for index, one in enumerate(predictions):
+        own = source.skeleton.mapping_to(one.skeleton)[keypoint]
+        if own is not None and asking != "point":
+            query = keypoint_query(one, person, own)
+            found.append(Anchor(query, query, own))
+            continue
+        note = ""
+        if own is None:
+            note = (
+                f"This model does not know the {name}: it is asked at the place where "
+                f"{names[home]} puts it."
+            )
+        elif index != home and not isinstance(target, Query):
+            note = f"Asked at the place where {names[home]} puts the {name}."
+        query = Query(person, at.point)
+        found.append(Anchor(query, query, own, note))
+    return name, found
+
+
+def _named(predictions: Sequence[Prediction], target: AnyQuery | Query) -> tuple[int, int | None]:
+    """(index of the model, index of the keypoint) of a question; (0, None) for a point."""
+    if isinstance(target, str):
+        for index, one in enumerate(predictions):
+            try:
+                return index, one.skeleton.index(target)
+            except SkeletonError:
+                continue
+        held = list(dict.fromkeys(k for one in predictions for k in one.skeleton.keypoints))
+        raise SkeletonError(
+            f'None of these models has a keypoint "{target}"; they have {", ".join(held)}.'
+        )
+    keypoint = target.keypoint if isinstance(target, Query) else target
+    if isinstance(keypoint, int | np.integer):
+        index = int(keypoint)
+        size = predictions[0].skeleton.size
+        if not 0 <= index < size:
+            raise SkeletonError(
+                f"There is no keypoint {index} in {predictions[0].skeleton.title}: "
+                f"give a number from 0 to {size - 1} or a name."
+            )
+        return 0, index
+    return 0, None
+
+
+def _of_target(
+    predictions: Sequence[Prediction], target: Target, person: int
+) -> tuple[str, list[Anchor]]:
+    """A target, which speaks of the first model's heatmaps, for all of them."""
+    found = []
+    for one in predictions:
+        try:
+            own = carried(target, predictions[0], one, person)
+        except PoseKitError as error:
+            found.append(Anchor(None, Query(person, (0.0, 0.0)), None, str(error)))
+            continue
+        places = places_on_photo(own, one, person)
+        x, y = places.mean(axis=0)
+        query = Query(person, (float(x), float(y)))
+        found.append(Anchor(own, query, keypoint_of(own)))
+    return target.label(predictions[0].skeleton), found

@@ -1,0 +1,207 @@
+"""Where models disagree about a person: keypoint by keypoint, the most interesting first.
+
+Two models can differ in where they put a keypoint, and in what they look at for it. Both are
+measured here for all keypoints at once; nothing runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from posekit.compare.grid import CommonGrid
+from posekit.compare.layers import Layers, attention_at, head_or_none, layer_for
+from posekit.errors import PoseKitError
+from posekit.explain.maps import Direction
+from posekit.geometry import TokenGrid
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.trace import Attention
+
+__all__ = ["Disagreement", "disagreements", "shared_keypoints"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How far apart the models are about one keypoint.
+
+    Attributes:
+        keypoint: its name in the first model that has it.
+        distance_px: the largest distance between two models' predictions, in photo pixels.
+        distance: the same divided by the longer side of the person's box.
+        farthest: the two panels it lies between.
+        maps: 1 minus the overlap of the two attention maps that overlap least, 0 to 1; None where
+            fewer than two of the models have attention to show.
+        interest: what the list is sorted by, 0 to 2, see :func:`disagreements`.
+        points: (x, y) per panel in photo pixels, None for a model without the keypoint.
+        scores: confidence per panel, likewise.
+    """
+
+    keypoint: str
+    distance_px: float
+    distance: float
+    farthest: tuple[int, int]
+    maps: float | None
+    interest: float
+    points: tuple[tuple[float, float] | None, ...]
+    scores: tuple[float | None, ...]
+
+
+def shared_keypoints(predictions: Sequence[Prediction]) -> list[tuple[str, tuple[int | None, ...]]]:
+    """Keypoints that at least two models have: the name, and the index in each skeleton.
+
+    In the order of the first skeleton, then of the next; a place with two names (LSP's neck, MPII's
+    upper neck) is one keypoint.
+    """
+    skeletons = [one.skeleton for one in predictions]
+    seen: set[tuple[int, int]] = set()
+    found = []
+    for first, skeleton in enumerate(skeletons):
+        mappings = [skeleton.mapping_to(other) for other in skeletons]
+        for keypoint, name in enumerate(skeleton.keypoints):
+            if (first, keypoint) in seen:
+                continue
+            indices = tuple(mapping[keypoint] for mapping in mappings)
+            held = {(n, index) for n, index in enumerate(indices) if index is not None}
+            seen |= held
+            if len(held) > 1:
+                found.append((name, indices))
+    return found
+
+
+def disagreements(
+    predictions: Sequence[Prediction],
+    *,
+    person: int = 0,
+    layer: Layers = None,
+    head: int | None = None,
+    direction: Direction = "row",
+) -> tuple[Disagreement, ...]:
+    """All keypoints that at least two models share, the most interesting first.
+
+    The map compared is the attention of each model's own token for the keypoint (its last layer, or
+    the one named, where it has it), whatever method the panels show: it is there without another
+    pass. Two maps overlap by the histogram intersection of their masses on a common grid.
+
+    Sorted by ``interest``: the distance divided by the largest distance of any keypoint, plus the
+    map disagreement divided by the largest of those. So the keypoint on top is the one the models
+    put farthest apart, unless another, nearly as far apart, is also looked up elsewhere. Ties keep
+    the order of the skeleton.
+    """
+    shared = shared_keypoints(predictions)
+    if not shared:
+        return ()
+    points = np.full((len(predictions), len(shared), 2), np.nan)
+    scores = np.full(points.shape[:2], np.nan)
+    for n, one in enumerate(predictions):
+        indices = [held[n] for _, held in shared]
+        at = [k for k, index in enumerate(indices) if index is not None]
+        own = [index for index in indices if index is not None]
+        points[n, at] = one.people[person].keypoints[own]
+        scores[n, at] = one.people[person].scores[own]
+    pairs = list(combinations(range(len(predictions)), 2))
+    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+    apart = np.linalg.norm(points[first] - points[second], axis=-1)  # (pairs, keypoints)
+    apart = np.where(np.isnan(apart), -1.0, apart)
+    farthest = apart.argmax(axis=0)
+    distance = apart.max(axis=0)
+    maps = _map_disagreement(predictions, points, pairs, person, layer, head, direction)
+    interest = _of_largest(distance) + _of_largest(np.nan_to_num(maps))
+    box = predictions[0].people[person].box
+    longer = max(box.width, box.height)
+    order = np.argsort(-interest, kind="stable")
+    return tuple(
+        Disagreement(
+            keypoint=shared[k][0],
+            distance_px=float(distance[k]),
+            distance=float(distance[k] / longer),
+            farthest=pairs[farthest[k]],
+            maps=None if np.isnan(maps[k]) else float(maps[k]),
+            interest=float(interest[k]),
+            points=tuple(
+                None if np.isnan(score) else (float(x), float(y))
+                for (x, y), score in zip(points[:, k], scores[:, k], strict=True)
+            ),
+            scores=tuple(None if np.isnan(score) else float(score) for score in scores[:, k]),
+        )
+        for k in order
+    )
+
+
+def _of_largest(values: Floats) -> Floats:
+    top = values.max()
+    return values / top if top > 0 else np.zeros_like(values)
+
+
+def _map_disagreement(
+    predictions: Sequence[Prediction],
+    points: Floats,
+    pairs: Sequence[tuple[int, int]],
+    person: int,
+    layer: Layers,
+    head: int | None,
+    direction: Direction,
+) -> Floats:
+    """The largest 1 - overlap over the pairs, per keypoint; NaN where no pair has two maps."""
+    held = []
+    for n, one in enumerate(predictions):
+        try:
+            attention, _ = attention_at(one, layer_for(layer, n))
+        except PoseKitError:
+            continue  # no attention between places of the photo
+        held.append((n, attention))
+    grids = []
+    for n, attention in held:
+        grid = attention.key_grid if direction == "row" else attention.query_grid
+        assert isinstance(grid, TokenGrid)  # attention_at gives no other
+        grids.append((grid, predictions[n].people[person].crop.to_photo @ grid.to_input))
+    common = CommonGrid.over(grids, predictions[0].people[person].box)
+    masses: dict[int, Floats] = {}
+    for (n, attention), (grid, to_photo) in zip(held, grids, strict=True):
+        weights = _maps(predictions[n], attention, points[n], person, head, direction)
+        masses[n] = common.masses(weights.reshape(-1, *grid.size), to_photo)
+    largest = np.full(points.shape[1], np.nan)
+    for a, b in pairs:
+        if a in masses and b in masses:
+            overlap = np.minimum(masses[a], masses[b]).sum(axis=(1, 2))  # NaN where one has none
+            largest = np.fmax(largest, 1.0 - overlap)
+    return np.clip(largest, 0.0, 1.0)
+
+
+@torch.inference_mode()
+def _maps(
+    prediction: Prediction,
+    attention: Attention,
+    points: Floats,
+    person: int,
+    head: int | None,
+    direction: Direction,
+) -> Floats:
+    """(keypoints, cells) float64 shares of all keypoints' maps; NaN for a keypoint not there."""
+    grid = attention.query_grid if direction == "row" else attention.key_grid
+    assert isinstance(grid, TokenGrid)
+    there = np.flatnonzero(np.isfinite(points).all(axis=-1))
+    to_token = (prediction.people[person].crop.to_photo @ grid.to_input).inverse()
+    at = np.floor(to_token.apply(points[there]) + 0.5).astype(int)
+    # As for a click: a keypoint refined to just beyond the border asks the token it came from.
+    column, row = np.clip(at, 0, [grid.cols - 1, grid.rows - 1]).T
+    tokens = (row * grid.cols + column).tolist()
+    if direction == "row":
+        weights = attention.rows(tokens, item=person)  # (heads, n, keys)
+    else:
+        weights = attention.columns(tokens, item=person).transpose(1, 2)  # (heads, n, queries)
+    head = head_or_none(attention, head)
+    chosen = weights.mean(0) if head is None else weights[head]
+    shares = chosen.double().cpu().numpy()
+    found = np.full((len(points), shares.shape[1]), np.nan)
+    found[there] = shares / shares.sum(axis=1, keepdims=True)
+    return found

@@ -1,0 +1,136 @@
+"""A comparison as plain values, and as raw maps: JSON and NPZ that say what they hold.
+
+Neither holds the photo, its name, or the name of any file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from posekit import __version__
+from posekit.compare.grid import token_affine
+from posekit.explain.faithfulness.grids import values
+
+if TYPE_CHECKING:
+    from posekit.compare.comparison import Comparison
+    from posekit.compare.panel import Panel
+
+__all__ = ["describe", "save_json", "save_npz"]
+
+
+def describe(comparison: Comparison) -> dict[str, Any]:
+    """Everything but the maps themselves, in plain values; coordinates in photo pixels."""
+    grid, box = comparison.grid, comparison.box
+    return {
+        "software": f"PoseKit {__version__}",
+        "asked": comparison.label,
+        "keypoint": comparison.keypoint,
+        "person": comparison.person,
+        "method": comparison.method,
+        "direction": comparison.direction,
+        "layer": comparison.layer,
+        "head": comparison.head,
+        "photo_size": list(comparison.photo.size),
+        "box": [box.x, box.y, box.width, box.height],
+        "scale": {
+            "unit": "share of the map's mass per 1 % of the box",
+            "limit": comparison.scale.limit,
+            "even": comparison.scale.even,
+        },
+        "grid": {
+            "size": list(grid.size),
+            "to_photo": grid.to_photo.matrix.tolist(),
+            "density_of_whole_mass": grid.factor,
+        },
+        "panels": [_panel(panel, comparison.person) for panel in comparison.panels],
+        "overlaps": [
+            {"panels": [a, b], **asdict(comparison.overlap(a, b))}
+            for a, b in combinations(comparison.shown, 2)
+        ],
+        "disagreement": [asdict(one) for one in comparison.disagreement],
+    }
+
+
+def save_json(comparison: Comparison, target: str | Path | BinaryIO) -> None:
+    """Write :func:`describe` as JSON (UTF-8)."""
+    text = json.dumps(describe(comparison), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    if isinstance(target, str | Path):
+        Path(target).write_text(text, encoding="utf-8")
+    else:
+        target.write(text.encode("utf-8"))
+
+
+def save_npz(comparison: Comparison, target: str | Path | BinaryIO) -> None:
+    """Write the maps of all panels, raw and on the common grid.
+
+    Arrays (N panels; a panel without a map has none of its own, and NaN in ``density``):
+
+    * ``density`` (N, rows, cols) float64 and ``grid_to_photo`` (2, 3), the common grid;
+    * ``values.<n>`` (r, c) float32, as the method gave them, ``values_to_photo.<n>`` (2, 3), and
+      ``density_factor.<n>``: what turns a share of the mass into density;
+    * ``points`` (N, 2), where each was asked; ``keypoints.<n>`` (K, 2) and ``scores.<n>`` (K,) with
+      ``keypoint_names.<n>``, the poses;
+    * ``box`` (x, y, width, height), ``photo_size`` (height, width);
+    * ``metadata``: JSON text, see :func:`describe`.
+
+    ``numpy.load(path)`` reads it back; nothing in it is pickled.
+    """
+    box, grid = comparison.box, comparison.grid
+    density = np.full((len(comparison.panels), *grid.size), np.nan)
+    points = np.full((len(comparison.panels), 2), np.nan)
+    arrays: dict[str, Any] = {
+        "density": density,
+        "grid_to_photo": grid.to_photo.matrix,
+        "points": points,
+        "box": np.array([box.x, box.y, box.width, box.height]),
+        "photo_size": np.array(comparison.photo.size, dtype=np.int64),
+        "metadata": np.array(json.dumps(describe(comparison), allow_nan=False)),
+    }
+    for n, panel in enumerate(comparison.panels):
+        person = panel.prediction.people[comparison.person]
+        names = panel.prediction.skeleton.keypoints
+        arrays[f"keypoint_names.{n}"] = np.array(names, dtype=np.str_)
+        arrays[f"keypoints.{n}"] = np.asarray(person.keypoints, dtype=np.float64)
+        arrays[f"scores.{n}"] = np.asarray(person.scores, dtype=np.float64)
+        if panel.point is not None:
+            points[n] = panel.point
+        if panel.map is not None:
+            arrays[f"values.{n}"] = values(panel.map).astype(np.float32)
+            arrays[f"values_to_photo.{n}"] = token_affine(panel.map).matrix
+            arrays[f"density_factor.{n}"] = np.float64(panel.density_factor)
+        if panel.mass is not None:
+            density[n] = comparison.density(n)
+    if isinstance(target, str | Path):
+        # Through an open file: given a path, numpy would add a suffix the caller did not ask for.
+        with open(target, "wb") as file:
+            np.savez_compressed(file, **arrays)
+    else:
+        np.savez_compressed(target, **arrays)
+
+
+def _panel(panel: Panel, person: int) -> dict[str, Any]:
+    prediction, model = panel.prediction, panel.prediction.model
+    someone = prediction.people[person]
+    return {
+        "model": model.name,
+        "title": panel.title,
+        "weights": model.weights.kind,
+        "trained": model.trained,
+        "point": None if panel.point is None else list(panel.point),
+        "legend": panel.legend,
+        "remarks": list(panel.remarks),
+        "grid": None if panel.map is None else list(panel.map.grid.size),
+        "figures": asdict(panel.figures),
+        "pose": [
+            {"keypoint": name, "x": float(x), "y": float(y), "score": float(score)}
+            for name, (x, y), score in zip(
+                prediction.skeleton.keypoints, someone.keypoints, someone.scores, strict=True
+            )
+        ],
+    }

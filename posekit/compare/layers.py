@@ -1,0 +1,42 @@
+"""Which layer and head of a model answer, when the one asked for may be another model's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from posekit.explain.attention import attentions_of
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.trace import Attention
+
+__all__ = ["Layers", "attention_at", "head_or_none", "layer_for"]
+
+Layers = str | Sequence[str | None] | None
+"""One layer's name for all models, or one a model; None is a model's last."""
+
+
+def layer_for(layer: Layers, panel: int) -> str | None:
+    """The layer asked of one panel; panels beyond a sequence show their last."""
+    if layer is None or isinstance(layer, str):
+        return layer
+    return layer[panel] if panel < len(layer) else None
+
+
+def attention_at(prediction: Prediction, layer: str | None) -> tuple[Attention, str]:
+    """The layer of that name, else the model's last one, with a sentence when it is another.
+
+    Raises:
+        TraceError: nothing was recorded, or no attention between places of the photo.
+    """
+    held = {one.name: one for one in attentions_of(prediction, None)}
+    last = list(held.values())[-1]
+    if layer is None or layer in held:
+        return held.get(layer or "", last), ""
+    return last, f"This model has no layer {layer}: its last, {last.name}, is shown."
+
+
+def head_or_none(attention: Attention, head: int | None) -> int | None:
+    """The head if the layer has it, else None, the mean over heads."""
+    return head if head is not None and 0 <= head < attention.heads else None

@@ -1,0 +1,136 @@
+"""The maps and their differences laid over the photo, as pixels; no matplotlib figure needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.draw.overlay import dimmed, overlay
+from posekit.draw.panels import Window, blended
+from posekit.draw.skeleton import draw_skeleton
+
+if TYPE_CHECKING:
+    from posekit.compare.comparison import Comparison
+
+__all__ = ["LESS", "MORE", "Pictures"]
+
+Pixels = npt.NDArray[np.uint8]
+
+MORE, LESS = (255, 166, 43), (179, 136, 255)
+"""Orange where the first of two maps has more, violet where the second has: apart for every common
+colour blindness, and both light enough for a darkened photo."""
+
+_BACKGROUND = 58  # grey of a picture that must not show the photo
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Draws a comparison at a width.
+
+    Attributes:
+        comparison: what to draw.
+        width: of a picture, in pixels.
+        photo: False leaves the photo out: maps and poses lie on plain grey.
+        colour_map: one of ``posekit.draw.COLOUR_MAPS``.
+        opacity: of the maps, 0 to 1.
+        dim: how much light is taken from the photo under a map, 0 to 1.
+    """
+
+    comparison: Comparison
+    width: int = 640
+    photo: bool = True
+    colour_map: str = "magma"
+    opacity: float = 0.75
+    dim: float = 0.4
+
+    @cached_property
+    def window(self) -> Window:
+        """The part of the photo that any of the models saw."""
+        height, width = self.comparison.photo.size
+        left, top, right, bottom = (edge + 0.5 for edge in self.comparison.grid.edges)
+        x0, y0 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
+        x1, y1 = min(width, int(np.ceil(right))), min(height, int(np.ceil(bottom)))
+        rows = max(1, round(self.width * (y1 - y0) / (x1 - x0)))
+        return Window(x0, y0, x1, y1, (rows, self.width))
+
+    @cached_property
+    def base(self) -> Pixels:
+        """The photo in the window, or grey with the first trained pose on it: (rows, cols, 3)."""
+        if self.photo:
+            return self.window.pixels_of(self.comparison.photo.pixels).astype(np.uint8, copy=False)
+        grey = np.full((*self.window.size, 3), _BACKGROUND, dtype=np.uint8)
+        one = next((p for p in self.comparison.panels if p.trained), self.comparison.panels[0])
+        people, skeleton = one.prediction.people, one.prediction.skeleton
+        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.window.to_drawn)
+        return np.asarray(grey // 2 + drawn // 2)
+
+    @cached_property
+    def limit(self) -> float:
+        """The largest difference of density of any two panels: both ends of their colour bar."""
+        shown = self.comparison.shown
+        return max(
+            (
+                float(np.abs(self.comparison.difference(a, b)).max())
+                for n, a in enumerate(shown)
+                for b in shown[n + 1 :]
+            ),
+            default=0.0,
+        )
+
+    @property
+    def colours(self) -> Pixels:
+        """(256, 3): the shared scale as it looks over the mean of the darkened photo."""
+        return blended(self.base, self.colour_map, self.opacity, self.dim)
+
+    @property
+    def signed_colours(self) -> Pixels:
+        """(256, 3): the scale of the differences, from minus :attr:`limit` to plus."""
+        values = np.linspace(-1.0, 1.0, 256, dtype=np.float32)
+        ground = dimmed(self.base, self.dim).reshape(-1, 3).mean(axis=0)
+        return _signed(values, np.broadcast_to(ground, (256, 3)))
+
+    def map(self, panel: int) -> Pixels:
+        """A panel's map over the photo on the shared scale; the bare photo without a map."""
+        if self.comparison.panels[panel].mass is None:
+            return self.base
+        values = self.comparison.scale.unit_values(self._density(panel))
+        return overlay(
+            self.base, values, colour_map=self.colour_map, opacity=self.opacity, dim=self.dim
+        )
+
+    def difference(self, first: int, second: int) -> Pixels:
+        """Where the first map has more (orange) and where the second has (violet)."""
+        signed = (self._density(first) - self._density(second)) / (self.limit or 1.0)
+        return _signed(np.clip(signed, -1.0, 1.0), dimmed(self.base, self.dim))
+
+    def pose(self, panel: int) -> Pixels:
+        """The people as a panel's model sees them."""
+        prediction = self.comparison.panels[panel].prediction
+        return draw_skeleton(
+            self.base, prediction.people, prediction.skeleton, to_picture=self.window.to_drawn
+        )
+
+    def place(self, panel: int) -> tuple[float, float] | None:
+        """Where a panel was asked, as shares of the picture's width and height; None if outside."""
+        point = self.comparison.panels[panel].point
+        if point is None:
+            return None
+        left, top, right, bottom = self.window.edges
+        x, y = (point[0] - left) / (right - left), (point[1] - top) / (bottom - top)
+        return (x, y) if 0.0 <= x <= 1.0 and 0.0 <= y <= 1.0 else None
+
+    def _density(self, panel: int) -> npt.NDArray[np.float32]:
+        """Mass density at every pixel, smooth between the map's own cells."""
+        one = self.comparison.panels[panel]
+        assert one.mass is not None  # callers look first
+        return self.window.values_of(one.mass) * np.float32(one.density_factor)
+
+
+def _signed(values: npt.NDArray[np.float32], ground: npt.NDArray[np.float32]) -> Pixels:
+    """Values (..., ) from -1 to 1 as colours over a ground (..., 3): the stronger the denser."""
+    colour = np.where(values[..., None] > 0, *np.array([MORE, LESS], dtype=np.float32))
+    return np.round(ground + (colour - ground) * np.abs(values)[..., None] * 0.92).astype(np.uint8)

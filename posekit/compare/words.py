@@ -1,0 +1,151 @@
+"""The figures of a comparison in words, for the picture, the HTML file and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from posekit.compare.panel import Figures
+
+if TYPE_CHECKING:
+    from posekit.compare.comparison import Comparison
+
+__all__ = ["COLUMNS", "Column", "columns_of", "disagreement_table", "figure_lines", "million"]
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: its head, what it means in a sentence, and a cell's text."""
+
+    head: str
+    meaning: str
+    cell: Callable[[Figures], str]
+
+    def empty(self, rows: tuple[Figures, ...]) -> bool:
+        """Whether no row has anything to say here."""
+        return all(self.cell(row) == NONE for row in rows)
+
+
+def _number(value: float | None, form: str) -> str:
+    return NONE if value is None else format(value, form)
+
+
+def _distance(row: Figures) -> str:
+    if row.distance_px is None:
+        return NONE
+    if row.distance_px == 0.0:
+        return "0 px"
+    torso = "" if row.distance_torso is None else f" ({row.distance_torso:.2f} torso)"
+    return f"{row.distance_px:.1f} px{torso}"
+
+
+def _entropy(row: Figures) -> str:
+    if row.entropy_nats is None:
+        return NONE
+    return f"{row.entropy_nats:.2f} nats ({_number(row.entropy_share, '.0%')})"
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("model", "the model, and its weights where that tells two apart", lambda r: r.title),
+    Column("layer", "the layer whose map is shown", lambda r: r.layer or NONE),
+    Column(
+        "keypoint off",
+        "how far this model puts the keypoint from where the first does; torso: left shoulder to "
+        "right hip of the first",
+        _distance,
+    ),
+    Column(
+        "confidence",
+        "the height of the keypoint's peak, as each model scores itself",
+        lambda r: _number(r.confidence, ".2f"),
+    ),
+    Column(
+        "on the person",
+        "share of the map's mass on the person asked about",
+        lambda r: _number(r.on_person, ".0%"),
+    ),
+    Column(
+        "on others",
+        "share of the mass in other people's boxes only",
+        lambda r: _number(r.on_others, ".0%") if r.on_others else NONE,
+    ),
+    Column(
+        "entropy",
+        "how spread out the map is: 0 % is one cell, 100 % is even",
+        _entropy,
+    ),
+    Column(
+        "overlap",
+        "share of the mass that lies where the first model's does",
+        lambda r: _number(r.overlap, ".0%"),
+    ),
+    Column(
+        "deletion",
+        "what is left of the keypoint while the heaviest places are deleted: lower is more "
+        "faithful, 0.5 is a straight line",
+        lambda r: _number(r.deletion, ".2f"),
+    ),
+    Column(
+        "insertion",
+        "what comes back while the heaviest places are inserted: higher is more faithful",
+        lambda r: _number(r.insertion, ".2f"),
+    ),
+    Column("time", "for the whole prediction, as measured", lambda r: f"{r.predict_ms:.0f} ms"),
+    Column("parameters", "numbers in the network", lambda r: million(r.parameters)),
+)
+
+
+def columns_of(comparison: Comparison) -> tuple[Column, ...]:
+    """The columns that say something for at least one panel."""
+    return tuple(one for one in COLUMNS if not one.empty(comparison.table))
+
+
+def million(count: int) -> str:
+    """``1.2 M``; small networks in thousands, or as they are."""
+    if count >= 100_000:
+        return f"{count / 1e6:.1f} M"
+    return f"{count / 1e3:.1f} k" if count >= 1000 else str(count)
+
+
+def figure_lines(row: Figures, *, first: bool) -> list[str]:
+    """A row of the table in a few short lines; the ``first`` panel is not held against itself."""
+    lines = []
+    if row.confidence is not None:
+        torso = "" if row.distance_torso is None else f" ({row.distance_torso:.2f} torso)"
+        off = f" · off by {row.distance_px:.0f} px{torso}" if not first and row.distance_px else ""
+        lines.append(f"confidence {row.confidence:.2f}{off}")
+    if row.on_person is not None:
+        others = f" · on others {row.on_others:.0%}" if row.on_others else ""
+        lines.append(f"on this person {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
+    if row.entropy_nats is not None:
+        lines.append(f"entropy {row.entropy_nats:.2f} nats ({row.entropy_share:.0%} of even)")
+        shared = "" if first else f" · overlap with the first {row.overlap:.0%}"
+        lines.append(f"peak {row.peak_distance_px:.0f} px away{shared}")
+    if row.deletion is not None or row.insertion is not None:
+        lines.append(
+            f"deletion {_number(row.deletion, '.2f')} · insertion {_number(row.insertion, '.2f')}"
+        )
+    return [*lines, f"{row.predict_ms:.0f} ms · {million(row.parameters)} parameters"]
+
+
+def disagreement_table(
+    comparison: Comparison, count: int | None = None
+) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the first ``count`` disagreements; of three and more models, which two."""
+    several = len(comparison.panels) > 2
+    heads = ["keypoint", "farthest apart", *(["between"] if several else []), "maps differ by"]
+    rows = []
+    for one in comparison.disagreement[:count]:
+        a, b = (comparison.panels[n].title for n in one.farthest)
+        rows.append(
+            [
+                one.keypoint,
+                f"{one.distance_px:.0f} px ({one.distance:.0%} of the box)",
+                *([f"{a} and {b}"] if several else []),
+                _number(one.maps, ".0%"),
+            ]
+        )
+    return heads, rows
