@@ -102,13 +102,17 @@ def _plain(content: object, path: Path) -> State:
     return {name.removeprefix("module."): tensor for name, tensor in content.items()}
 
 
-def load_into(module: nn.Module, state: Mapping[str, Tensor], *, name: str) -> None:
+def load_into(
+    module: nn.Module, state: Mapping[str, Tensor], *, name: str, assign: bool = False
+) -> None:
     """Give a network its weights (in place), all of them or none.
 
     Args:
         module: the network; it keeps its own precision, half-precision weights are widened.
         state: name -> tensor, see :func:`read_state_dict`.
         name: what to call the model in a refusal.
+        assign: make the tensors themselves the network's, without a copy; for a network on the
+            "meta" device, which has no tensors yet.
 
     Raises:
         WeightsError: the weights are another model's; the sentence says what differs.
@@ -120,7 +124,7 @@ def load_into(module: nn.Module, state: Mapping[str, Tensor], *, name: str) -> N
     if missing or extra or shapes:
         reasons = _differences(own, state, missing, extra, shapes)
         raise WeightsError(f"These weights are not for {name}: {'; '.join(reasons)}.")
-    module.load_state_dict(state)
+    module.load_state_dict(state, assign=assign)
 
 
 def _differences(

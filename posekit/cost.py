@@ -36,7 +36,7 @@ def macs(name: str) -> int:
     """Multiply-accumulates of one crop through the model ``name``, counted without computing."""
     about = entry(name)
     with torch.device("meta"):
-        module = about.build().eval()
+        module = about.build().eval().requires_grad_(False)  # else the counter follows gradients
         image = torch.empty(1, 3, *about.input_size)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         module(image)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from posekit.errors import TraceError
 from posekit.geometry import TokenGrid
+from posekit.named import Instances, NamedTensor
 
 Tokens = TokenGrid | tuple[str, ...]
 """Where tokens are: on a grid over the crop, or, when they have no place, their names."""
@@ -200,11 +201,16 @@ class Trace:
         attentions: layers by name, in the order of the forward pass.
         maps: further named maps.
         heatmaps: (B, keypoints, h, w), or None for a model without heatmaps.
+        tensors: further named records, such as a stage's boxes.
+        instances: whom a model of whole images singled out: its records, and layers of kind
+            "part", that are per instance have one item for each. None for a model of crops.
     """
 
     attentions: dict[str, Attention] = field(default_factory=dict)
     maps: dict[str, SpatialMap] = field(default_factory=dict)
     heatmaps: Tensor | None = None
+    tensors: dict[str, NamedTensor] = field(default_factory=dict)
+    instances: Instances | None = None
 
     @property
     def nbytes(self) -> int:
@@ -212,7 +218,8 @@ class Trace:
         maps = sum(m.values.numel() * m.values.element_size() for m in self.maps.values())
         heatmaps = self.heatmaps
         own = 0 if heatmaps is None else heatmaps.numel() * heatmaps.element_size()
-        return sum(a.nbytes for a in self.attentions.values()) + maps + own
+        named = sum(tensor.nbytes for tensor in self.tensors.values())
+        return sum(a.nbytes for a in self.attentions.values()) + maps + own + named
 
     def to(self, device: torch.device | str) -> Trace:
         """The same trace on another device."""
@@ -220,6 +227,8 @@ class Trace:
             {name: attention.to(device) for name, attention in self.attentions.items()},
             {name: replace(m, values=m.values.to(device)) for name, m in self.maps.items()},
             None if self.heatmaps is None else self.heatmaps.to(device),
+            {name: tensor.to(device) for name, tensor in self.tensors.items()},
+            self.instances,
         )
 
     @staticmethod
@@ -252,7 +261,18 @@ class Trace:
             for name, m in first.maps.items()
         }
         heatmaps = [t.heatmaps for t in traces if t.heatmaps is not None]
-        return Trace(attentions, maps, torch.cat(heatmaps) if heatmaps else None)
+        tensors = {
+            name: NamedTensor.concatenate([t.tensors[name] for t in traces])
+            for name in first.tensors
+        }
+        instances = [t.instances for t in traces if t.instances is not None]
+        return Trace(
+            attentions,
+            maps,
+            torch.cat(heatmaps) if heatmaps else None,
+            tensors,
+            Instances.concatenate(instances) if instances else None,
+        )
 
 
 class Tape:
@@ -319,6 +339,14 @@ class Tape:
     def heatmaps(self, heatmaps: Tensor) -> None:
         """Called by the model: file its keypoint heatmaps, (B, keypoints, h, w)."""
         self.trace.heatmaps = heatmaps.detach()
+
+    def tensor(self, record: NamedTensor) -> None:
+        """Called by the model: file a named record."""
+        self.trace.tensors[record.name] = replace(record, values=record.values.detach())
+
+    def instances(self, instances: Instances) -> None:
+        """Called by the model: file whom its per-instance records are about."""
+        self.trace.instances = instances
 
 
 _tape: ContextVar[Tape | None] = ContextVar("posekit_tape", default=None)

@@ -13,7 +13,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from posekit.models.layers.resnet import BasicBlock, conv3x3, residual_layer
+from posekit.models.layers.resnet import BasicBlock, Bottleneck, conv3x3, residual_layer
 
 
 def conv_bn_relu(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -100,3 +100,44 @@ class HRModule(nn.Module):
         layers = cast(nn.ModuleList, fuse)
         moved = [x if f is None else f(x) for f, x in zip(layers, branches, strict=True)]
         return reduce(add, moved)
+
+
+class HRNet(nn.Module):
+    """HRNet up to its fourth stage: four branches, each fused with all others.
+
+    Args:
+        width: channels of the high-resolution branch (32 in HRNet-W32); each coarser one doubles.
+
+    Parameter names are those of the official pose network, without its last layer.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.channels = tuple(width * 2**i for i in range(4))
+        c = self.channels
+        self.conv1 = conv3x3(3, 64, stride=2)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.conv2 = conv3x3(64, 64, stride=2)
+        self.bn2 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.layer1 = residual_layer(Bottleneck, 64, 64, blocks=4)
+        self.transition1 = transition([256], c[:2])
+        self.stage2 = nn.ModuleList(HRModule(c[:2]) for _ in range(1))
+        self.transition2 = transition(c[:2], c[:3])
+        self.stage3 = nn.ModuleList(HRModule(c[:3]) for _ in range(4))
+        self.transition3 = transition(c[:3], c)
+        self.stage4 = nn.ModuleList(HRModule(c) for _ in range(3))
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> branches (B, width * 2^i, H / s, W / s) for s = 4, 8, 16, 32."""
+        x = self.relu(self.bn1(self.conv1(images)))  # (B, 64, H / 2, W / 2)
+        branches = [self.layer1(self.relu(self.bn2(self.conv2(x))))]  # (B, 256, H / 4, W / 4)
+        for change, stage in (
+            (self.transition1, self.stage2),
+            (self.transition2, self.stage3),
+            (self.transition3, self.stage4),
+        ):
+            branches = apply_transition(change, branches)
+            for module in stage:
+                branches = module(branches)
+        return branches

@@ -1,0 +1,52 @@
+"""The models of QueryPose: three published, and a small one for CPUs.
+
+They are not in the zoo yet, whose models make heatmaps of one person's crop; these find everybody
+in a whole photo. Figures: the README of the authors' repository. It links checkpoints of HRNet-W32
+and W48 without a fixed address, so official weights are read from a file:
+:func:`posekit.models.querypose_checkpoint.load_official`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from posekit.models.querypose import QueryPose
+from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT, QueryPoseConfig
+from posekit.zoo import ModelEntry, Paper
+
+PAPER = Paper(
+    title="QueryPose: Sparse Multi-Person Pose Regression via Spatial-Aware Part-Level Query",
+    venue="NeurIPS",
+    year=2022,
+    arxiv="2212.07855",
+)
+LEVELS = {"query": "query stage", "part": "part stage"}
+VAL = "COCO val2017"
+
+
+def _entry(
+    name: str, title: str, config: QueryPoseConfig, figures: Mapping[str, Mapping[str, float]]
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        title=title,
+        system="QueryPose",
+        paper=PAPER,
+        build=partial(QueryPose, config),
+        skeleton=config.skeleton,
+        input_size=(config.shortest, config.longest),
+        paper_figures=figures,
+        levels=LEVELS,
+    )
+
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        _entry("querypose-small", "QueryPose-small", SMALL, {}),
+        _entry("querypose-r50", "QueryPose-R50", R50, {}),
+        _entry("querypose-hrnet-w32", "QueryPose-HRNet-W32", W32, {VAL: {"AP": 69.8}}),
+        _entry("querypose-hrnet-w48", "QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),
+    )
+}
