@@ -206,7 +206,8 @@ def test_an_output_that_cannot_be_written_is_one_sentence(posekit_, home: Path) 
 
 def test_weights_list_names_every_file(posekit_) -> None:
     files = json.loads(posekit_("weights", "list", "--json").stdout)
-    assert {file["model"] for file in files} == set(posekit.list_models())
+    with_files = {name for name in posekit.list_models() if zoo.entry(name).weights}
+    assert {file["model"] for file in files} == with_files
     assert [file["model"] for file in files if file["present"]] == [SMALL]
     lines = posekit_("weights", "list").stdout.splitlines()
     assert len(lines) == 1 + len(files)
@@ -266,3 +267,105 @@ def test_the_program_starts_fast_and_stays_quiet(home: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("posekit: ") and len(done.stderr.splitlines()) == 1
+
+
+# --- methods ----------------------------------------------------------------------------------
+
+
+def test_list_methods_needs_no_photo(posekit_) -> None:
+    from posekit.explain import list_methods
+
+    lines = posekit_("explain", "--list-methods").stdout.splitlines()
+    assert lines[0].split()[:2] == ["METHOD", "COST"]
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert list(rows) == [method.name for method in list_methods()]
+    assert "instant" in rows["rollout"] and "residual=0.5" in rows["rollout"]
+    assert "many passes" in rows["rise"] and "random masks" in rows["rise"]
+    listed = json.loads(posekit_("explain", "--list-methods", "--json").stdout)
+    assert {one["name"] for one in listed} == set(rows)
+    assert next(one for one in listed if one["name"] == "saliency")["cost"] == "gradients"
+
+
+def test_a_method_prints_what_it_found(posekit_, home: Path) -> None:
+    words = ["-k", "left wrist", "--method", "integrated-gradients", "--option", "steps=3"]
+    lines = posekit_("explain", "photo.png", *words).stdout.splitlines()
+    assert lines[0] == "Left wrist by Integrated gradients:"
+    rows = dict(line.split("  ", 1) for line in lines[1:])
+    assert rows["steps"].strip() == "3" and rows["baseline"].strip() == "mean"
+    assert {"convergence delta", "in the box", "peak"} <= set(rows)
+    result = json.loads(posekit_("explain", "photo.png", *words, "--json").stdout)
+    prediction = posekit.Estimator(posekit.load(SMALL, device="cpu")).predict(
+        posekit.read_photo(home / "photo.png")
+    )
+    heat = posekit.explain(prediction, "left wrist", method="integrated-gradients", steps=3)
+    assert result["total"] == pytest.approx(heat.total, rel=1e-3, abs=1e-5)
+    assert result["delta"] == pytest.approx(heat.delta, rel=1e-3, abs=1e-5)
+    assert result["numbers"]["mass_in_box"] <= 1
+
+
+def test_a_method_s_files(posekit_, home: Path) -> None:
+    words = ["-k", "left wrist", "--method", "contribution", "--layer", "encoder.2", "--head", "1"]
+    posekit_("explain", "photo.png", *words, "--out", "heat.png")
+    with Image.open(home / "heat.png") as picture:
+        assert picture.text["Method"] == "contribution"  # type: ignore[attr-defined]
+    posekit_("explain", "photo.png", *words, "--out", "heat.npz")
+    posekit_("explain", "photo.png", *words, "--out", "heat.json")
+    written = json.loads((home / "heat.json").read_text())
+    assert written["options"]["layer"] == "encoder.2" and written["options"]["head"] == 1
+    with np.load(home / "heat.npz") as arrays:
+        (one,) = written["maps"]
+        np.testing.assert_allclose(one["values"], arrays["values"], atol=1e-6)
+        np.testing.assert_allclose(one["grid_to_photo"], arrays["grid_to_photo"])
+    posekit_("explain", "photo.png", "-k", "neck", "--out", "layers.json")
+    layers = json.loads((home / "layers.json").read_text())
+    assert len(layers["maps"]) == len(layers["layers"]) == 3
+    assert np.sum(layers["maps"][0]["values"]) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("target", "said"), [("x", "x of neck"), ("confidence", "confidence of")])
+def test_a_target_is_more_than_the_peak(posekit_, target: str, said: str) -> None:
+    words = ["-k", "neck", "--method", "saliency", "--target", target, "--json"]
+    result = json.loads(posekit_("explain", "photo.png", *words).stdout)
+    assert result["query"].startswith(said)
+    assert np.isfinite(result["query_point"]).all()  # the place of the keypoint all the same
+
+
+def test_faithfulness_is_printed_and_written(
+    posekit_, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from posekit.explain.faithfulness import chance_of, faithfulness_of
+
+    for function in (chance_of, faithfulness_of):  # fewer passes say as much here
+        monkeypatch.setitem(function.__kwdefaults__, "steps", 2)
+    monkeypatch.setitem(chance_of.__kwdefaults__, "maps", 1)
+    words = ["-k", "neck", "--layer", "encoder.3", "--faithfulness", "--out", "trusted.png"]
+    done = posekit_("explain", "photo.png", *words, "--json")
+    trust = json.loads(done.stdout)["faithfulness"]["encoder.3"]
+    assert trust["score"] == pytest.approx((trust["insertion"] + 1 - trust["deletion"]) / 2)
+    with Image.open(home / "trusted.png") as picture:
+        assert json.loads(picture.text["PoseKit"])["faithfulness"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--method", "rize"], "did you mean 'rise'"),
+        (["--method", "rise", "--option", "mask=3"], "did you mean masks"),
+        (["--method", "rise", "--option", "masks=x"], "a whole number such as 1000"),
+        (["--method", "rise", "--option", "masks=0"], "RISE"),
+        (["--method", "rise", "--direction", "column"], "has no direction to choose"),
+        (["--method", "rise", "--head", "1"], "has no head to choose"),
+        (["--method", "rise", "--part", "content"], "has no part to choose"),
+        (["--method", "contribution", "--layer", "a", "--layer", "b"], "takes one layer, not 2"),
+        (["--method", "contribution", "--target", "x"], "cannot be divided"),
+        (["--part", "content"], "its dot product is one piece"),
+        (["--target", "y"], "'attention' answers for a keypoint or a point"),
+    ],
+)
+def test_what_a_method_cannot_do_is_one_sentence(posekit_, words: list[str], said: str) -> None:
+    assert said in sentence(posekit_("explain", "photo.png", "-k", "neck", *words, code=1))
+
+
+def test_a_point_has_no_coordinate_of_its_own(posekit_) -> None:
+    words = ["--point", "60,90", "--method", "saliency", "--target", "x"]
+    assert "needs a --keypoint" in sentence(posekit_("explain", "photo.png", *words, code=1))

@@ -17,8 +17,9 @@ from posekit.draw.legend import percent
 from posekit.draw.panels import choose_window
 from posekit.errors import PoseKitError, TraceError
 from posekit.estimator import Estimator, Prediction
-from posekit.explain import Explanation, explain
-from posekit.geometry import Affine, Box, Crop
+from posekit.explain import Explanation, HeatMap, Query, explain
+from posekit.explain.faithfulness import Chance, Faithfulness
+from posekit.geometry import Affine, Box, Crop, TokenGrid
 from posekit.people import Person
 from posekit.skeleton import COCO17
 from tests.tiny_models import noise_photo, pose_model, tiny_model
@@ -158,7 +159,7 @@ def test_own_scale_reaches_one_and_says_what_one_is(explanation):
 def test_cells_left_out_show_the_photo_and_the_others_keep_their_colour(explanation):
     """Within a kept cell nothing changes; where no cell is near, the photo is bare."""
     one = explanation.maps[-1]
-    window = choose_window(explanation, "person", 400)
+    window = choose_window(explanation.prediction.photo.size, one, "person", 400)
     cover = window.cover_of(one.keep_mass(0.3))
     assert cover.min() == 0 and cover.max() == 1
     picture = window.pixels_of(explanation.prediction.photo.pixels)
@@ -379,3 +380,170 @@ def test_an_npz_places_every_raw_map_on_the_photo(explanation, prediction, tmp_p
     assert b"holiday" not in path.read_bytes()
     draw.save_npz(explanation, tmp_path / "no-suffix")
     assert (tmp_path / "no-suffix").exists()
+
+
+# --- maps of methods --------------------------------------------------------------------------
+
+
+CHANCE = Chance((0.4, 0.6), (0.6, 0.4), (0.8, 0.2))
+TRUST = Faithfulness(0.9, 0.1, CHANCE)
+
+
+def heat_of(prediction: Prediction, values: np.ndarray, **more) -> HeatMap:
+    grid = prediction.trace.attentions["encoder.1"].key_grid
+    crop = prediction.people[0].crop
+    return HeatMap("occlusion", values, grid, crop, target="left wrist", **more)
+
+
+@pytest.fixture(scope="module")
+def signed(prediction: Prediction) -> HeatMap:
+    """One cell for, one against half as strongly, nothing elsewhere."""
+    values = np.zeros((8, 6), dtype=np.float32)
+    values[2, 1], values[5, 4] = 0.5, -0.25
+    return heat_of(prediction, values, signed=True, delta=0.0125, options={"window": 16})
+
+
+def test_signed_colours_are_centred_at_zero():
+    table = draw.colour_table(draw.DIVERGING).astype(int)
+    light = table @ np.array([0.2126, 0.7152, 0.0722])
+    assert (np.diff(light[:128]) <= 0).all() and (np.diff(light[128:]) >= 0).all()
+    assert light[127] < 30 < 150 < min(light[0], light[-1])
+    pixels = np.full((1, 5, 3), 128, dtype=np.uint8)
+    drawn = draw.signed_overlay(pixels, np.array([[-1.0, -0.5, 0.0, 0.5, 1.0]]), opacity=1.0)
+    np.testing.assert_array_equal(drawn[0, 2], np.round(draw.dimmed(pixels, 0.4))[0, 2])
+    np.testing.assert_array_equal(drawn[0, [0, 4]], table[[0, 255]])
+    violet, green = drawn[0, 1].astype(int), drawn[0, 3].astype(int)
+    assert violet[1] < min(violet[0], violet[2]) and green[1] > max(green[0], green[2])
+    with pytest.raises(ValueError, match="pixels"):
+        draw.signed_overlay(pixels, np.zeros((3, 3)))
+
+
+def test_a_signed_map_is_green_for_and_violet_against(prediction, signed):
+    figure = draw.draw_explanation(signed, prediction=prediction, contour_share=None)
+    shown = figure.axes[1].images[0].get_array().astype(int)
+    extent = figure.axes[1].images[0].get_extent()
+    for (row, col), sign in (((2, 1), 1), ((5, 4), -1)):
+        x, y = signed.grid_to_photo.apply((col, row))
+        at = shown[
+            int((y + 0.5) / (extent[2] - extent[3]) * shown.shape[0]),
+            int((x + 0.5) / (extent[1] - extent[0]) * shown.shape[1]),
+        ]
+        assert sign * (at[1] - (at[0] + at[2]) / 2) > 20
+    words = texts(figure)
+    assert "green for, violet against" in words
+    labels = [label.get_text() for label in figure.axes[2].get_xticklabels()]
+    assert labels == ["−0.5", "0", "0.5 per cell"]
+
+
+def test_a_map_s_legend_says_what_it_is(prediction, signed):
+    said = draw.heat_legend(signed, prediction.model, faithfulness=TRUST)
+    assert said == (
+        "Tiny-TransPose (untrained) · Occlusion · left wrist · grid 8 × 6 · window 16 · "
+        "green for, violet against · scaled to its own maximum · convergence delta 0.0125 · "
+        "faithfulness 0.90 (random maps 0.50, a plain spot 0.80)"
+    )
+    plain = heat_of(prediction, np.abs(signed.values))
+    said = draw.heat_legend(plain, prediction.model)
+    assert "violet" not in said and "delta" not in said and "faithfulness" not in said
+
+
+def test_a_fine_map_is_not_blinded_by_a_few_pixels(prediction):
+    crop = prediction.people[0].crop
+    values = np.full((640, 480), 0.1, dtype=np.float32)
+    values[0, :20] = 50.0
+    grid = TokenGrid(640, 480, Affine.scaling((0.1, 0.1), (0.0, 0.0)))
+    assert draw.colour_limit(HeatMap("saliency", values, grid, crop)) == pytest.approx(0.1)
+    coarse = heat_of(prediction, np.arange(48, dtype=np.float32).reshape(8, 6))
+    assert draw.colour_limit(coarse) == 47
+    assert draw.colour_limit(heat_of(prediction, np.zeros((8, 6)))) == 1.0
+
+
+@pytest.mark.parametrize("keep", [1.0, 0.6])
+def test_the_figure_of_a_map_has_its_words_in_place(prediction, signed, keep):
+    figure = draw.draw_explanation(
+        signed, prediction=prediction, faithfulness=TRUST, keep=keep, view="person"
+    )
+    assert len(figure.axes) == 3
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.canvas.get_width_height()
+    boxes = [text.get_window_extent(renderer) for text in figure.texts]
+    for n, box in enumerate(boxes):
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+        assert not any(box.overlaps(other) for other in boxes[n + 1 :])
+    words = texts(figure)
+    for needed in ("Left wrist by Occlusion", "confidence", "faithfulness 0.90", "delta 0.0125"):
+        assert needed in words
+    assert ("heaviest 60% of mass" in words) is (keep < 1)
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    wrist = prediction.people[0].keypoints[COCO17.index("left wrist")]
+    assert len(stars) == 2
+    for one in stars:
+        assert one.get_xydata()[0] == pytest.approx(wrist)
+
+
+def test_what_is_left_out_of_a_signed_map_is_its_weakest_on_both_sides(prediction, signed):
+    """Two thirds of the magnitude is the stronger cell alone."""
+    whole, part = (
+        draw.draw_explanation(signed, prediction=prediction, keep=keep, contour_share=None)
+        for keep in (1.0, 0.6)
+    )
+    one, other = (f.axes[1].images[0].get_array().astype(int) for f in (whole, part))
+    scale = one.shape[1] / 140
+    weak, strong = (
+        tuple(int((at + 0.5) * scale) for at in signed.grid_to_photo.apply(cell)[::-1])
+        for cell in ((4, 5), (1, 2))
+    )
+    assert (one[strong] == other[strong]).all()
+    window = choose_window(prediction.photo.size, signed, "photo", one.shape[1])
+    bare = np.round(draw.dimmed(window.pixels_of(prediction.photo.pixels), 0.4))
+    assert (other[weak] == bare[weak]).all() and (one[weak] != bare[weak]).any()
+
+
+def test_a_map_without_its_photo_is_a_sentence(prediction, signed):
+    with pytest.raises(PoseKitError, match="pass prediction="):
+        draw.draw_explanation(signed)
+    with pytest.raises(PoseKitError, match="pass prediction="):
+        draw.save_npz(signed, io.BytesIO())
+    with pytest.raises(PoseKitError, match="no layers to name it by"):
+        draw.draw_explanation(signed, prediction=prediction, faithfulness={"encoder.1": TRUST})
+
+
+def test_a_layer_s_legend_says_its_faithfulness(explanation):
+    figure = draw.draw_explanation(explanation, faithfulness={"encoder.2": TRUST})
+    assert texts(figure).count("faithfulness 0.90") == 1
+    assert draw.describe(explanation, faithfulness={"encoder.2": TRUST})["faithfulness"][
+        "encoder.2"
+    ]["score"] == pytest.approx(0.9)
+    with pytest.raises(PoseKitError, match="which layer"):
+        draw.draw_explanation(explanation, faithfulness=TRUST)
+
+
+def test_files_of_a_map_say_method_and_values(prediction, signed, tmp_path):
+    about = {"prediction": prediction, "faithfulness": TRUST}
+    path = tmp_path / "map.png"
+    figure = draw.draw_explanation(signed, **about)
+    draw.save_png(figure, path, explanation=signed, **about)
+    with Image.open(path) as picture:
+        text = dict(picture.text)
+    assert text["Method"] == "occlusion" and "convergence delta 0.0125" in text["Description"]
+    what = json.loads(text["PoseKit"])
+    assert what["options"] == {"window": 16} and what["delta"] == 0.0125
+    assert what["faithfulness"]["verdict"] == "better"
+    assert b"holiday" not in path.read_bytes()
+    draw.save_npz(signed, tmp_path / "map.npz", **about)
+    with np.load(tmp_path / "map.npz", allow_pickle=False) as kept:
+        np.testing.assert_array_equal(kept["values"], signed.values)
+        np.testing.assert_array_equal(kept["grid_to_photo"], signed.grid_to_photo.matrix)
+        assert int(kept["query_keypoint"]) == COCO17.index("left wrist")
+        assert json.loads(str(kept["metadata"]))["method"] == "occlusion"
+
+
+def test_a_target_without_a_place_has_no_star(prediction, signed):
+    coordinate = replace(signed, target="x of left wrist")
+    figure = draw.draw_explanation(coordinate, prediction=prediction)
+    assert not any(line.get_marker() == "*" for axes in figure.axes for line in axes.lines)
+    query = Query(0, (60.0, 70.0), COCO17.index("left wrist"))
+    figure = draw.draw_explanation(coordinate, prediction=prediction, query=query)
+    stars = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "*"]
+    assert stars[0].get_xydata()[0] == pytest.approx((60, 70))

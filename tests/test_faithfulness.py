@@ -31,6 +31,7 @@ from posekit.explain.faithfulness import (
     random_map,
     randomisation,
     spearman,
+    spot_map,
 )
 from posekit.explain.faithfulness.agreement import ranks
 from posekit.explain.faithfulness.curves import order
@@ -124,7 +125,7 @@ def test_a_photo_that_gives_no_more_than_an_empty_one_has_no_share(linear):
     assert flat.share is None and flat.area == pytest.approx(3)
 
 
-@pytest.mark.parametrize("level", ["photo", "tokens"])
+@pytest.mark.parametrize("level", ["photo", "cells", "tokens"])
 @pytest.mark.parametrize("kind", ["deletion", "insertion"])
 def test_the_sweep_equals_the_loop(prediction, kind, level):
     network, image = prediction.model.module, crop_input(prediction, 0)
@@ -134,10 +135,10 @@ def test_the_sweep_equals_the_loop(prediction, kind, level):
     with torch.no_grad():
         tokens = network.make_tokens(image)
         for target, one, curve in zip(TARGETS, maps, swept, strict=True):
+            cell = network.token_grid((64, 48)).token_at(one.grid.centres())
             if level == "photo":
                 weight = one.values.ravel()
             else:  # the mean saliency of the pixels under each token
-                cell = network.token_grid((64, 48)).token_at(one.grid.centres())
                 values = one.values.ravel()
                 weight = np.array([values[cell == t].mean() for t in range(tokens.shape[1])])
             descending = np.argsort(-weight, kind="stable")
@@ -147,12 +148,43 @@ def test_the_sweep_equals_the_loop(prediction, kind, level):
                 stays = changed if kind == "insertion" else 1 - changed
                 if level == "photo":
                     heatmaps = network(image * stays.view(64, 48))
+                elif level == "cells":
+                    everywhere = torch.cat([stays, torch.ones(1)])  # no cell: stays
+                    heatmaps = network(image * everywhere[cell].view(64, 48))
                 else:
                     mean = tokens.mean(1, keepdim=True)
                     mixed = mean + (tokens - mean) * stays[None, :, None]
                     heatmaps = network.read_tokens(mixed, (64, 48))
                 assert value == pytest.approx(float(target(heatmaps)), abs=2e-6)
     assert len({curve.area for curve in swept}) == 3
+
+
+def test_a_power_looks_closer_at_the_heaviest_cells(linear):
+    """The same curve at other places: the shares are squares, the values the even curve's."""
+    maps = [heat(linear, truth(linear, 4))]
+    (square,) = deletion(linear, [peak(4)], maps, steps=4, power=2.0)
+    (even,) = deletion(linear, [peak(4)], maps, steps=16)
+    np.testing.assert_allclose(square.fractions, np.array([0, 1, 4, 9, 16]) / 16, atol=1e-3)
+    np.testing.assert_allclose(square.values, even.values[[0, 1, 4, 9, 16]], atol=1e-4)
+    with pytest.raises(TraceError, match="power above 0"):
+        deletion(linear, [peak(4)], maps, power=0)
+
+
+def test_maps_of_the_same_order_share_their_passes(linear):
+    """A map that knows nothing of its target is deleted once, whatever it is held to."""
+    network, targets = linear.model.module, [peak(k) for k in range(5)]
+    same = [random_map(linear, target) for target in targets]
+    network.batches = []
+    found = deletion(linear, targets, same, steps=6)
+    assert sum(network.batches) == 2 + 5
+    for target, one, curve in zip(targets, same, found, strict=True):
+        (alone,) = deletion(linear, [target], [one], steps=6)
+        np.testing.assert_allclose(curve.values, alone.values, atol=1e-6)
+    mixed = [same[0], heat(linear, truth(linear, 1)), same[2]]
+    found = insertion(linear, targets[:3], mixed, steps=6)
+    for n, curve in enumerate(found):
+        (alone,) = insertion(linear, [targets[n]], [mixed[n]], steps=6)
+        np.testing.assert_allclose(curve.values, alone.values, atol=1e-5)
 
 
 def test_equal_cells_go_in_a_random_order(linear):
@@ -166,7 +198,8 @@ def test_equal_cells_go_in_a_random_order(linear):
 
 
 def test_curves_count_their_passes_and_stop_when_told(prediction):
-    maps, calls = [random_map(prediction, target) for target in TARGETS], []
+    maps = [random_map(prediction, target, seed=n) for n, target in enumerate(TARGETS)]
+    calls: list[tuple[int, int]] = []
     deletion(prediction, TARGETS, maps, steps=4, progress=lambda *call: calls.append(call))
     assert calls[-1] == (2 + 3 * 3, 2 + 3 * 3)  # both ends once, three steps for each of three
     with pytest.raises(Stop):
@@ -360,6 +393,26 @@ def test_maps_on_other_grids_meet_on_the_pixels(linear):
     assert spearman(coarse, heat(linear, np.ones(SIZE))) == 0
 
 
+@pytest.mark.parametrize("measure", [spearman, iou_of_mass])
+def test_all_pairs_at_once_are_the_pairs_one_by_one(prediction, measure):
+    """Maps on tokens, on pixels, and one without any order."""
+    maps = [
+        explain(prediction, TARGETS[1], method="rollout"),
+        explain(prediction, TARGETS[1], method="saliency"),
+        explain(prediction, TARGETS[1], method="contribution"),
+        random_map(prediction, TARGETS[1]),
+        edge_map(prediction, TARGETS[1]),
+        heat(prediction, np.zeros((8, 6)), token_grid(questions(prediction, TARGETS))),
+    ]
+    found = agreement(maps, measure)
+    for i, one in enumerate(maps):
+        for j, other in enumerate(maps):
+            assert found[i, j] == pytest.approx(measure(one, other), abs=1e-12)
+    assert 0 < abs(found[0, 1]) < 1  # tokens with pixels
+    with pytest.raises(TraceError, match="same crop"):
+        agreement([maps[0], random_map(linear_prediction(), peak(0))], measure)
+
+
 def test_overlap_of_the_top_of_the_mass(linear):
     grid = square_grid(SIZE, 8)
     first, second = np.zeros((2, 4, 3))
@@ -440,6 +493,21 @@ def test_baselines_know_nothing_of_the_target(prediction):
     assert not np.array_equal(first.values, random_map(prediction, TARGETS[0], seed=6).values)
 
 
+def test_a_spot_lies_where_the_target_is_read(prediction):
+    network, heatmaps = prediction.model.module, prediction.trace.heatmaps[0]
+    size, sigma = (64, 48), 0.08 * 64
+    spot = spot_map(prediction, TARGETS[1])
+    y, x = divmod(int(heatmaps[3].argmax()), heatmaps.shape[-1])
+    # Both grids are cut about the centre of the crop.
+    factor = (size[1] - 1) / (heatmaps.shape[-1] - 1)
+    centre = np.array([size[1] - 1, size[0] - 1]) / 2
+    middle = np.array([heatmaps.shape[-1] - 1, heatmaps.shape[-2] - 1]) / 2
+    at = centre + factor * (np.array([x, y]) - middle)
+    away = np.linalg.norm(network.token_grid(size).centres() - at, axis=1)
+    np.testing.assert_allclose(spot.values.ravel(), np.exp(-0.5 * (away / sigma) ** 2), atol=1e-6)
+    assert int(spot.values.argmax()) == int(away.argmin())
+
+
 def test_edges_are_where_the_photo_changes():
     pixels = np.zeros((80, 60, 3), dtype=np.uint8)
     pixels[:, 30:] = 255
@@ -460,7 +528,7 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(prediction, linear):
         deletion(prediction, TARGETS[:1], [one], steps=0)
     with pytest.raises(TraceError, match="another person's crop"):
         deletion(linear, [peak(0)], [one])
-    with pytest.raises(TraceError, match="'photo' or 'tokens', not 'words'"):
+    with pytest.raises(TraceError, match="'photo', 'cells' or 'tokens', not 'words'"):
         deletion(prediction, TARGETS[:1], [one], level="words")
     with pytest.raises(ModelError, match="occlude the photo instead"):
         deletion(linear, [peak(0)], [random_map(linear, peak(0))], level="tokens")

@@ -67,7 +67,8 @@ def test_the_table_of_models_is_the_zoo() -> None:
         assert int(keypoints) == model.skeleton.size
         assert parameters == f"{parameter_count(model) / 1e6:.1f}"
         figures = model.paper_figures.get("COCO val2017")
-        assert ap in ([str(figures["AP"])] if figures else ["not a model of the paper", "not stated"])
+        words = [str(figures["AP"])] if figures else ["not a model of the paper", "not stated"]
+        assert ap in words
 
 
 def test_linked_files_exist() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from posekit.cli.methods import (
+    TargetKind,
+    bar,
+    gather_options,
+    heat_result,
+    heat_table,
+    print_methods,
+    target_of,
+    trust_in,
+    trust_words,
+)
 from posekit.cli.options import (
     DEFAULT_MODEL,
     BoxOption,
@@ -16,6 +29,7 @@ from posekit.cli.options import (
     FlipOption,
     JsonOption,
     ModelOption,
+    OptionalPhoto,
     PhotoArgument,
     WeightsOption,
     check_out,
@@ -27,7 +41,8 @@ from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
-    from posekit.explain.attention import Explanation
+    from posekit.explain import Explanation, HeatMap
+    from posekit.explain.faithfulness import Faithfulness
 
 
 class Direction(StrEnum):
@@ -71,7 +86,7 @@ def predict(
 
 
 def explain(
-    photo: PhotoArgument,
+    photo: OptionalPhoto = None,
     model: ModelOption = DEFAULT_MODEL,
     keypoint: Annotated[
         str | None, typer.Option("--keypoint", "-k", help='Such as "left wrist".')
@@ -83,6 +98,19 @@ def explain(
     person: Annotated[
         int | None, typer.Option("--person", help="Which of the boxes, counted from 0.")
     ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="How to explain; see --list-methods.")
+    ] = "attention",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", metavar="KEY=VALUE", help="An option of the method; repeat it for more."
+        ),
+    ] = None,
+    target: Annotated[
+        TargetKind,
+        typer.Option("--target", help="What of the keypoint: its heatmap's peak, x, y, ..."),
+    ] = TargetKind.peak,
     layer: Annotated[
         list[str] | None,
         typer.Option("--layer", help="Such as encoder.3; repeat it for more. Default: all."),
@@ -91,32 +119,69 @@ def explain(
         int | None, typer.Option("--head", help="One head, counted from 0. Default: their mean.")
     ] = None,
     direction: Annotated[
-        Direction,
+        Direction | None,
         typer.Option("--direction", help="row: what it looks at; column: what looks at it."),
-    ] = Direction.row,
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", help="A part of the attention alone: content or position."),
+    ] = None,
+    faithfulness: Annotated[
+        bool, typer.Option("--faithfulness", help="Measure how far to trust the map.")
+    ] = False,
+    list_methods: Annotated[
+        bool, typer.Option("--list-methods", help="Every method, what it costs and shows.")
+    ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="A picture (.png) or the raw maps (.npz)."),
+        typer.Option("--out", "-o", help="A picture (.png), raw maps (.npz) or both as .json."),
     ] = None,
     weights: WeightsOption = "auto",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the model looked at for a keypoint or any other spot, layer by layer."""
-    from posekit.explain.attention import explain as explain_query
+    """Show what the model looked at for a keypoint or any other spot, by any method."""
+    from posekit.explain import Explanation, find_method
+    from posekit.explain import explain as explain_query
+    from posekit.explain.query import resolve
 
+    if list_methods:
+        return print_methods(as_json=as_json)
+    if photo is None:
+        raise typer.BadParameter("name a photo, or ask for --list-methods.")
     if (keypoint is None) == (point is None):
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
-    query = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
-    assert query is not None
-    check_out(out, ".png", ".npz")
+    asked = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
+    assert asked is not None
+    check_out(out, ".png", ".npz", ".json")
+    chosen = find_method(method)
+    flags = {"layer": layer or None, "head": head, "part": part}
+    flags["direction"] = None if direction is None else direction.value
+    options = gather_options(chosen, option or [], flags)
     prediction = find_people(photo, model, weights, box, device, flip_test=False, record=True)
-    explanation = explain_query(
-        prediction, query, person=person, direction=direction.value, head=head, layers=layer or None
-    )
+    query = resolve(prediction, asked, person)
+    wanted = target_of(query, target)
+    if "progress" in chosen.options:
+        with bar(chosen.title) as options["progress"]:
+            answer = explain_query(prediction, wanted, method=method, person=person, **options)
+    else:
+        answer = explain_query(prediction, wanted, method=method, person=person, **options)
+    trust = trust_in(prediction, wanted, answer, person) if faithfulness else None
+    about: dict[str, Any] = {"prediction": prediction, "query": query, "faithfulness": trust}
+    if isinstance(answer, Explanation):
+        result = _layers(answer, trust)
+        text = _layer_table(answer, result)
+    else:
+        result = heat_result(answer, **about)
+        text = heat_table(result, f"{answer.target} by {chosen.title}")
+    if trust is not None:
+        text += f"\n{trust_words(trust)}"
     if out is not None:
-        _write(explanation, out)
-    result = _layers(explanation)
+        _write(answer, out, result, about)
+    show(result, text, as_json=as_json)
+
+
+def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     rows = [
         [
             one["layer"],
@@ -128,19 +193,37 @@ def explain(
     ]
     title = explanation.title
     text = table(["LAYER", "IN THE BOX", "ENTROPY", "PEAK"], rows)
-    show(result, f"{title[0].upper()}{title[1:]}:\n{text}", as_json=as_json)
+    return f"{title[0].upper()}{title[1:]}:\n{text}"
 
 
-def _write(explanation: Explanation, out: Path) -> None:
+def _write(
+    answer: Explanation | HeatMap, out: Path, result: dict[str, Any], about: dict[str, Any]
+) -> None:
+    """The picture, the arrays, or everything as text."""
     from posekit.draw import draw_explanation, save_npz, save_png
 
     try:
         if out.suffix.lower() == ".npz":
-            save_npz(explanation, out)
+            save_npz(answer, out, **about)
+        elif out.suffix.lower() == ".json":
+            out.write_text(json.dumps({**result, "maps": _values(answer)}, indent=1) + "\n")
         else:
-            save_png(draw_explanation(explanation), out, explanation=explanation)
+            figure = draw_explanation(answer, **about)
+            save_png(figure, out, explanation=answer, **about)
     except OSError as error:
         raise _unwritable(out, error) from error
+
+
+def _values(answer: Explanation | HeatMap) -> list[dict[str, Any]]:
+    """Every map cell by cell, with where the cells lie: column, row, 1 to x, y of the photo."""
+    maps = answer.maps if hasattr(answer, "maps") else (answer,)
+    return [
+        {
+            "values": (one.weights if hasattr(one, "weights") else one.values).tolist(),
+            "grid_to_photo": one.grid_to_photo.matrix.tolist(),
+        }
+        for one in maps
+    ]
 
 
 def _unwritable(out: Path, error: OSError) -> PoseKitError:
@@ -171,13 +254,15 @@ def _people(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _layers(explanation: Explanation) -> dict[str, Any]:
+def _layers(
+    explanation: Explanation, trust: Mapping[str, Faithfulness] | None = None
+) -> dict[str, Any]:
     """An explanation as plain values: what was asked, and the numbers of every layer's map."""
     from posekit.draw import describe
     from posekit.explain.numbers import numbers
 
     return {
-        **describe(explanation, explanation),
+        **describe(explanation, faithfulness=trust),
         "layers": [
             {
                 "layer": one.layer,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "transpose-r-small"
 
 PhotoArgument = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, BMP, GIF or TIFF.")]
+OptionalPhoto = Annotated[
+    Path | None, typer.Argument(help="JPEG, PNG, WebP, BMP, GIF or TIFF.", show_default=False)
+]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="One of `posekit models`.")]
 WeightsOption = Annotated[
     str,

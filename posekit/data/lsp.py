@@ -24,7 +24,7 @@ from posekit.errors import DataError, PhotoError
 from posekit.photo import Photo, read_photo
 from posekit.skeleton import LSP14
 
-__all__ = ["HELD_OUT", "LabelledPerson", "read_lsp", "split"]
+__all__ = ["HELD_OUT", "LabelledPerson", "listed", "read_lsp", "split"]
 
 HELD_OUT = 500
 """Photographs that no training run sees; every published figure is measured on them."""
@@ -56,6 +56,16 @@ def split(names: npt.NDArray[np.str_], part: str) -> npt.NDArray[np.int64]:
         range(len(names)), key=lambda i: hashlib.sha1(str(names[i]).encode()).hexdigest()
     )
     return np.array(sorted(order[parts[part]]), dtype=np.int64)
+
+
+def listed(folder: str | Path, part: str = "train") -> int:
+    """How many photographs a part lists, usable or not.
+
+    Raises:
+        DataError: the joints file is missing or malformed, or there is no such part.
+    """
+    names, _ = _read_joints(Path(folder))
+    return len(split(names, part))
 
 
 def read_lsp(

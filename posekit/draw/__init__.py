@@ -2,6 +2,7 @@
 
 from posekit.draw.colours import (
     COLOUR_MAPS,
+    DIVERGING,
     LEFT,
     MIDDLE,
     RIGHT,
@@ -11,26 +12,30 @@ from posekit.draw.colours import (
     limb_colour,
 )
 from posekit.draw.figure import draw_explanation
-from posekit.draw.legend import SCALE_WORDS, legend, legend_lines
-from posekit.draw.overlay import contour, dimmed, opacity_of, overlay
+from posekit.draw.legend import SCALE_WORDS, heat_legend, heat_legend_lines, legend, legend_lines
+from posekit.draw.overlay import contour, dimmed, opacity_of, overlay, signed_overlay
 from posekit.draw.save import describe, save_npz, save_png
-from posekit.draw.scale import Scaled, mass_rank, scaled
+from posekit.draw.scale import Scaled, colour_limit, mass_rank, scaled
 from posekit.draw.skeleton import draw_skeleton
 
 __all__ = [
     "COLOUR_MAPS",
+    "DIVERGING",
     "LEFT",
     "MIDDLE",
     "RIGHT",
     "SCALE_WORDS",
     "SIDE_COLOURS",
     "Scaled",
+    "colour_limit",
     "colour_table",
     "contour",
     "describe",
     "dimmed",
     "draw_explanation",
     "draw_skeleton",
+    "heat_legend",
+    "heat_legend_lines",
     "keypoint_colour",
     "legend",
     "legend_lines",
@@ -41,4 +46,5 @@ __all__ = [
     "save_npz",
     "save_png",
     "scaled",
+    "signed_overlay",
 ]

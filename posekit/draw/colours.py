@@ -22,6 +22,16 @@ SIDE_COLOURS: dict[str, Colour] = {"left": LEFT, "right": RIGHT, "middle": MIDDL
 COLOUR_MAPS = ("viridis", "magma", "inferno", "cividis", "turbo")
 """All but turbo are perceptually even; turbo shows finer steps and is there on request."""
 
+DIVERGING = "violet-green"
+"""For signed maps: violet against the target, near black at zero, green for it.
+
+Lightness grows with the magnitude on both sides, so that the strongest places glow on a dimmed
+photo; the hues keep apart for colour-blind eyes and from the blue and orange of the sides.
+"""
+
+_ANCHORS = ("#f0c2ff", "#a04fd6", "#17121c", "#2f9e4f", "#d2ffa6")
+"""Colours of -1, -1/2, 0, 1/2 and 1 of :data:`DIVERGING`."""
+
 
 def keypoint_colour(skeleton: Skeleton, keypoint: int) -> Colour:
     """The colour of a keypoint's side."""
@@ -39,8 +49,10 @@ def colour_table(name: str) -> np.ndarray:
     """(256, 3) uint8 RGB of a colour map, read-only.
 
     Raises:
-        PoseKitError: not one of :data:`COLOUR_MAPS`.
+        PoseKitError: not one of :data:`COLOUR_MAPS` and not :data:`DIVERGING`.
     """
+    if name == DIVERGING:
+        return _diverging()
     if name not in COLOUR_MAPS:
         raise PoseKitError(
             f"There is no colour map {name!r}: choose one of {', '.join(COLOUR_MAPS)}."
@@ -49,5 +61,14 @@ def colour_table(name: str) -> np.ndarray:
 
     rgb = matplotlib.colormaps[name](np.linspace(0.0, 1.0, 256))[:, :3]
     table = np.round(rgb * 255).astype(np.uint8)
+    table.setflags(write=False)
+    return table
+
+
+def _diverging() -> np.ndarray:
+    anchors = np.array([[int(code[at : at + 2], 16) for at in (1, 3, 5)] for code in _ANCHORS])
+    places = np.linspace(0.0, 1.0, len(anchors))
+    rgb = [np.interp(np.linspace(0.0, 1.0, 256), places, channel) for channel in anchors.T]
+    table = np.round(np.stack(rgb, axis=-1)).astype(np.uint8)
     table.setflags(write=False)
     return table

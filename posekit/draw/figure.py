@@ -5,11 +5,22 @@ The figure is built without matplotlib's global state (no pyplot), so that sever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, overload
 
-from posekit.draw.colours import colour_table
-from posekit.draw.legend import Scale, legend_lines, number_lines
-from posekit.draw.overlay import overlay
+import numpy as np
+
+from posekit.draw.colours import DIVERGING, colour_table
+from posekit.draw.legend import (
+    FINE,
+    Scale,
+    heat_legend_lines,
+    legend_lines,
+    number_lines,
+    plain_number,
+)
+from posekit.draw.overlay import overlay, signed_overlay
 from posekit.draw.panels import (
     BAR,
     BAR_TOP,
@@ -17,8 +28,10 @@ from posekit.draw.panels import (
     LINE,
     TEXT,
     TICKS,
+    Asked,
     View,
     Window,
+    blended,
     caption,
     choose_window,
     colour_bar,
@@ -26,21 +39,34 @@ from posekit.draw.panels import (
     photo_panel,
     star,
 )
-from posekit.draw.scale import scaled
+from posekit.draw.scale import colour_limit, scaled
+from posekit.errors import PoseKitError
 from posekit.explain.attention import Explanation
-from posekit.explain.numbers import numbers
+from posekit.explain.heat import HeatMap
+from posekit.explain.methods import find_method
+from posekit.explain.numbers import heat_numbers, numbers
+from posekit.explain.query import Query, keypoint_query
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from posekit.estimator import Prediction
+    from posekit.explain.faithfulness import Faithfulness
+    from posekit.zoo import PoseModel
+
+    Trust = Faithfulness | Mapping[str, Faithfulness]
 
 _PANEL, _GAP, _MARGIN, _TOP = 2.35, 0.16, 0.14, 0.52  # inches
 _DPI = 200
 
 
 def draw_explanation(
-    explanation: Explanation,
+    explanation: Explanation | HeatMap,
     *,
+    prediction: Prediction | None = None,
+    query: Query | None = None,
+    faithfulness: Trust | None = None,
     colour_map: str = "magma",
     opacity: float = 0.75,
     dim: float = 0.4,
@@ -54,13 +80,21 @@ def draw_explanation(
     """The picture of an explanation, fit for a paper.
 
     Args:
-        explanation: one click, all layers.
-        colour_map: one of ``posekit.draw.COLOUR_MAPS``.
+        explanation: one click, all layers; or the one map of a method.
+        prediction: what a method's map explains; an Explanation knows it.
+        query: where the question of a method's map stands; None finds it when the map's target
+            is a keypoint.
+        faithfulness: of a method's map, or by name of those layers for which it is known; their
+            legends then say it.
+        colour_map: one of ``posekit.draw.COLOUR_MAPS``. A signed map has colours of its own,
+            :data:`~posekit.draw.colours.DIVERGING`.
         opacity: of the maps, 0 to 1.
         dim: how much light is taken from the photo under the maps, 0 to 1.
-        scale: what the colours mean, see :func:`posekit.draw.scaled`; each colour bar says it.
+        scale: what the colours mean, see :func:`posekit.draw.scaled`; each colour bar says it. A
+            method's map is always drawn on its own scale.
         keep: show only the heaviest cells that hold this share of the mass.
-        contour_share: outline the cells that hold this share of the mass; None draws none.
+        contour_share: outline the cells that hold this share of the mass; None draws none. Maps
+            finer than one can see have no outline.
         view: the whole ``photo``, or the part the model saw of the ``person``.
         columns: panels in a row.
         with_numbers: add the numbers of each whole map under its legend.
@@ -70,19 +104,28 @@ def draw_explanation(
         :func:`posekit.draw.save_png`, which also writes what the picture shows into the file.
 
     Raises:
-        PoseKitError: an unknown colour map or scale.
+        PoseKitError: an unknown colour map or scale, or a method's map without its prediction.
         TraceError: ``keep`` or ``contour_share`` is no share.
     """
+    if isinstance(explanation, HeatMap):
+        return _draw_heat(
+            explanation, prediction_of(explanation, prediction), query, trust_of(faithfulness),
+            colour_map,
+            opacity, dim, keep, contour_share, view, with_numbers,
+        )  # fmt: skip
     colour_table(colour_map)  # refuse an unknown name before any work
     maps = explanation.maps
     coloured = scaled(maps, scale)
     kept = [one if keep == 1.0 else one.keep_mass(keep) for one in maps]
-    window = choose_window(explanation, view, round(_PANEL * _DPI))
-    picture = window.pixels_of(explanation.prediction.photo.pixels)
-    lines = 5 if with_numbers else 3
-    figure, panels = _layout(explanation, window, columns, lines)
-    about = photo_panel(panels[0], explanation, window, picture)
-    star(panels[0], explanation)
+    prediction, asked = explanation.prediction, asked_of(explanation)
+    window = choose_window(prediction.photo.size, maps[0], view, round(_PANEL * _DPI))
+    picture = window.pixels_of(prediction.photo.pixels)
+    trust = trust_of(faithfulness, explanation)
+    lines = (5 if with_numbers else 3) + bool(trust)
+    title, model = explanation.title, prediction.model
+    figure, panels = _layout(title, model, len(maps) + 1, window, columns, lines)
+    about = photo_panel(panels[0], prediction, asked, window, picture)
+    star(panels[0], asked.point)
     if contour_share is not None:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
     caption(figure, panels[0], about, BAR_TOP)
@@ -97,24 +140,130 @@ def draw_explanation(
         )
         panel.imshow(laid, extent=window.extent, interpolation="antialiased")
         if contour_share is not None:
-            outline(panel, whole, contour_share, window)
-        star(panel, explanation)
-        colour_bar(figure, panel, one, (colour_map, opacity, dim), picture)
-        text = legend_lines(part, explanation.prediction.model, scale=scale)
+            outline(panel, window.values_of(whole), whole.isoline(contour_share), window)
+        star(panel, asked.point)
+        colours = blended(picture, colour_map, opacity, dim)
+        colour_bar(figure, panel, colours, one.ticks, one.unit)
+        text = legend_lines(part, prediction.model, scale=scale)
+        if whole.layer in trust:
+            text.append(trust[whole.layer].words)
         if with_numbers:
-            text += number_lines(numbers(whole, explanation.prediction))
+            text += number_lines(numbers(whole, prediction))
         caption(figure, panel, text, BAR_TOP + BAR + TICKS)
     return figure
 
 
+def _draw_heat(
+    heat: HeatMap,
+    prediction: Prediction,
+    query: Query | None,
+    faithfulness: Faithfulness | None,
+    colour_map: str,
+    opacity: float,
+    dim: float,
+    keep: float,
+    contour_share: float | None,
+    view: View,
+    with_numbers: bool,
+) -> Figure:
+    """The photo, and one panel with a method's map."""
+    colours_of = DIVERGING if heat.signed else colour_map
+    colour_table(colours_of)
+    level = 0.0 if keep == 1.0 else heat.level(keep)
+    asked, limit = asked_of(heat, prediction, query), colour_limit(heat)
+    window = choose_window(prediction.photo.size, heat, view, round(_PANEL * _DPI))
+    picture = window.pixels_of(prediction.photo.pixels)
+    text = heat_legend_lines(heat, prediction.model, faithfulness=faithfulness, keep=keep)
+    if with_numbers and asked.point is not None and heat.mass.any():
+        text += number_lines(heat_numbers(heat, prediction, asked.point))
+    title = f"{heat.target} by {find_method(heat.method).title}"
+    figure, panels = _layout(title, prediction.model, 2, window, 2, len(text))
+    about = photo_panel(panels[0], prediction, asked, window, picture)
+    star(panels[0], asked.point)
+    shown = window.values_of(heat)
+    cover = None if keep == 1.0 else window.cover_of_cells(heat, np.abs(heat.values) >= level)
+    blend: dict[str, Any] = {"opacity": opacity, "dim": dim, "cover": cover}
+    laid = (
+        signed_overlay(picture, shown / limit, **blend)
+        if heat.signed
+        else overlay(picture, shown / limit, colour_map=colour_map, **blend)
+    )
+    panels[1].imshow(laid, extent=window.extent, interpolation="antialiased")
+    if contour_share is not None and heat.grid.tokens <= FINE:
+        magnitude = window.values_of(replace(heat, values=np.abs(heat.values)))
+        outline(panels[1], magnitude, heat.isoline(contour_share), window)
+        about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
+    star(panels[1], asked.point)
+    colours = blended(picture, colours_of, opacity, dim, signed=heat.signed)
+    low = -limit if heat.signed else 0.0
+    ticks = [(at, plain_number(low + at * (limit - low))) for at in (0.0, 0.5, 1.0)]
+    colour_bar(figure, panels[1], colours, ticks, "per cell")
+    caption(figure, panels[0], about, BAR_TOP)
+    caption(figure, panels[1], text, BAR_TOP + BAR + TICKS)
+    return figure
+
+
+@overload
+def trust_of(given: Trust | None) -> Faithfulness | None: ...
+@overload
+def trust_of(given: Trust | None, explanation: Explanation) -> Mapping[str, Faithfulness]: ...
+def trust_of(
+    given: Trust | None, explanation: Explanation | None = None
+) -> Faithfulness | Mapping[str, Faithfulness] | None:
+    """The figure of a method's map, or those of an explanation's layers by name.
+
+    Raises:
+        PoseKitError: one figure for several layers, or figures of layers for one map.
+    """
+    if explanation is None:
+        if isinstance(given, Mapping):
+            raise PoseKitError("A method's map has one faithfulness, and no layers to name it by.")
+        return given
+    if given is None or isinstance(given, Mapping):
+        return given or {}
+    if len(explanation.maps) > 1:
+        raise PoseKitError("Say which layer the faithfulness belongs to: {'encoder.3': ...}.")
+    return {explanation.layers[0]: given}
+
+
+def prediction_of(heat: HeatMap, prediction: Prediction | None) -> Prediction:
+    """The prediction a method's map was made of.
+
+    Raises:
+        PoseKitError: none was handed over.
+    """
+    if prediction is None:
+        raise PoseKitError(
+            f"A map of {heat.method} does not hold its photo: pass prediction= as well."
+        )
+    return prediction
+
+
+def asked_of(
+    explanation: Explanation | HeatMap,
+    prediction: Prediction | None = None,
+    query: Query | None = None,
+) -> Asked:
+    """What an explanation is about."""
+    if isinstance(explanation, Explanation):
+        query, skeleton = explanation.query, explanation.prediction.skeleton
+        return Asked(query.label(skeleton), query.person, query.keypoint, query.point)
+    known = prediction_of(explanation, prediction)
+    names, person = known.skeleton.keypoints, explanation.person
+    if query is None and explanation.target in names:
+        query = keypoint_query(known, person, names.index(explanation.target))
+    if query is None:
+        return Asked(explanation.target, person, None, None)
+    return Asked(explanation.target, person, query.keypoint, query.point)
+
+
 def _layout(
-    explanation: Explanation, window: Window, columns: int, lines: int
+    title: str, model: PoseModel, count: int, window: Window, columns: int, lines: int
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure and its panels, placed in inches so that every caption has its room."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    count = len(explanation.maps) + 1
     across = min(max(1, columns), count)
     image = _PANEL * window.size[0] / window.size[1]
     cell = image + BAR_TOP + BAR + TICKS + lines * LINE + _GAP
@@ -132,8 +281,6 @@ def _layout(
         axes.set_xlim(*window.extent[:2])
         axes.set_ylim(*window.extent[2:])
         panels.append(axes)
-    model = explanation.prediction.model
-    title = explanation.title
     name = model.entry.title
     if not model.trained:
         name += ", untrained: with random weights these maps mean nothing"

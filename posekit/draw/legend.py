@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from posekit.errors import PoseKitError
+from posekit.explain.heat import HeatMap
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap
+from posekit.explain.methods import find_method
 from posekit.explain.numbers import MapNumbers
 from posekit.zoo import PoseModel
+
+if TYPE_CHECKING:
+    from posekit.explain.faithfulness import Faithfulness
+
+FINE = 4096
+"""Cells above which a map counts as fine: single cells are no longer seen."""
 
 Scale = Literal["own", "shared", "mass"]
 
@@ -45,6 +53,8 @@ def legend_lines(attention: AttentionMap, model: PoseModel, *, scale: Scale = "o
         normalisation += f", heaviest {attention.kept:.0%} of mass"
     name = model.entry.title if model.trained else f"{model.entry.title} (untrained)"
     direction = f"{DIRECTION_WORDS[attention.direction]} ({attention.direction})"
+    if attention.part is not None:
+        direction += f", {attention.part} part alone"
     grid = f"grid {attention.grid.rows} × {attention.grid.cols}"
     return [
         f"{name} · {layer_words(attention, model)}",
@@ -60,6 +70,72 @@ def legend(attention: AttentionMap, model: PoseModel, *, scale: Scale = "own") -
         PoseKitError: an unknown scale.
     """
     return " · ".join(legend_lines(attention, model, scale=scale))
+
+
+def heat_legend_lines(
+    heat: HeatMap,
+    model: PoseModel,
+    *,
+    faithfulness: Faithfulness | None = None,
+    keep: float = 1.0,
+) -> list[str]:
+    """The legend of a method's map in short lines.
+
+    Model and method; target and grid; options; what the colours mean; then, where there are such,
+    by how much the map's own sum is off (the convergence delta), and how faithful it is.
+    """
+    name = model.entry.title if model.trained else f"{model.entry.title} (untrained)"
+    fine = heat.grid.tokens > FINE
+    scale = ["green for, violet against"] if heat.signed else []
+    scale.append("full at 99.5% of the pixels" if fine else "scaled to its own maximum")
+    if keep < 1.0:
+        scale.append(f"heaviest {keep:.0%} of mass")
+    lines = [
+        f"{name} · {find_method(heat.method).title}",
+        f"{heat.target} · grid {heat.grid.rows} × {heat.grid.cols}",
+    ]
+    if heat.options:
+        lines += _wrapped([option_word(*one) for one in heat.options.items()])
+    lines += _wrapped(scale)
+    if heat.delta is not None:
+        lines.append(f"convergence delta {plain_number(heat.delta)}")
+    if faithfulness is not None:
+        lines.append(faithfulness.words)
+    return lines
+
+
+def heat_legend(
+    heat: HeatMap, model: PoseModel, *, faithfulness: Faithfulness | None = None
+) -> str:
+    """The same in one line."""
+    return " · ".join(heat_legend_lines(heat, model, faithfulness=faithfulness))
+
+
+def option_word(name: str, value: object) -> str:
+    """``steps 32``, ``noise 0.15``, ``value 0.0123``."""
+    text = plain_number(value) if isinstance(value, float) else str(value)
+    return f"{name.replace('_', ' ')} {'all' if value is None else text}"
+
+
+def plain_number(value: float) -> str:
+    """A number with three significant digits, and no more than it needs: ``0.0213``, ``-2.1e-07``.
+
+    Zero is ``0``.
+    """
+    if value == 0:
+        return "0"
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
+
+
+def _wrapped(words: list[str], width: int = 58) -> list[str]:
+    """Words joined by dots, in lines of about ``width`` characters."""
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + 3 > width:
+            lines.append(word)
+        else:
+            lines[-1] += f" · {word}"
+    return lines
 
 
 def number_lines(measured: MapNumbers) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from posekit.draw.colours import OUTLINE, Colour, colour_table
+from posekit.draw.colours import DIVERGING, OUTLINE, Colour, colour_table
 
 RAMP = 0.5
 """Value from which the map covers the photo at its full opacity; below it fades to nothing."""
@@ -45,6 +45,39 @@ def overlay(
     base = dimmed(pixels, dim)
     colour = colour_table(colour_map)[np.round(unit * 255).astype(np.uint8)].astype(np.float32)
     alpha = opacity_of(unit, opacity)[..., None]
+    if cover is not None:
+        alpha = alpha * np.clip(cover, 0.0, 1.0)[..., None]
+    return np.round(base + (colour - base) * alpha).astype(np.uint8)
+
+
+def signed_overlay(
+    pixels: np.ndarray,
+    values: np.ndarray,
+    *,
+    opacity: float = 0.75,
+    dim: float = 0.4,
+    cover: np.ndarray | None = None,
+) -> np.ndarray:
+    """Lay a signed map over a photo, in the colours of :data:`~posekit.draw.colours.DIVERGING`.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        values: (H, W), -1 to 1; values outside are clipped. 0 lets the photo through, and either
+            sign covers it alike.
+        opacity: see :func:`overlay`.
+        dim: see :func:`overlay`.
+        cover: see :func:`overlay`.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    signed = np.clip(np.asarray(values, dtype=np.float32), -1.0, 1.0)
+    if signed.shape != pixels.shape[:2]:
+        raise ValueError(f"The map is {signed.shape} and the photo {pixels.shape[:2]} pixels.")
+    base = dimmed(pixels, dim)
+    steps = np.round((signed + 1) * 127.5).astype(np.uint8)
+    colour = colour_table(DIVERGING)[steps].astype(np.float32)
+    alpha = opacity_of(np.abs(signed), opacity)[..., None]
     if cover is not None:
         alpha = alpha * np.clip(cover, 0.0, 1.0)[..., None]
     return np.round(base + (colour - base) * alpha).astype(np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -11,15 +11,16 @@ import numpy as np
 
 from posekit.draw.colours import colour_table
 from posekit.draw.overlay import dimmed, opacity_of
-from posekit.draw.scale import Scaled
 from posekit.draw.skeleton import draw_skeleton
-from posekit.explain.attention import Explanation
-from posekit.explain.maps import AttentionMap, to_window
+from posekit.explain.heat import HeatMap
+from posekit.explain.maps import AttentionMap, resample, to_window
 from posekit.geometry import Affine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from posekit.estimator import Prediction
 
 View = Literal["photo", "person"]
 
@@ -27,6 +28,16 @@ TEXT, FAINT, DARK = "#1b1e25", "#5b6270", "#101218"
 
 # Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
 BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a figure is about: words, person, and, where there are such, keypoint and place."""
+
+    label: str
+    person: int
+    keypoint: int | None
+    point: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,9 @@ class Window:
         kind = cv2.INTER_AREA if cols < part.shape[1] else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(part, (cols, rows), interpolation=kind))
 
-    def values_of(self, attention: AttentionMap) -> np.ndarray:
+    def values_of(self, one: AttentionMap | HeatMap) -> np.ndarray:
         """A map in the window, at the size it is drawn: (rows, cols) float32."""
-        return attention.on_photo(self.size, self.edges)
+        return one.on_photo(self.size, self.edges)
 
     def cover_of(self, kept: AttentionMap) -> np.ndarray | None:
         """How far the cells that :meth:`AttentionMap.keep_mass` kept reach: (rows, cols), 0 to 1.
@@ -74,16 +85,21 @@ class Window:
         """
         if kept.kept == 1.0:
             return None
-        mask = replace(kept, weights=(kept.weights > 0).astype(np.float32))
-        return np.clip(2.0 * self.values_of(mask) - 0.5, 0.0, 1.0)
+        return self.cover_of_cells(kept, kept.weights > 0)
+
+    def cover_of_cells(self, one: AttentionMap | HeatMap, cells: np.ndarray) -> np.ndarray:
+        """How far some cells (rows, cols) of a map's grid reach: (rows, cols) drawn, 0 to 1."""
+        mask = resample(cells.astype(np.float32), self.to_drawn @ one.grid_to_photo, self.size)
+        return np.clip(2.0 * mask - 0.5, 0.0, 1.0)
 
 
-def choose_window(explanation: Explanation, view: View, drawn_cols: int) -> Window:
-    """The whole photo, or the part of it that the model's grid covers."""
-    height, width = explanation.prediction.photo.size
+def choose_window(
+    photo: tuple[int, int], one: AttentionMap | HeatMap, view: View, drawn_cols: int
+) -> Window:
+    """The whole photo of that (height, width), or the part of it that a map's grid covers."""
+    height, width = photo
     left, top, right, bottom = 0, 0, width, height
     if view == "person":
-        one = explanation.maps[0]
         rows, cols = one.grid.size
         ends = [(x, y) for x in (-0.5, cols - 0.5) for y in (-0.5, rows - 0.5)]
         corners = one.grid_to_photo.apply(ends) + 0.5
@@ -95,29 +111,30 @@ def choose_window(explanation: Explanation, view: View, drawn_cols: int) -> Wind
 
 
 def photo_panel(
-    panel: Axes, explanation: Explanation, window: Window, picture: np.ndarray
+    panel: Axes, prediction: Prediction, asked: Asked, window: Window, picture: np.ndarray
 ) -> list[str]:
     """Draw the photo with its people; returns the caption."""
-    prediction, query = explanation.prediction, explanation.query
     skeleton = prediction.skeleton
     drawn = draw_skeleton(picture, prediction.people, skeleton, to_picture=window.to_drawn)
     panel.imshow(drawn, extent=window.extent, interpolation="antialiased")
-    person = prediction.people[query.person]
-    asked = f"query: {query.label(skeleton)}"
-    if query.keypoint is not None:
-        asked += f" · confidence {person.scores[query.keypoint]:.2f}"
+    person = prediction.people[asked.person]
+    words = f"query: {asked.label}"
+    if asked.keypoint is not None:
+        words += f" · confidence {person.scores[asked.keypoint]:.2f}"
     height, width = prediction.photo.size
-    lines = [asked, f"photo {width} × {height} px · {skeleton.title}"]
+    lines = [words, f"photo {width} × {height} px · {skeleton.title}"]
     if len(prediction.people) > 1:
-        lines.append(f"person {query.person + 1} of {len(prediction.people)}")
+        lines.append(f"person {asked.person + 1} of {len(prediction.people)}")
     lines.append("blue: the person's left · orange: right")
     return lines
 
 
-def star(panel: Axes, explanation: Explanation) -> None:
+def star(panel: Axes, point: tuple[float, float] | None) -> None:
     """Mark the query."""
+    if point is None:
+        return
     panel.plot(
-        *explanation.query.point,
+        *point,
         marker="*",
         markersize=10,
         markerfacecolor="white",
@@ -126,10 +143,8 @@ def star(panel: Axes, explanation: Explanation) -> None:
     )
 
 
-def outline(panel: Axes, attention: AttentionMap, share: float, window: Window) -> None:
-    """The contour round the cells that hold ``share`` of the mass."""
-    level = attention.isoline(share)
-    values = window.values_of(attention)
+def outline(panel: Axes, values: np.ndarray, level: float, window: Window) -> None:
+    """The contour at a level of a map's values as :meth:`Window.values_of` gives them."""
     if not values.min() < level < values.max():
         return  # all or none of the window: there is no line to draw
     rows, cols = window.size
@@ -143,31 +158,37 @@ def outline(panel: Axes, attention: AttentionMap, share: float, window: Window) 
 def colour_bar(
     figure: Figure,
     panel: Axes,
-    one: Scaled,
-    blend: tuple[str, float, float],
-    picture: np.ndarray,
+    colours: np.ndarray,
+    ticks: Sequence[tuple[float, str]],
+    unit: str,
 ) -> None:
-    """A bar in the very colours of the map: ``blend`` (colour map, opacity, dim) over the photo."""
-    colour_map, opacity, dim = blend
+    """A bar of (256, 3) uint8 colours below a panel, with texts at places 0 to 1 of it."""
     height = figure.get_size_inches()[1]
     box = panel.get_position()
     bottom = box.y0 - (BAR_TOP + BAR) / height
     bar = figure.add_axes((box.x0, bottom, box.width, BAR / height))
-    unit = np.linspace(0.0, 1.0, 256, dtype=np.float32)
-    mean = dimmed(picture, dim).reshape(-1, 3).mean(axis=0)
-    colour = colour_table(colour_map).astype(np.float32)
-    blended = mean + (colour - mean) * opacity_of(unit, opacity)[:, None]
-    bar.imshow(np.round(blended)[None].astype(np.uint8), aspect="auto", extent=(0, 1, 0, 1))
+    bar.imshow(colours[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.set_yticks([])
-    words = [text for _, text in one.ticks]
-    words[-1] += f" {one.unit}"
-    bar.set_xticks([at for at, _ in one.ticks], words)
+    words = [text for _, text in ticks]
+    words[-1] += f" {unit}"
+    bar.set_xticks([at for at, _ in ticks], words)
     bar.tick_params(length=2, width=0.5, pad=1.5, labelsize=5.8, labelcolor=FAINT, color=FAINT)
     labels = bar.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     labels[-1].set_horizontalalignment("right")
     for spine in bar.spines.values():
         spine.set_visible(False)
+
+
+def blended(
+    picture: np.ndarray, colour_map: str, opacity: float, dim: float, *, signed: bool = False
+) -> np.ndarray:
+    """The colours of a map over the mean of a photo, (256, 3) uint8: what a bar shows."""
+    unit = np.linspace(-1.0 if signed else 0.0, 1.0, 256, dtype=np.float32)
+    mean = dimmed(picture, dim).reshape(-1, 3).mean(axis=0)
+    colour = colour_table(colour_map).astype(np.float32)
+    mixed = mean + (colour - mean) * opacity_of(np.abs(unit), opacity)[:, None]
+    return np.round(mixed).astype(np.uint8)
 
 
 def caption(figure: Figure, panel: Axes, lines: Sequence[str], drop: float) -> None:

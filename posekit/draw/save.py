@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,37 +12,95 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from posekit import __version__
-from posekit.draw.legend import legend
+from posekit.draw.figure import asked_of, prediction_of, trust_of
+from posekit.draw.legend import heat_legend_lines, legend
+from posekit.errors import PoseKitError
 from posekit.explain.attention import Explanation
+from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from posekit.estimator import Prediction
+    from posekit.explain.faithfulness import Faithfulness
+    from posekit.explain.query import Query
+
+    Trust = Faithfulness | Mapping[str, Faithfulness]
+
 Target = str | Path | BinaryIO
 
 
-def describe(shown: Explanation | AttentionMap, explanation: Explanation) -> dict[str, Any]:
+def describe(
+    shown: Explanation | AttentionMap | HeatMap,
+    explanation: Explanation | None = None,
+    *,
+    prediction: Prediction | None = None,
+    query: Query | None = None,
+    faithfulness: Trust | None = None,
+) -> dict[str, Any]:
     """What a file shows, in plain values: software, model, weights, query, layers, grids.
 
-    The photo's name, path and embedded data have no place in it.
+    A method's map needs its ``prediction``, as in :func:`posekit.draw.draw_explanation`; its
+    method, options and delta take the place of direction and layers. The photo's name, path and
+    embedded data have no place in it.
     """
-    maps = shown.maps if isinstance(shown, Explanation) else (shown,)
-    model, query = explanation.prediction.model, explanation.query
+    if isinstance(shown, HeatMap):
+        about = prediction_of(shown, prediction)
+        asked = asked_of(shown, about, query)
+        point, person = asked.point, asked.person
+        more = {
+            "method": shown.method,
+            "options": dict(shown.options),
+            "signed": shown.signed,
+            "total": shown.total,
+            "delta": shown.delta,
+            "seconds": round(shown.seconds, 4),
+            "grid": list(shown.grid.size),
+        }
+        label = shown.target
+    else:
+        explanation = explanation or (shown if isinstance(shown, Explanation) else None)
+        if explanation is None:
+            raise PoseKitError("One layer's map does not hold its question: pass explanation=.")
+        about = explanation.prediction
+        maps = shown.maps if isinstance(shown, Explanation) else (shown,)
+        label = explanation.query.label(about.skeleton)
+        point, person = explanation.query.point, explanation.query.person
+        more = {
+            "direction": explanation.direction,
+            "head": maps[0].head if maps else None,
+            "layers": [one.layer for one in maps],
+            "grids": [list(one.grid.size) for one in maps],
+        }
+        if maps and maps[0].part is not None:
+            more["part"] = maps[0].part
+    if isinstance(faithfulness, Mapping):
+        more["faithfulness"] = {layer: _trust(one) for layer, one in faithfulness.items()}
+    elif faithfulness is not None:
+        more["faithfulness"] = _trust(faithfulness)
     return {
         "software": f"PoseKit {__version__}",
-        "model": model.entry.name,
-        "model_title": model.entry.title,
-        "weights": model.weights.kind,
-        "trained": model.trained,
-        "query": query.label(explanation.prediction.skeleton),
-        "query_point": list(query.point),
-        "person": query.person,
-        "direction": explanation.direction,
-        "head": maps[0].head if maps else None,
-        "layers": [one.layer for one in maps],
-        "grids": [list(one.grid.size) for one in maps],
-        "photo_size": list(explanation.prediction.photo.size),
+        "model": about.model.entry.name,
+        "model_title": about.model.entry.title,
+        "weights": about.model.weights.kind,
+        "trained": about.model.trained,
+        "query": label,
+        "query_point": None if point is None else list(point),
+        "person": person,
+        **more,
+        "photo_size": list(about.photo.size),
+    }
+
+
+def _trust(one: Faithfulness) -> dict[str, Any]:
+    return {
+        "score": one.score,
+        "random_maps": one.chance_score,
+        "spot": one.chance.spot_score,
+        "insertion": one.insertion,
+        "deletion": one.deletion,
+        "verdict": one.verdict,
     }
 
 
@@ -49,8 +108,11 @@ def save_png(
     picture: Figure | np.ndarray,
     target: Target,
     *,
-    explanation: Explanation | None = None,
+    explanation: Explanation | HeatMap | None = None,
     shown: AttentionMap | None = None,
+    prediction: Prediction | None = None,
+    query: Query | None = None,
+    faithfulness: Trust | None = None,
 ) -> None:
     """Write a picture as PNG with what it shows in its text chunks.
 
@@ -59,11 +121,23 @@ def save_png(
         target: a path or a binary file.
         explanation: what the picture shows; its model, layers, query and legend are written.
         shown: the one map the picture shows, when it is not all of them.
+        prediction: what a method's map explains; an Explanation knows it.
+        query: where the question of a method's map stands, see ``draw_explanation``.
+        faithfulness: when it is known, see ``draw_explanation``.
     """
     info = PngInfo()
     info.add_text("Software", f"PoseKit {__version__}")
-    if explanation is not None:
-        what = describe(shown or explanation, explanation)
+    if isinstance(explanation, HeatMap):
+        about = prediction_of(explanation, prediction)
+        what = describe(explanation, prediction=about, query=query, faithfulness=faithfulness)
+        info.add_text("Title", _latin(f"{explanation.target} by {explanation.method}"))
+        info.add_text("Model", what["model"])
+        info.add_text("Method", explanation.method)
+        words = heat_legend_lines(explanation, about.model, faithfulness=trust_of(faithfulness))
+        info.add_itxt("Description", "\n".join(words))
+        info.add_text("PoseKit", json.dumps(what))
+    elif explanation is not None:
+        what = describe(shown or explanation, explanation, faithfulness=faithfulness)
         maps = explanation.maps if shown is None else (shown,)
         model = explanation.prediction.model
         info.add_text("Title", _latin(explanation.title))
@@ -88,7 +162,14 @@ def _latin(text: str) -> str:
     return text.encode("latin-1", "replace").decode("latin-1")  # all a tEXt chunk can hold
 
 
-def save_npz(explanation: Explanation, target: Target) -> None:
+def save_npz(
+    explanation: Explanation | HeatMap,
+    target: Target,
+    *,
+    prediction: Prediction | None = None,
+    query: Query | None = None,
+    faithfulness: Trust | None = None,
+) -> None:
     """Write the raw maps of all layers, and all that is needed to place them on the photo.
 
     Arrays (L layers in forward order):
@@ -103,33 +184,53 @@ def save_npz(explanation: Explanation, target: Target) -> None:
     * ``photo_to_crop`` (2, 3), ``photo_size`` and ``crop_size`` (height, width);
     * ``metadata``: JSON text, see :func:`describe`.
 
+    A method's map, which needs its ``prediction``, has ``values`` (rows, cols) float32 and
+    ``grid_to_photo`` (2, 3) instead of ``layers``, ``weights`` and ``query_token``.
+
     ``numpy.load(path)`` reads it back; nothing in it is pickled.
     """
-    maps, query, prediction = explanation.maps, explanation.query, explanation.prediction
-    person = prediction.people[query.person]
+    about = (
+        prediction_of(explanation, prediction)
+        if isinstance(explanation, HeatMap)
+        else explanation.prediction
+    )
+    asked = asked_of(explanation, about, query)
+    what = describe(explanation, prediction=about, query=query, faithfulness=faithfulness)
+    person = about.people[asked.person]
     arrays: dict[str, Any] = {
-        "layers": np.array(explanation.layers, dtype=np.str_),
-        "grid_to_photo": np.array([one.grid_to_photo.matrix for one in maps]).reshape(-1, 2, 3),
-        "query_token": np.array([one.query_token for one in maps], dtype=np.int64),
-        "query_point": np.array(query.point, dtype=np.float64),
-        "query_person": np.int64(query.person),
-        "query_keypoint": np.int64(-1 if query.keypoint is None else query.keypoint),
-        "keypoint_names": np.array(prediction.skeleton.keypoints, dtype=np.str_),
+        "query_point": np.array(asked.point or (np.nan, np.nan), dtype=np.float64),
+        "query_person": np.int64(asked.person),
+        "query_keypoint": np.int64(-1 if asked.keypoint is None else asked.keypoint),
+        "keypoint_names": np.array(about.skeleton.keypoints, dtype=np.str_),
         "keypoints": np.asarray(person.keypoints, dtype=np.float64),
         "scores": np.asarray(person.scores, dtype=np.float64),
         "box": np.array([person.box.x, person.box.y, person.box.width, person.box.height]),
         "photo_to_crop": person.crop.to_crop.matrix,
-        "photo_size": np.array(prediction.photo.size, dtype=np.int64),
+        "photo_size": np.array(about.photo.size, dtype=np.int64),
         "crop_size": np.array(person.crop.size, dtype=np.int64),
-        "metadata": np.array(json.dumps(describe(explanation, explanation))),
+        "metadata": np.array(json.dumps(what)),
     }
-    if len({one.grid.size for one in maps}) == 1:
-        arrays["weights"] = np.stack([one.weights for one in maps])
-    else:
-        arrays.update({f"weights.{one.layer}": one.weights for one in maps})
+    arrays.update(_maps(explanation))
     if isinstance(target, (str, Path)):
         # Through an open file: given a path, numpy would add a suffix the caller did not ask for.
         with open(target, "wb") as file:
             np.savez_compressed(file, **arrays)
     else:
         np.savez_compressed(target, **arrays)
+
+
+def _maps(explanation: Explanation | HeatMap) -> dict[str, Any]:
+    """The arrays that hold the maps themselves."""
+    if isinstance(explanation, HeatMap):
+        return {"values": explanation.values, "grid_to_photo": explanation.grid_to_photo.matrix}
+    maps = explanation.maps
+    arrays: dict[str, Any] = {
+        "layers": np.array(explanation.layers, dtype=np.str_),
+        "grid_to_photo": np.array([one.grid_to_photo.matrix for one in maps]).reshape(-1, 2, 3),
+        "query_token": np.array([one.query_token for one in maps], dtype=np.int64),
+    }
+    if len({one.grid.size for one in maps}) == 1:
+        arrays["weights"] = np.stack([one.weights for one in maps])
+    else:
+        arrays.update({f"weights.{one.layer}": one.weights for one in maps})
+    return arrays

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posekit.draw.legend import SCALE_WORDS, Scale, percent
+from posekit.draw.legend import FINE, SCALE_WORDS, Scale, percent
 from posekit.errors import PoseKitError
+from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 
 
@@ -64,6 +65,17 @@ def mass_rank(weights: np.ndarray) -> np.ndarray:
     # Equal cells share the mass up to the last of them, so that the order of ties does not show.
     last = np.searchsorted(flat[order], flat, side="right") - 1
     return (mass[last] / mass[-1]).reshape(weights.shape).astype(np.float32)
+
+
+def colour_limit(heat: HeatMap) -> float:
+    """The magnitude at which the colours of a method's map are full.
+
+    Its largest, or, for a map as fine as the crop's pixels, the one that 99.5 % of them do not
+    exceed: a few single pixels would leave the others without colour. 1 for a map of zeros.
+    """
+    if heat.grid.tokens <= FINE:
+        return heat.limit or 1.0
+    return float(np.quantile(np.abs(heat.values), 0.995)) or heat.limit or 1.0
 
 
 def _with(one: AttentionMap, weights: np.ndarray) -> AttentionMap:

@@ -14,7 +14,7 @@ from posekit.explain.attention import Explanation, head_grid
 from posekit.explain.heat import HeatMap, pixel_grid
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap, Direction
 from posekit.explain.methods import Method, explain, find_method, list_methods
-from posekit.explain.numbers import MapNumbers, numbers
+from posekit.explain.numbers import MapNumbers, heat_numbers, numbers
 from posekit.explain.query import Query, snap
 from posekit.explain.targets import (
     KeypointConfidence,
@@ -45,6 +45,7 @@ __all__ = [
     "explain",
     "find_method",
     "head_grid",
+    "heat_numbers",
     "list_methods",
     "mask_of",
     "numbers",

@@ -89,6 +89,7 @@ def explain(
     direction: Direction = "row",
     head: int | None = None,
     layers: Sequence[str | int] | None = None,
+    part: str | None = None,
 ) -> Explanation:
     """What the model looked at for a keypoint or a point, in every layer.
 
@@ -101,22 +102,26 @@ def explain(
         direction: ``row`` for what the query looks at, ``column`` for what looks at it.
         head: index of one head; None is the mean over heads.
         layers: names or positions of the layers wanted; None is all of them.
+        part: show a part of the dot product as if it were all of it, such as ``position``, in the
+            layers that have such a part (see :attr:`posekit.trace.Attention.parts`).
 
     Returns:
         An :class:`Explanation` whose maps are (rows, cols) on each layer's token grid.
 
     Raises:
-        TraceError: nothing was recorded; no such layer, head, direction or person; or the point
-            lies outside the person's crop.
+        TraceError: nothing was recorded; no such layer, head, direction, part or person; or the
+            point lies outside the person's crop.
         SkeletonError: no such keypoint.
     """
     chosen = attentions_of(prediction, layers)
+    if part is not None:
+        chosen = _only(chosen, part, named=layers is not None)
     asked = resolve(prediction, query, person)
     maps = []
     for attention in chosen:
         token = query_token(prediction, asked, attention, direction)
         weights = _weights(attention, token, asked.person, direction)
-        maps.append(_map(prediction, asked, attention, direction, token, weights, head))
+        maps.append(_map(prediction, asked, attention, direction, token, weights, head, part))
     return Explanation(asked, direction, tuple(maps), prediction)
 
 
@@ -127,14 +132,17 @@ def head_grid(
     *,
     person: int | None = None,
     direction: Direction = "row",
+    part: str | None = None,
 ) -> tuple[AttentionMap, ...]:
     """One layer, every head: a map per head, in order. Arguments and errors as :func:`explain`."""
     (attention,) = attentions_of(prediction, [layer])
+    if part is not None:
+        attention = attention.only(part)
     asked = resolve(prediction, query, person)
     token = query_token(prediction, asked, attention, direction)
     weights = _weights(attention, token, asked.person, direction)
     return tuple(
-        _map(prediction, asked, attention, direction, token, weights, head)
+        _map(prediction, asked, attention, direction, token, weights, head, part)
         for head in range(attention.heads)
     )
 
@@ -167,6 +175,16 @@ def attentions_of(prediction: Prediction, layers: Sequence[str | int] | None) ->
             chosen.append(spatial[layer])
         else:
             raise TraceError(f"There is no layer {layer!r}: choose one of {', '.join(names)}.")
+    return chosen
+
+
+def _only(attentions: list[Attention], part: str, named: bool) -> list[Attention]:
+    """Each layer's part alone; layers without it are left out unless they were named."""
+    chosen = [one.only(part) for one in attentions if named or part in one.parts]
+    if not chosen:
+        known = sorted({name for one in attentions for name in one.parts})
+        held = f"its parts are {' and '.join(known)}" if known else "its dot product is one piece"
+        raise TraceError(f"No layer of this model has a part {part!r} to show alone: {held}.")
     return chosen
 
 
@@ -219,6 +237,7 @@ def _map(
     token: int,
     weights: np.ndarray,
     head: int | None,
+    part: str | None = None,
 ) -> AttentionMap:
     _, grid = _grids(attention, direction)
     if head is not None and not 0 <= head < attention.heads:
@@ -236,4 +255,5 @@ def _map(
         query_token=token,
         query=query,
         heads=attention.heads,
+        part=part,
     )

@@ -90,6 +90,7 @@ def saliency(
 
 @method(
     "input-x-gradient",
+    title="Input × gradient",
     needs="gradient",
     description="Each pixel's difference from the mean colour, times the keypoint's gradient.",
 )
@@ -189,6 +190,7 @@ def integrated_gradients(
 
 @method(
     "gradient-shap",
+    title="Gradient SHAP",
     needs="gradient",
     description="Gradients at random points between this photo and three empty ones, averaged.",
 )

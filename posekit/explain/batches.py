@@ -14,7 +14,7 @@ import torch
 from posekit.device import is_out_of_memory, release_memory
 from posekit.errors import ModelError, TraceError
 
-__all__ = ["BATCH_SIZE", "Progress", "in_batches", "within_memory"]
+__all__ = ["BATCH_SIZE", "Progress", "batch_within", "in_batches", "within_memory"]
 
 Progress = Callable[[int, int], None]
 """Called with (passes done, passes in all)."""
@@ -23,6 +23,15 @@ BATCH_SIZE = 8
 """Passes at once where nothing else is said: on a CPU larger batches leave its caches."""
 
 Result = TypeVar("Result")
+
+
+def batch_within(seconds: float, one_pass: float, most: int = BATCH_SIZE) -> int:
+    """How many passes of ``one_pass`` seconds fit in ``seconds``: at least 1, at most ``most``.
+
+    Work can be stopped, and tells how far it is, between batches: where a pass takes long, large
+    batches would keep a person waiting.
+    """
+    return max(1, min(most, int(seconds / max(one_pass, 1e-6))))
 
 
 def within_memory(run: Callable[[int], Result], size: int, device: torch.device) -> Result:

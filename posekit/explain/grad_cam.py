@@ -43,6 +43,7 @@ warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU", modu
 
 @method(
     "grad-cam",
+    title="Grad-CAM",
     needs="gradient",
     description="Which of the CNN's last features speak for the keypoint, before any attention.",
 )
@@ -101,6 +102,7 @@ def grad_cam(
 
 @method(
     "guided-grad-cam",
+    title="Guided Grad-CAM",
     needs="gradient",
     description="Grad-CAM times guided backpropagation: the pixels within the features that count.",
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from posekit.affine import Affine
 from posekit.errors import TraceError
-from posekit.explain.maps import Size, resample, to_window
+from posekit.explain.maps import Size, mass_isoline, mass_level, resample, to_window
 from posekit.geometry import Crop, TokenGrid
 
 
@@ -90,6 +90,18 @@ class HeatMap:
         positive = np.maximum(self.values, 0.0).astype(np.float64)
         total = positive.sum()
         return np.asarray(positive / total if total > 0 else positive)
+
+    def level(self, share: float) -> float:
+        """The magnitude such that the cells at or above it hold ``share`` of all magnitude.
+
+        Raises:
+            TraceError: share not within 0 to 1.
+        """
+        return mass_level(np.abs(self.values), share)
+
+    def isoline(self, share: float) -> float:
+        """The magnitude whose contour runs between the cells at :meth:`level` and the rest."""
+        return mass_isoline(np.abs(self.values), share)
 
     @property
     def grid_to_photo(self) -> Affine:

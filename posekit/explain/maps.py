@@ -39,6 +39,7 @@ class AttentionMap:
         query: the question, in photo pixels.
         heads: how many heads the layer has.
         kept: share of the attention mass shown (1 unless cut by :meth:`keep_mass`).
+        part: the part of the dot product shown alone, such as ``position``; None for all of it.
     """
 
     layer: str
@@ -52,6 +53,7 @@ class AttentionMap:
     query: Query
     heads: int
     kept: float = 1.0
+    part: str | None = None
 
     @cached_property
     def total(self) -> float:
@@ -76,14 +78,7 @@ class AttentionMap:
         Raises:
             TraceError: share not within 0 to 1.
         """
-        if not 0.0 <= share <= 1.0:
-            raise TraceError(f"A share of attention mass lies between 0 and 1, not {share!r}.")
-        if share == 0.0:
-            return math.inf
-        descending = np.sort(self.weights, axis=None)[::-1]
-        mass = np.cumsum(descending, dtype=np.float64)
-        last = int(np.searchsorted(mass, share * mass[-1], side="left"))
-        return float(descending[min(last, descending.size - 1)])
+        return mass_level(self.weights, share)
 
     def isoline(self, share: float) -> float:
         """The value whose contour runs between the cells that :meth:`keep_mass` keeps and the rest.
@@ -91,9 +86,7 @@ class AttentionMap:
         Half-way between the lightest kept cell and the heaviest other one; the level itself when
         every cell is kept.
         """
-        level = self.level(share)
-        below = self.weights[self.weights < level]
-        return (level + float(below.max())) / 2 if below.size else level
+        return mass_isoline(self.weights, share)
 
     def keep_mass(self, share: float) -> AttentionMap:
         """The smallest set of cells with that share of the mass, other cells 0; ties are kept.
@@ -127,6 +120,29 @@ class AttentionMap:
     def on_crop(self) -> np.ndarray:
         """The map in pixels of the crop, the picture the model saw: (height, width) float32."""
         return resample(self.weights, self.grid.to_input, self.crop.size)
+
+
+def mass_level(weights: np.ndarray, share: float) -> float:
+    """The largest of the weights such that those at or above it hold ``share`` of their sum.
+
+    Raises:
+        TraceError: share not within 0 to 1.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise TraceError(f"A share of attention mass lies between 0 and 1, not {share!r}.")
+    if share == 0.0:
+        return math.inf
+    descending = np.sort(weights, axis=None)[::-1]
+    mass = np.cumsum(descending, dtype=np.float64)
+    last = int(np.searchsorted(mass, share * mass[-1], side="left"))
+    return float(descending[min(last, descending.size - 1)])
+
+
+def mass_isoline(weights: np.ndarray, share: float) -> float:
+    """Half-way between the lightest weight at :func:`mass_level` and the heaviest below it."""
+    level = mass_level(weights, share)
+    below = weights[weights < level]
+    return (level + float(below.max())) / 2 if below.size else level
 
 
 def to_window(window: tuple[float, float, float, float], size: Size) -> Affine:

@@ -49,12 +49,18 @@ class Method:
         function: called with (prediction, target, **options).
         needs: what it costs.
         description: one sentence for a person who chooses.
+        title: its name as people write it, such as ``Grad-CAM``.
     """
 
     name: str
     function: Callable[..., Answer]
     needs: Needs
     description: str
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", self.name.replace("-", " ").capitalize())
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -69,8 +75,12 @@ class Method:
 _METHODS: dict[str, Method] = {}
 
 
-def method(name: str, *, needs: Needs, description: str) -> Callable[[Function], Function]:
+def method(
+    name: str, *, needs: Needs, description: str, title: str = ""
+) -> Callable[[Function], Function]:
     """Make the decorated function answer to ``explain(method=name)``.
+
+    Without a ``title`` the method goes by its name, with spaces: ``Integrated gradients``.
 
     Raises:
         ModelError: another function has that name.
@@ -80,7 +90,7 @@ def method(name: str, *, needs: Needs, description: str) -> Callable[[Function],
         held = _METHODS.get(name)
         if held is not None and held.function.__qualname__ != function.__qualname__:
             raise ModelError(f"A method named {name!r} is registered already.")
-        _METHODS[name] = Method(name, function, needs, description)
+        _METHODS[name] = Method(name, function, needs, description, title)
         return function
 
     return add
@@ -138,6 +148,7 @@ def explain(
     direction: Direction = ...,
     head: int | None = ...,
     layers: Sequence[str | int] | None = ...,
+    part: str | None = ...,
 ) -> Explanation: ...
 
 

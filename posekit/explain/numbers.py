@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from posekit.errors import TraceError
+from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 
 if TYPE_CHECKING:
@@ -47,13 +49,44 @@ def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
     Raises:
         TraceError: the map holds no attention at all.
     """
-    weights = attention.weights.ravel().astype(np.float64)
+    return _measured(
+        attention.weights, attention.token_centres, attention.query.person,
+        attention.query.point, prediction,
+        "This map holds no attention: keep a larger share of the mass.",
+    )  # fmt: skip
+
+
+def heat_numbers(
+    heat: HeatMap, prediction: Prediction, point: Sequence[float] | np.ndarray
+) -> MapNumbers:
+    """The numbers of a method's map: of its evidence for the target, negative values counting 0.
+
+    Args:
+        heat: the map.
+        prediction: what it explains.
+        point: where the question stands, (x, y) in photo pixels; distances are from there.
+
+    Raises:
+        TraceError: no value of the map is positive.
+    """
+    empty = f"The map of {heat.method} holds no evidence for {heat.target}: nothing is positive."
+    return _measured(heat.mass, heat.cell_centres, heat.person, point, prediction, empty)
+
+
+def _measured(
+    mass: np.ndarray,
+    centres: np.ndarray,
+    mine: int,
+    point: Sequence[float] | np.ndarray,
+    prediction: Prediction,
+    empty: str,
+) -> MapNumbers:
+    """Of cells (rows, cols) with centres (rows * cols, 2) in photo pixels."""
+    weights = mass.ravel().astype(np.float64)
     total = weights.sum()
     if not total > 0.0:
-        raise TraceError("This map holds no attention: keep a larger share of the mass.")
+        raise TraceError(empty)
     share = weights / total
-    centres = attention.token_centres
-    mine = attention.query.person
     in_box = np.asarray(prediction.people[mine].box.contains(centres))
     in_others = np.zeros_like(in_box)
     for index, person in enumerate(prediction.people):
@@ -67,6 +100,6 @@ def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
         mass_in_other_boxes=min(1.0, float(share[in_others & ~in_box].sum())),
         entropy_nats=entropy,
         entropy_share=min(1.0, entropy / math.log(share.size)) if share.size > 1 else 0.0,
-        peak_distance_px=float(np.hypot(*(peak - np.asarray(attention.query.point)))),
+        peak_distance_px=float(np.hypot(*(peak - np.asarray(point)))),
         peak_point=(float(peak[0]), float(peak[1])),
     )

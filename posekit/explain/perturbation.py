@@ -177,6 +177,7 @@ def token_occlusion_maps(
 
 @method(
     "rise",
+    title="RISE",
     needs="perturbation",
     description="How well the keypoint does behind random masks, credited to what they leave open.",
 )

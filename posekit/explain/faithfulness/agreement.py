@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from posekit.errors import TraceError
-from posekit.explain.faithfulness.grids import Map, same_cells
+from posekit.explain.faithfulness.grids import Map, on_pixels, same_cells, same_grid, values
 
 __all__ = ["agreement", "iou_of_mass", "ranks", "spearman"]
 
@@ -25,10 +26,8 @@ def spearman(first: Map, second: Map) -> float:
         TraceError: the maps are of different crops.
     """
     _same_crop(first, second)
-    a, b = (ranks(one) for one in same_cells(first, second))
-    a, b = a - a.mean(), b - b.mean()
-    spread = np.sqrt((a**2).sum() * (b**2).sum())
-    return float((a * b).sum() / spread) if spread > 0 else 0.0
+    a, b = (_standing(one) for one in same_cells(first, second))
+    return float(a @ b)
 
 
 def iou_of_mass(first: Map, second: Map, share: float = 0.1) -> float:
@@ -43,16 +42,26 @@ def iou_of_mass(first: Map, second: Map, share: float = 0.1) -> float:
         raise TraceError(f"A share of the mass lies above 0 and is at most 1, not {share!r}.")
     _same_crop(first, second)
     a, b = (_heaviest(one, share) for one in same_cells(first, second))
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 0.0
+    return _overlap(a, b)
 
 
 def agreement(maps: Sequence[Map], measure: Callable[[Map, Map], float] = spearman) -> Floats:
-    """A measure of every pair of maps: (n, n), symmetric."""
+    """A measure of every pair of maps: (n, n), symmetric.
+
+    :func:`spearman` and :func:`iou_of_mass` sort each map once, not once for each of its pairs.
+
+    Raises:
+        TraceError: the maps are not all of the same crop.
+    """
+    compare = measure
+    if measure is spearman:
+        compare = _sorted_once(_standing, lambda a, b: float(a @ b))
+    elif measure is iou_of_mass:
+        compare = _sorted_once(lambda cells: _heaviest(cells, 0.1), _overlap)
     found = np.empty((len(maps), len(maps)))
     for i, one in enumerate(maps):
         for j, other in enumerate(maps[: i + 1]):
-            found[i, j] = found[j, i] = measure(one, other)
+            found[i, j] = found[j, i] = compare(one, other)
     return found
 
 
@@ -61,6 +70,38 @@ def ranks(values: npt.ArrayLike) -> Floats:
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(count)
     return np.asarray((last - (count + 1) / 2)[place.ravel()])
+
+
+def _sorted_once(
+    prepare: Callable[[Floats], Any], compare: Callable[[Any, Any], float]
+) -> Callable[[Map, Map], float]:
+    """A measure that keeps what it made of a map's cells, and of its pixels, for the next pair."""
+    kept: dict[tuple[Map, bool], Any] = {}
+
+    def prepared(map_: Map, own: bool) -> Any:
+        if (map_, own) not in kept:
+            kept[map_, own] = prepare(values(map_).ravel() if own else on_pixels(map_))
+        return kept[map_, own]
+
+    def measure(first: Map, second: Map) -> float:
+        _same_crop(first, second)
+        own = same_grid(first.grid, second.grid)
+        return compare(prepared(first, own), prepared(second, own))
+
+    return measure
+
+
+def _standing(cells: Floats) -> Floats:
+    """Ranks about their mean, of length 1: the product of two is their correlation. 0 if flat."""
+    centred = ranks(cells)
+    centred -= centred.mean()
+    length = np.sqrt((centred**2).sum())
+    return np.asarray(centred / length if length > 0 else centred)
+
+
+def _overlap(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 0.0
 
 
 def _heaviest(values: Floats, share: float) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,6 @@
-"""Maps that know nothing of the model: what a method has to beat to say anything.
+"""Maps that know nothing of the model's ways: what a method has to beat to say anything.
 
-They take the arguments of a method, so that a table of methods can hold them as two more rows.
+They take the arguments of a method, so that a table of methods can hold them as more rows.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from posekit.explain.asked import recorded_heatmaps
 from posekit.explain.heat import HeatMap, pixel_grid
 from posekit.explain.query import AnyQuery
 from posekit.explain.surface import token_grid
 from posekit.explain.targets import Target
 from posekit.explain.together import questions
+from posekit.geometry import input_to_heatmap
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
-__all__ = ["edge_map", "random_map"]
+__all__ = ["edge_map", "random_map", "spot_map"]
 
 
 def random_map(
@@ -58,3 +60,35 @@ def edge_map(
     options = {"sigma": sigma}
     grid = pixel_grid(crop.size)
     return asked.answers("edges", np.asarray(edges)[None], grid, signed=False, options=options)[0]
+
+
+def spot_map(
+    prediction: Prediction,
+    target: AnyQuery | Target,
+    *,
+    person: int | None = None,
+    sigma: float = 0.08,
+) -> HeatMap:
+    """A round spot where the target is read: all it knows of the model is its answer.
+
+    A method that does no better says where the keypoint is, and nothing of how it was found.
+
+    Args:
+        prediction: made with ``record=True``.
+        target: see :func:`posekit.explain.explain`.
+        person: index of the person.
+        sigma: of the spot, in units of the crop's longer side.
+
+    Returns:
+        The sum of a Gaussian about each place the target is read at, on the model's token grid.
+    """
+    asked = questions(prediction, [target], person)
+    grid = token_grid(asked)
+    heatmaps = recorded_heatmaps(prediction, asked.person)
+    size = (heatmaps.shape[-2], heatmaps.shape[-1])
+    read = asked.targets[0].places(heatmaps).numpy().astype(np.float64)
+    at = input_to_heatmap(asked.crop.size, size).inverse().apply(read)  # (n, 2) crop pixels
+    away = np.linalg.norm(grid.centres()[:, None] - at[None], axis=-1)  # (cells, n)
+    spots = np.exp(-0.5 * (away / (sigma * max(asked.crop.size))) ** 2).sum(1)
+    values, options = spots.reshape(1, *grid.size), {"sigma": sigma}
+    return asked.answers("spot", values, grid, signed=False, options=options)[0]

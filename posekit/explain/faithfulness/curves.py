@@ -19,9 +19,9 @@ from posekit.errors import TraceError
 from posekit.explain.batches import BATCH_SIZE, Progress
 from posekit.explain.faithfulness.grids import Map, cell_means, same_grid, values
 from posekit.explain.query import AnyQuery
-from posekit.explain.surface import Surface, photo_surface, token_surface
+from posekit.explain.surface import Surface, photo_surface, token_grid, token_surface
 from posekit.explain.targets import Target
-from posekit.explain.together import questions
+from posekit.explain.together import Questions, questions
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "deletion", "insertion"]
 
 Kind = Literal["deletion", "insertion"]
-Level = Literal["photo", "tokens"]
+Level = Literal["photo", "cells", "tokens"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,7 @@ def deletion(
     *,
     person: int | None = None,
     steps: int = 20,
+    power: float = 1.0,
     level: Level = "photo",
     baseline: str = "mean",
     batch_size: int = BATCH_SIZE,
@@ -92,21 +93,27 @@ def deletion(
         targets: what each map explains, see :func:`posekit.explain.explain`.
         maps: one a target; signed maps are deleted from the largest value to the smallest.
         person: index of the person.
-        steps: how many equal portions are deleted in turn.
-        level: ``photo`` deletes pixels of the crop, ``tokens`` what the CNN made of them.
+        steps: how many portions are deleted in turn.
+        power: after step i of n the share ``(i / n) ** power`` is gone: 1 makes the portions equal,
+            2 looks closer at the heaviest cells, where a curve is steep.
+        level: ``photo`` deletes pixels of the crop; ``cells`` squares of it, one a token, which is
+            fair to maps of different fineness: scattered single pixels harm a network wherever
+            they lie; ``tokens`` what the CNN made of the crop.
         baseline: what takes their place, see :func:`posekit.explain.surface.photo_surface` and
             :func:`~posekit.explain.surface.token_surface`.
         batch_size: passes at once; halved when memory runs out.
         progress: called with (done, total) passes; an exception it raises ends the work.
 
     Raises:
-        TraceError: not one map a target, fewer than one step, a map of another crop, no such level
-            or baseline, or a target that :func:`posekit.explain.asked.ask` refuses.
+        TraceError: not one map a target, fewer than one step, a power that is not above 0, a map
+            of another crop, no such level or baseline, or a target that
+            :func:`posekit.explain.asked.ask` refuses.
         ModelError: the model makes no heatmaps, has no tokens to delete, or memory ran out.
     """
     return _curves(
-        "deletion", prediction, targets, maps, person, steps, level, baseline, batch_size, progress
-    )
+        "deletion", prediction, targets, maps, person, steps, power, level, baseline, batch_size,
+        progress,
+    )  # fmt: skip
 
 
 def insertion(
@@ -116,6 +123,7 @@ def insertion(
     *,
     person: int | None = None,
     steps: int = 20,
+    power: float = 1.0,
     level: Level = "photo",
     baseline: str | None = None,
     batch_size: int = BATCH_SIZE,
@@ -126,10 +134,11 @@ def insertion(
     The baseline is a blur of the photo unless named, as in the paper, so that inserted pixels do
     not bring sharp edges of their own; for tokens it is the mean token.
     """
-    chosen = baseline or ("blur" if level == "photo" else "mean")
+    chosen = baseline or ("mean" if level == "tokens" else "blur")
     return _curves(
-        "insertion", prediction, targets, maps, person, steps, level, chosen, batch_size, progress
-    )
+        "insertion", prediction, targets, maps, person, steps, power, level, chosen, batch_size,
+        progress,
+    )  # fmt: skip
 
 
 def order(map_: Map, surface: Surface, seed: int = 0) -> npt.NDArray[np.int64]:
@@ -158,6 +167,7 @@ def _curves(
     maps: Sequence[Map],
     person: int | None,
     steps: int,
+    power: float,
     level: str,
     baseline: str,
     batch_size: int,
@@ -168,18 +178,20 @@ def _curves(
         raise TraceError(f"There are {len(asked.asked)} targets and {len(maps)} maps of them.")
     if steps < 1:
         raise TraceError(f"A curve has at least one step, not {steps}.")
+    if not power > 0:
+        raise TraceError(f"The steps of a curve are spaced by a power above 0, not {power!r}.")
     if any(not np.allclose(m.crop.to_crop.matrix, asked.crop.to_crop.matrix) for m in maps):
         raise TraceError("A map belongs to another person's crop than its target.")
-    if level not in ("photo", "tokens"):
-        raise TraceError(f"Cells are deleted from 'photo' or 'tokens', not {level!r}.")
-    make = photo_surface if level == "photo" else token_surface
-    surface = make(asked, baseline)
+    surface = _surface(asked, level, baseline)
     cells, size = surface.grid.tokens, surface.grid.size
-    ranks = torch.from_numpy(np.stack([order(one, surface) for one in maps]))  # (n, cells)
-    gone = torch.round(torch.linspace(0, 1, steps + 1, dtype=torch.float64) * cells).long()
+    # Maps that know nothing of their target, such as edges, share one order and its passes.
+    orders, own = np.unique([order(one, surface) for one in maps], axis=0, return_inverse=True)
+    own, ranks = own.ravel(), torch.from_numpy(orders)  # (n,), (orders, cells)
+    portions = torch.linspace(0, 1, steps + 1, dtype=torch.float64) ** power
+    gone = torch.round(portions * cells).long()
 
     # The first and last masks are the same for every map: two passes, then the steps between.
-    jobs = [(0, 0), (0, steps)] + [(n, s) for n in range(len(maps)) for s in range(1, steps)]
+    jobs = [(0, 0), (0, steps)] + [(n, s) for n in range(len(orders)) for s in range(1, steps)]
     which, step = (torch.tensor(part) for part in zip(*jobs, strict=True))
 
     def masks(part: slice) -> Tensor:
@@ -190,7 +202,18 @@ def _curves(
     found = surface.sweep(masks, len(jobs), asked.targets, batch_size, progress).double().numpy()
     curve = np.empty((len(maps), steps + 1))
     curve[:, 0], curve[:, steps] = found[0], found[1]
-    for job, (n, s) in enumerate(jobs[2:], start=2):
-        curve[n, s] = found[job, n]
+    if steps > 1:
+        between = found[2:].reshape(len(orders), steps - 1, len(maps))  # every target's value
+        curve[:, 1:-1] = between[own, :, np.arange(len(maps))]
     fractions = (gone.double() / cells).numpy()
     return tuple(Curve(kind, fractions, one) for one in curve)
+
+
+def _surface(asked: Questions, level: str, baseline: str) -> Surface:
+    if level == "tokens":
+        return token_surface(asked, baseline)
+    if level == "cells":
+        return photo_surface(asked, baseline, token_grid(asked))
+    if level == "photo":
+        return photo_surface(asked, baseline)
+    raise TraceError(f"Cells are deleted from 'photo', 'cells' or 'tokens', not {level!r}.")

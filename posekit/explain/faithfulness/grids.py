@@ -15,6 +15,7 @@ __all__ = [
     "cell_means",
     "cell_of_pixels",
     "in_box",
+    "on_pixels",
     "same_cells",
     "same_grid",
     "shares",
@@ -79,7 +80,7 @@ def same_cells(first: Map, second: Map) -> tuple[Floats, Floats]:
     """The values of two maps of one crop on common cells, flat: their own, else crop pixels."""
     if same_grid(first.grid, second.grid):
         return values(first).ravel(), values(second).ravel()
-    return _on_pixels(first), _on_pixels(second)
+    return on_pixels(first), on_pixels(second)
 
 
 def same_grid(first: TokenGrid, second: TokenGrid) -> bool:
@@ -89,7 +90,8 @@ def same_grid(first: TokenGrid, second: TokenGrid) -> bool:
     )
 
 
-def _on_pixels(map_: Map) -> Floats:
+def on_pixels(map_: Map) -> Floats:
+    """The values of a map drawn on its crop's pixels, flat."""
     return np.asarray(map_.on_crop(), dtype=np.float64).ravel()
 
 
