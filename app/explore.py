@@ -13,27 +13,33 @@ import tempfile
 import threading
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.data_classes import DataWithFiles
 
 from app import payload, style
 from app.calls import boxes_of, plain, question, spoken
+from app.compare import Comparer
 from app.examples import bundled, choose
 from app.gate import Gate
+from app.methods import Methods
 from app.payload import Json
 from app.picture import encoded
 from app.session import Limits, SessionStore
 from app.shelf import Shelf
 from posekit.device import choose_device
-from posekit.draw import colour_table, draw_explanation, save_npz, save_png
+from posekit.draw import DIVERGING, colour_table, draw_explanation, save_npz, save_png
 from posekit.errors import PhotoError
 from posekit.estimator import Estimator, PoseKitWarning, Prediction
-from posekit.explain import explain, head_grid
+from posekit.explain import Explanation, HeatMap, explain, head_grid
 from posekit.explain.live import preview
 from posekit.geometry import Box
 from posekit.photo import Photo, PhotoLimits, read_photo
+from posekit.zoo import entry
 
 MAX_SIDE = 1600
 MOST_OPENED = 12
@@ -60,6 +66,8 @@ class Explorer:
         # What bundled photos give is the same for everybody and nobody's secret.
         self._opened: OrderedDict[tuple[str, str], tuple[Prediction, bool]] = OrderedDict()
         self._opened_lock = threading.Lock()
+        self.comparer = Comparer(self)
+        self.methods = Methods(self.sessions)
 
     # -- calls of the page ------------------------------------------------------------------
 
@@ -69,7 +77,13 @@ class Explorer:
             "token": self.sessions.open(),
             "model": self.default_model,
             "models": [
-                {"name": name, "label": self.shelf.label(name)} for name in self.shelf.names()
+                {
+                    "name": name,
+                    "label": self.shelf.label(name),
+                    "title": entry(name).title,
+                    "trained": self.shelf.has_weights(name),
+                }
+                for name in self.shelf.names()
             ],
             "examples": [
                 {"id": e.id, "title": e.title, "caption": e.caption, "thumb": e.thumb}
@@ -125,8 +139,22 @@ class Explorer:
         """A click: every layer, the mean and every head, straight from the trace."""
         prediction = self.sessions.get(sent["token"], sent["view"])
         query, direction = question(prediction, sent)
+        attentions = payload.spatial(prediction)
+        if not attentions:
+            return payload.no_attention(prediction, query, direction)
         found = explain(prediction, query, direction=direction)
-        heads = [head_grid(prediction, query, one.layer, direction=direction) for one in found.maps]
+        part = sent.get("part")
+        if part is None:
+            parts: list[str | None] = [None] * len(attentions)
+        else:  # layers without that part stay whole
+            parts = [str(part) if part in one.parts else None for one in attentions]
+            alone = explain(prediction, query, direction=direction, part=str(part))
+            by_layer = {one.layer: one for one in alone.maps}
+            found = replace(found, maps=tuple(by_layer.get(m.layer, m) for m in found.maps))
+        heads = [
+            head_grid(prediction, query, one.layer, direction=direction, part=held)
+            for one, held in zip(found.maps, parts, strict=True)
+        ]
         return payload.answer(found, heads)
 
     def live(self, sent: Json) -> Json:
@@ -139,13 +167,22 @@ class Explorer:
         prediction = self.sessions.get(sent["token"], sent["view"])
         query, direction = question(prediction, sent)
         head = None if sent.get("head") is None else int(sent["head"])
-        found = explain(prediction, query, direction=direction, head=head)
+        method = str(sent.get("method") or "attention")
+        found: Explanation | HeatMap
+        if method == "attention":
+            part = sent.get("part")
+            found = explain(prediction, query, direction=direction, head=head, part=part)
+            trust: Any = self.methods.trusts(sent, found)
+        else:
+            found, query, trust = self.methods.kept(sent)
+        about = {"prediction": prediction, "query": query, "faithfulness": trust}
         label = query.label(prediction.skeleton).replace(" ", "-").strip("()")
-        name = f"posekit-{prediction.model.name}-{label}-{direction}"
+        asked = direction if method == "attention" else method
+        name = f"posekit-{prediction.model.name}-{label}-{asked}"
         with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
             if sent["format"] == "npz":
                 path = Path(folder) / "maps.npz"
-                save_npz(found, path)
+                save_npz(found, path, **about)
                 return {
                     "name": f"{name}.npz",
                     "type": "application/zip",
@@ -157,15 +194,25 @@ class Explorer:
                 opacity=float(sent["opacity"]),
                 dim=float(sent["dim"]),
                 keep=float(sent["keep"]),
+                **about,
             )
             path = Path(folder) / "picture.png"
-            save_png(figure, path, explanation=found)
+            save_png(figure, path, explanation=found, **about)
             return {"name": f"{name}.png", "type": "image/png", "bytes": encoded(path.read_bytes())}
 
     def forget(self, sent: Json) -> Json:
         """The visitor left, or wants the photo gone."""
+        self.methods.jobs.stop(str(sent.get("token")), "gone")
         self.sessions.close(str(sent.get("token")))
         return {"forgotten": True}
+
+    def example_of(self, prediction: Prediction) -> str | None:
+        """The bundled photo this is the usual analysis of; None for a visitor's own."""
+        with self._opened_lock:
+            for (example, _), (opened, _) in self._opened.items():
+                if opened is prediction:
+                    return example
+        return None
 
     # -- the rest ---------------------------------------------------------------------------
 
@@ -216,9 +263,10 @@ class Explorer:
 
     def component(self) -> gr.HTML:
         """The page's one component, wired to the calls above."""
-        calls = (
+        calls: tuple[Callable[..., Json], ...] = (
             self.start, self.analyse, self.analyse_example, self.again,
-            self.explain, self.live, self.download, self.forget,
+            self.explain, self.live, self.download, self.forget, *self.comparer.calls,
+            *self.methods.calls,
         )  # fmt: skip
         return gr.HTML(
             value="",
@@ -229,6 +277,9 @@ class Explorer:
             server_functions=[spoken(plain(call)) for call in calls],
             palettes={name: encoded(colour_table(name).tobytes()) for name in style.PALETTES},
             max_bytes=self.photo_limits.max_bytes,
+            diverging=encoded(colour_table(DIVERGING).tobytes()),
+            methods=self.methods.listing(),
+            compare=self.comparer.choices(),
             trained=self.shelf.has_weights(self.default_model),
             untrained=payload.UNTRAINED,
         )

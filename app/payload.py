@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from app.jobs import Job
 from app.picture import data_url, encoded, floats
-from posekit.draw import legend
+from posekit.draw import colour_limit, heat_legend, legend
 from posekit.estimator import Prediction
-from posekit.explain import AttentionMap, Explanation, numbers
+from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
+from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.live import Preview
-from posekit.geometry import Affine
+from posekit.geometry import Affine, TokenGrid
 from posekit.trace import Attention
 from posekit.zoo import PoseModel
 
@@ -44,7 +46,7 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
     ``whole``: nobody was boxed, the photo is taken as one person.  ``with_photo``: send its pixels.
     """
     photo, skeleton, model = prediction.photo, prediction.skeleton, prediction.model
-    attentions = list(prediction.trace.attentions.values()) if prediction.trace else []
+    attentions = spatial(prediction)
     return {
         "id": view_id,
         "model": model.name,
@@ -69,22 +71,36 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
             }
             for person in prediction.people
         ],
-        "layers": [layer(attention) for attention in attentions],
+        "layers": [layer(attention, model) for attention in attentions],
         "opening": opening(prediction),
-        "live": all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in attentions),
+        "live": bool(attentions)
+        and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in attentions),
         "card": card(model),
         "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},
     }
 
 
-def layer(attention: Attention) -> Json:
-    """One layer by name, with its heads and the size of the grid its maps lie on."""
+def spatial(prediction: Prediction) -> list[Attention]:
+    """The recorded attentions between places of the photo, in forward order; often all."""
+    held = prediction.trace.attentions.values() if prediction.trace else ()
+    return [
+        one
+        for one in held
+        if isinstance(one.query_grid, TokenGrid) and isinstance(one.key_grid, TokenGrid)
+    ]
+
+
+def layer(attention: Attention, model: PoseModel) -> Json:
+    """One layer by name, with its heads, its parts, and the size of the grid its maps lie on."""
     rows, cols = attention.key_grid.size  # type: ignore[union-attr]
     number = attention.name.rpartition(".")[2]
+    kinds = model.entry.levels
+    words = kinds.get(attention.kind, attention.kind) if len(kinds) > 1 else "layer"
     return {
         "name": attention.name,
-        "title": f"Layer {number}",
+        "title": f"{words[:1].upper()}{words[1:]} {number}",
         "heads": attention.heads,
+        "parts": list(attention.parts),
         "rows": rows,
         "cols": cols,
     }
@@ -112,6 +128,7 @@ def answer(explanation: Explanation, heads: list[tuple[AttentionMap, ...]]) -> J
                 "rows": mean.grid.rows,
                 "cols": mean.grid.cols,
                 "heads": len(single),
+                "part": mean.part,
                 "toPhoto": affine(mean.grid_to_photo),
                 "weights": floats(np.stack([plane.weights for plane in planes])),
                 "numbers": [_numbers(plane, prediction) for plane in planes],
@@ -129,6 +146,66 @@ def answer(explanation: Explanation, heads: list[tuple[AttentionMap, ...]]) -> J
         "direction": explanation.direction,
         "layers": layers,
     }
+
+
+def no_attention(prediction: Prediction, query: Query, direction: str) -> Json:
+    """The answer of a model without attention between places: the question, and no layer."""
+    return {
+        "query": {
+            "person": query.person,
+            "keypoint": query.keypoint,
+            "point": [float(value) for value in query.point],
+            "token": None,
+            "label": query.label(prediction.skeleton),
+        },
+        "direction": direction,
+        "layers": [],
+    }
+
+
+def heat(found: HeatMap, prediction: Prediction, query: Query) -> Json:
+    """A method's map, what it is worth and what belongs under it."""
+    measured = None
+    if found.mass.any():
+        one = heat_numbers(found, prediction, query.point)
+        measured = {**asdict(one), "mass_outside": one.mass_outside}
+    return {
+        "rows": found.grid.rows,
+        "cols": found.grid.cols,
+        "toPhoto": affine(found.grid_to_photo),
+        "weights": floats(found.values),
+        "signed": found.signed,
+        "top": colour_limit(found),
+        "delta": found.delta,
+        "seconds": round(found.seconds, 3),
+        "legend": heat_legend(found, prediction.model),
+        "numbers": measured,
+    }
+
+
+def layers(found: Explanation, title: str) -> Json:
+    """A method's maps of several layers, as :func:`answer` sends attention's."""
+    sent = answer(found, [()] * len(found.maps))["layers"]
+    for one in sent:
+        one["legends"] = [f"{title} · {legend}" for legend in one["legends"]]
+    return {"layers": sent}
+
+
+def trust(found: Faithfulness) -> Json:
+    """How faithful a map is."""
+    return {
+        "words": found.words,
+        "meaning": found.meaning,
+        "verdict": found.verdict,
+        "score": found.score,
+        "chance": found.chance_score,
+        "spot": found.chance.spot_score,
+    }
+
+
+def share(job: Job) -> Json:
+    """How far a job is."""
+    return {"done": job.done, "total": job.total}
 
 
 def _numbers(one: AttentionMap, prediction: Prediction) -> Json:

@@ -13,9 +13,9 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from posekit.errors import PoseKitError
 
@@ -32,19 +32,29 @@ class Limits:
 
     ``ttl_seconds``: a session untouched for so long is forgotten.  ``max_sessions``: visitors
     remembered at once. ``max_views``: photos remembered for one visitor.  ``max_bytes``: pixels and
-    traces of everyone together.
+    traces of everyone together.  ``max_answer_bytes``: explanations kept beside one photo.
     """
 
     ttl_seconds: float = 30 * 60
     max_sessions: int = 64
-    max_views: int = 4
+    max_views: int = 8  # Explore's photo, five panels beside it, and a little patience
     max_bytes: int = 1 << 30
+    max_answer_bytes: int = 24 << 20
 
 
 @dataclass
 class _Held(Generic[T]):
     value: T
-    nbytes: int
+    own_nbytes: int
+    answers: OrderedDict[Hashable, tuple[Any, int]] = field(default_factory=OrderedDict)
+
+    @property
+    def answer_nbytes(self) -> int:
+        return sum(nbytes for _, nbytes in self.answers.values())
+
+    @property
+    def nbytes(self) -> int:
+        return self.own_nbytes + self.answer_nbytes
 
 
 class _Session(Generic[T]):
@@ -112,12 +122,29 @@ class SessionStore(Generic[T]):
     def get(self, token: str, view: str) -> T:
         """This visitor's view, marked as used; :class:`SessionError` if it is not there."""
         with self._lock:
-            session = self._touch(token)
-            held = session.views.get(view)
-            if held is None:
-                raise SessionError("The server no longer holds this photo; please choose it again.")
-            session.views.move_to_end(view)
-            return held.value
+            return self._held(token, view).value
+
+    def remember(self, token: str, view: str, key: Hashable, answer: Any, nbytes: int) -> None:
+        """Keep an answer beside a view; the oldest ones make room, and all go with the view.
+
+        Raises :class:`SessionError` if the view is not there.
+        """
+        with self._lock:
+            held = self._held(token, view)
+            held.answers.pop(key, None)
+            held.answers[key] = answer, nbytes
+            while held.answer_nbytes > self.limits.max_answer_bytes:
+                held.answers.popitem(last=False)
+            self._shed(keep=(token, view))
+
+    def recall(self, token: str, view: str, key: Hashable) -> Any:
+        """An answer kept beside a view, or None; :class:`SessionError` if the view is not there."""
+        with self._lock:
+            held = self._held(token, view)
+            if key not in held.answers:
+                return None
+            held.answers.move_to_end(key)
+            return held.answers[key][0]
 
     def sweep(self) -> None:
         """Forget every session that was not used for ``ttl_seconds``."""
@@ -133,6 +160,14 @@ class SessionStore(Generic[T]):
     def __len__(self) -> int:
         with self._lock:
             return len(self._sessions)
+
+    def _held(self, token: str, view: str) -> _Held[T]:
+        session = self._touch(token)
+        held = session.views.get(view)
+        if held is None:
+            raise SessionError("The server no longer holds this photo; please choose it again.")
+        session.views.move_to_end(view)
+        return held
 
     def _touch(self, token: str) -> _Session[T]:
         self._forget_stale()

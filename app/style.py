@@ -9,16 +9,25 @@ import gradio as gr
 
 STATIC = Path(__file__).resolve().parent / "static"
 
-SHEETS = ("tokens.css", "layout.css", "stage.css", "panel.css")
+SHEETS = ("tokens.css", "layout.css", "stage.css", "panel.css", "methods.css", "compare.css")
 SCRIPTS = (
     "dom.js",
     "state.js",
+    "pages.js",
     "map.js",
     "stage.js",
     "boxes.js",
     "panel.js",
+    "methods.js",
     "live.js",
     "intake.js",
+    "compare.js",
+    "compare-panel.js",
+    "compare-draw.js",
+    "compare-ask.js",
+    "compare-figures.js",
+    "compare-pair.js",
+    "compare-page.js",
     "page.js",
 )
 """In this order: each may use what the ones before it declare; page.js starts the page."""
@@ -50,7 +59,8 @@ def theme() -> gr.themes.Base:
 def markup() -> str:
     """The page's HTML with its style sheets inside."""
     sheets = "\n".join(_read(name) for name in SHEETS)
-    html = f"<style>\n{sheets}\n</style>\n{_read('explore.html')}"
+    body = _read("explore.html").replace("<!-- compare -->", _read("compare.html"))
+    html = f"<style>\n{sheets}\n</style>\n{body}"
     # Gradio runs the template through Handlebars and a JavaScript template literal; ours is
     # neither.
     for special in ("{{", "${", "`", "\\"):

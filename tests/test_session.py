@@ -198,3 +198,56 @@ def test_who_waits_too_long_is_told_so_and_leaves_the_line() -> None:
         for _ in range(3):  # a place in line that was not given back would change the sentence
             with pytest.raises(BusyError, match="still busy"), gate.enter():
                 pass
+
+
+def test_answers_go_with_their_view(clock: Clock) -> None:
+    store: SessionStore[str] = SessionStore(Limits(max_views=1), clock=clock)
+    token = store.open()
+    view = store.put(token, "photo", 10)
+    assert store.recall(token, view, "rollout") is None
+    store.remember(token, view, "rollout", "map", 5)
+    assert store.recall(token, view, "rollout") == "map" and store.nbytes == 15
+    store.remember(token, view, "rollout", "another", 7)
+    assert store.recall(token, view, "rollout") == "another" and store.nbytes == 17
+    store.put(token, "next photo", 10)
+    assert store.nbytes == 10
+    for call in (lambda: store.recall(token, view, "rollout"), lambda: store.get(token, view)):
+        with pytest.raises(SessionError, match="choose it again"):
+            call()
+    with pytest.raises(SessionError):
+        store.remember(token, view, "rollout", "late", 5)
+
+
+def test_answers_are_bounded_and_the_oldest_make_room(clock: Clock) -> None:
+    store: SessionStore[str] = SessionStore(Limits(max_answer_bytes=100), clock=clock)
+    token = store.open()
+    view = store.put(token, "photo", 10)
+    for name in "abc":
+        store.remember(token, view, name, name, 40)
+        store.recall(token, view, "a")  # which keeps it young
+    assert [store.recall(token, view, name) for name in "abc"] == ["a", None, "c"]
+    store.remember(token, view, "huge", "huge", 101)
+    assert store.recall(token, view, "huge") is None and store.nbytes <= 110
+
+
+def test_an_answer_belongs_to_one_visitor(clock: Clock) -> None:
+    store: SessionStore[str] = SessionStore(clock=clock)
+    mine, yours = store.open(), store.open()
+    view = store.put(mine, "photo", 10)
+    store.remember(mine, view, "rollout", "my map", 5)
+    with pytest.raises(SessionError):
+        store.recall(yours, view, "rollout")
+    clock.now += store.limits.ttl_seconds + 1
+    store.sweep()
+    assert store.nbytes == 0
+
+
+def test_everybody_s_answers_count(clock: Clock) -> None:
+    store: SessionStore[str] = SessionStore(Limits(max_bytes=100), clock=clock)
+    first, second = store.open(), store.open()
+    old = store.put(first, "photo", 40)
+    new = store.put(second, "photo", 40)
+    store.remember(second, new, "rise", "map", 30)
+    assert store.nbytes == 70  # the first visitor's photo made room
+    with pytest.raises(SessionError):
+        store.get(first, old)

@@ -39,6 +39,13 @@ function percent(share) {
   return (value >= 9.95 ? value.toFixed(0) : value >= 0.995 ? value.toFixed(1) : value.toPrecision(2)) + " %";
 }
 
+/** 0.02134 -> "0.0213", 2.1e-7 -> "2.1e−7": three digits that mean something. */
+function plainNumber(value) {
+  const size = Math.abs(value);
+  const text = value === 0 ? "0" : size >= 0.001 && size < 1000 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
+  return text.replace(/-/g, "−");
+}
+
 /** "left wrist" -> "Left wrist". */
 function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);

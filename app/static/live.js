@@ -28,7 +28,7 @@ async function inflate(bytes) {
 }
 
 function liveReady() {
-  return Boolean(page.live && page.view && page.live.view === page.view.id && page.live.layers[page.layer]);
+  return Boolean(byAttention() && !page.part && page.live && page.view && page.live.view === page.view.id && page.live.layers[page.layer]);
 }
 
 /** The pointer is at a photo point (null: it left). A pinned spot is never disturbed. */
@@ -52,19 +52,22 @@ function cellAt(grid, [x, y]) {
 
 function liveGrid(index) {
   const layer = page.live.layers[index];
-  if (!layer) return null;
-  const { query, key, cells, scale } = layer;
+  return layer && previewGrid(layer, page.direction, page.hover.token, page.hover.point);
+}
+
+/** The map that a preview holds for a query token (row) or for the key cell at a point (column). */
+function previewGrid({ query, key, cells, scale }, direction, token, point) {
   const keys = key.rows * key.cols;
   let weights, grid;
-  if (page.direction === "row") {
+  if (direction === "row") {
     grid = key;
     weights = new Float32Array(keys);
-    const start = page.hover.token * keys, unit = scale[page.hover.token] / 255;
+    const start = token * keys, unit = scale[token] / 255;
     for (let i = 0; i < keys; i++) weights[i] = cells[start + i] * unit;
   } else {
     grid = query;
     weights = new Float32Array(scale.length);
-    const at = cellAt(key, page.hover.point);
+    const at = cellAt(key, point);
     if (at < 0) return null;
     for (let i = 0; i < weights.length; i++) weights[i] = (cells[i * keys + at] * scale[i]) / 255;
   }

@@ -41,13 +41,15 @@ function largest(weights) {
  */
 function paintGrid(canvas, grid, look, fine) {
   const { weights, rows, cols } = grid;
-  const level = levelOf(weights, look.keep);
-  const top = largest(weights) || 1;
+  const size = grid.signed ? weights.map(Math.abs) : weights;
+  const level = levelOf(size, look.keep);
+  const top = grid.top || largest(weights) || 1; // a scale from outside, or the map's own
   const share = new Float32Array(weights.length), kept = new Float32Array(weights.length);
   for (let i = 0; i < weights.length; i++) {
     share[i] = weights[i] / top;
-    kept[i] = weights[i] >= level ? 1 : 0;
+    kept[i] = size[i] >= level ? 1 : 0;
   }
+  const table = grid.signed ? DIVERGING : look.table;
 
   const width = cols * fine, height = rows * fine;
   canvas.width = width;
@@ -60,13 +62,15 @@ function paintGrid(canvas, grid, look, fine) {
     const r0 = down.low[y] * cols, r1 = down.high[y] * cols, fy = down.part[y];
     for (let x = 0; x < width; x++, o += 4) {
       const c0 = across.low[x], c1 = across.high[x], fx = across.part[x];
-      const step = Math.min(255, (between(share, r0, r1, c0, c1, fx, fy) * 255) | 0);
+      const value = Math.max(-1, Math.min(1, between(share, r0, r1, c0, c1, fx, fy)));
+      const strength = (Math.abs(value) * 255) | 0;
+      const step = grid.signed ? Math.round((value + 1) * 127.5) : strength;
       // Cells left out fade away; their neighbours keep the colour of their own value.
       const cover = look.keep >= 1 ? 1 : Math.max(0, Math.min(1, between(kept, r0, r1, c0, c1, fx, fy) * 2 - 0.5));
-      out[o] = look.table[3 * step];
-      out[o + 1] = look.table[3 * step + 1];
-      out[o + 2] = look.table[3 * step + 2];
-      out[o + 3] = look.alpha[step] * cover;
+      out[o] = table[3 * step];
+      out[o + 1] = table[3 * step + 1];
+      out[o + 2] = table[3 * step + 2];
+      out[o + 3] = look.alpha[strength] * cover;
     }
   }
   context.putImageData(picture, 0, 0);
@@ -96,6 +100,9 @@ function axis(count, fine) {
   }
   return axes.get(key);
 }
+
+/** Colours of signed maps, -1 to 1: against, near black at zero, for. */
+const DIVERGING = bytesOf(props.diverging);
 
 /** The colour table and the opacity of each of its 256 steps. */
 function lookOf(palette, opacity, keep) {
@@ -129,7 +136,7 @@ function drawMapOnPhoto(canvas, grid, look, scale) {
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (!grid) return;
   const span = Math.hypot(grid.toPhoto[0], grid.toPhoto[3]) * grid.cols * scale;
-  const fine = fineness(grid, span);
+  const fine = fineness(grid, grid.hasty ? span / 2 : span); // several moving maps share one frame
   paintGrid(scratch, grid, look, fine);
   const m = grid.toPhoto;
   // fine pixel f = (g + 0.5) * fine;  canvas pixel = (photo + 0.5) * scale

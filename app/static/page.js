@@ -16,6 +16,7 @@ async function call(name, argument) {
 function busy(text) {
   element.classList.toggle("pk-working", Boolean(text));
   slot("busy-text").textContent = text;
+  element.dispatchEvent(new CustomEvent("pk-busy"));
   stage.frame.setAttribute("aria-busy", String(Boolean(text)));
 }
 
@@ -28,6 +29,7 @@ function complain(sentence) {
 function hint(text) {
   const words = text
     || (page.boxMode ? "Drag a box around each person you want."
+      : !byAttention() ? "Click any spot to explain it by " + how().title + "." + (TOUCH ? "" : " Esc goes back to attention.")
       : page.pinned && !TOUCH ? "Pinned. Click another spot, or press Esc to let go."
       : TOUCH ? "Tap any spot to see what the model looks at."
       : liveReady() ? "Point at any spot to see what the model looks at. Click to keep it."
@@ -88,6 +90,10 @@ async function show(view, source, drawn) {
   }
   const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
   const keypoint = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
+  const computed = page.job && page.job.kind === "map" ? how().title : null;
+  stopJob("photo");
+  page.part = page.found = null;
+  page.told = "";
   page.source = source;
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
@@ -107,9 +113,10 @@ async function show(view, source, drawn) {
   slot("caption").textContent = slot("caption").title = example ? example.caption : "";
   stage.photo.setAttribute("aria-label", "The photo, " + view.people.length + (view.people.length > 1 ? " people" : " person")
     + " with " + view.skeleton.keypoints.length + " keypoints each");
-  await ask({ person: page.person, keypoint, quiet: true });
+  element.dispatchEvent(new CustomEvent("pk-shown"));
+  await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
   if (view.notes.length) complain(view.notes.join(" "));
-  fetchLive(page.person);
+  if (pageShown("explore")) fetchLive(page.person);
   hint();
 }
 
@@ -117,17 +124,18 @@ async function show(view, source, drawn) {
 async function ask(question) {
   if (!page.view) return;
   const number = ++page.asks;
-  const { quiet, again: repeat, ...rest } = question;
+  const { quiet, again: repeat, interrupted, ...rest } = question;
   const wanted = repeat
     ? { person: page.query.person, keypoint: page.query.keypoint, point: page.query.point, free: true }
     : rest;
-  let reply = await call("explain", { token: page.token, view: page.view.id, direction: page.direction, ...wanted });
+  stopJob("replaced"); // what is being computed answers an older question
+  let reply = await call("explain", { token: page.token, view: page.view.id, direction: page.direction, part: page.part, ...wanted });
   if (reply.expired) {
     const kept = { ...question, quiet: true };
     if (await analyseAgainSilently()) return ask(kept);
   }
   if (number !== page.asks) return;
-  if (reply.error) return complain(reply.error);
+  if (reply.error) return complain(reply.error), refreshAnswer();
   complain("");
   for (const layer of reply.layers) layer.weights = floatsOf(layer.weights);
   page.answer = reply;
@@ -139,6 +147,7 @@ async function ask(question) {
   drawSkeleton();
   drawChips();
   if (moved) drawPeople();
+  questionChanged(quiet, interrupted);
   refreshAnswer();
   if (moved || (page.live && page.live.person !== page.person)) fetchLive(page.person);
   hint();
@@ -163,11 +172,10 @@ function setModel(view) {
 /** The picture or the raw maps, made by the server and handed over as bytes. */
 async function download(format) {
   if (!page.query) return complain("Click a spot on the photo first; then there is something to download.");
+  if (!currentGridExact()) return complain("There is no map to download yet; wait for it, or compute it.");
   busy(format === "png" ? "Drawing the picture …" : "Packing the maps …");
-  const { person, keypoint, point } = page.query;
   const reply = await call("download", {
-    token: page.token, view: page.view.id, direction: page.direction, person, keypoint, point,
-    head: page.head, layer: page.view.layers[page.layer].name, format,
+    ...mapQuestion(), format,
     palette: page.palette, opacity: page.opacity, dim: DIM * page.opacity, keep: page.keep,
   });
   busy("");
@@ -180,6 +188,8 @@ async function download(format) {
 
 /** Let go of the pinned spot, so that the map follows the pointer again. */
 function unpin() {
+  if (page.job) return cancelJob();
+  if (!byAttention() && page.view.layers.length) return chooseMethod("attention");
   page.pinned = false;
   hint();
 }
@@ -209,6 +219,9 @@ const DEEDS = {
   theme: () => setTheme(!document.body.classList.contains("dark")),
   help: () => slot("help").showModal(),
   dismiss: () => complain(""),
+  compute: computeMap,
+  cancel: cancelJob,
+  trust: weighMap,
   forget,
 };
 
@@ -218,7 +231,7 @@ element.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (!element.isConnected || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
+  if (!element.isConnected || !pageShown("explore") || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
   if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
   if (!page.view) return;
   if (page.boxMode && boxKey(event)) return event.preventDefault();
@@ -246,6 +259,11 @@ slot("model").addEventListener("change", (event) => {
 });
 
 new ResizeObserver(fitStage).observe(slot("stage"));
+element.addEventListener("pk-page", (event) => {
+  if (event.detail !== "explore" || !page.view) return;
+  setModel(page.view);
+  if (!page.live) fetchLive(page.person);
+});
 
 // A beacon still leaves when the page is already closing; an ordinary call would be cancelled.
 window.addEventListener("pagehide", () => {
@@ -269,6 +287,8 @@ async function boot() {
     page.tables[name] = bytesOf(table);
     slot("palette").append(make("option", { value: name, text: name }));
   }
+  buildMethodChooser();
+  showPage(pageNamed(location.hash) || "explore");
   announce(props.trained, props.untrained);
   page.palette = Object.keys(page.tables)[0];
   drawBar();
@@ -284,7 +304,9 @@ async function boot() {
   slot("model").value = reply.model;
   slot("privacy").textContent = reply.privacy;
   page.examples = reply.examples;
+  page.models = reply.models;
   buildExamples(reply.examples);
+  buildCompareExamples();
   const opened = reply.examples.length && await analyse({ example: reply.examples[0].id }, { note: "Loading the model and a first photo …" });
   if (!opened) element.dataset.state = "empty";
 }

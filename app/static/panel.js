@@ -4,6 +4,7 @@
 function currentGrid(layer, head) {
   const index = layer === undefined ? page.layer : layer;
   if (page.hover) return liveGrid(index);
+  if (!byAttention()) return foundGrid(index);
   if (!page.answer) return null;
   const one = page.answer.layers[index];
   if (!one) return null;
@@ -14,6 +15,18 @@ function currentGrid(layer, head) {
     weights: one.weights.subarray(plane * cells, (plane + 1) * cells),
     rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, heads: one.heads, head: which,
     numbers: one.numbers[plane], legend: one.legends[plane], live: false,
+  };
+}
+
+/** The map that a method other than attention gave, once it is there. */
+function foundGrid(index) {
+  if (!page.found) return null;
+  const one = page.found.layers ? page.found.layers[index] : page.found;
+  if (!one) return null;
+  return {
+    weights: one.weights, rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, signed: one.signed, top: one.top,
+    numbers: one.numbers && (one.numbers[0] || one.numbers), legend: one.legend || one.legends[0],
+    delta: one.delta, heat: !page.found.layers, live: false,
   };
 }
 
@@ -39,14 +52,15 @@ function paintNow() {
   stage.photo.style.filter = main && !page.boxMode ? dimming() : "none";
   markQuery();
   const asked = page.hover || page.query;
-  all(".pk-layers canvas").forEach((canvas, index) => {
+  const thumbs = (name) => (slot(name).hidden || slot(name).classList.contains("pk-bare") ? [] : slot(name).querySelectorAll("canvas"));
+  thumbs("layers").forEach((canvas, index) => {
     const grid = currentGrid(index);
     if (!grid) return;
     drawMapOnCrop(canvas, stage.image, grid, look, asked.point);
     canvas.nextElementSibling.querySelector("small").textContent = "peak " + percent(largest(grid.weights));
     canvas.parentElement.title = legendOf(grid, index) + " · key " + (index + 1);
   });
-  all(".pk-heads canvas").forEach((canvas) => {
+  thumbs("heads").forEach((canvas) => {
     const grid = currentGrid(page.layer, canvas.dataset.head === "mean" ? null : Number(canvas.dataset.head));
     if (!grid || (grid.live && canvas.dataset.head !== "mean")) return;
     drawMapOnCrop(canvas, stage.image, grid, look, null);
@@ -59,18 +73,30 @@ function paintNow() {
 /** Thumbnails for every layer and head, made once per analysed photo and model. */
 function buildThumbs() {
   const { layers } = page.view;
-  page.layer = Math.min(page.layer === null ? layers.length - 1 : page.layer, layers.length - 1);
+  page.layer = Math.max(0, Math.min(page.layer === null ? layers.length - 1 : page.layer, layers.length - 1));
+  markMethod();
+  slot("layers").replaceChildren();
+  slot("heads").replaceChildren();
+  if (!layers.length) return;
   const shape = layers[page.layer];
   element.style.setProperty("--pk-crop", shape.cols + " / " + shape.rows);
   element.style.setProperty("--pk-layers", layers.length > 4 ? 3 : Math.max(3, layers.length));
-  element.style.setProperty("--pk-heads", Math.min(9, shape.heads + 1));
   slot("layers").replaceChildren(...layers.map((layer, index) => make("button", {
     type: "button", class: "pk-thumb", "data-layer": index, title: layer.title + ", key " + (index + 1),
     onclick: () => chooseLayer(index),
   }, [thumbCanvas(layer, 132), make("span", {}, [make("b", { text: layer.title }), make("small", { text: "–" })])])));
+  buildHeads();
+  markChoice();
+}
+
+/** Thumbnails for the heads of the layer on show; layers may differ in how many they have. */
+function buildHeads() {
+  const shape = page.view.layers[page.layer];
+  if (!shape) return;
+  element.style.setProperty("--pk-heads", Math.min(9, shape.heads + 1));
   const heads = shape.heads > 1 ? ["mean", ...Array(shape.heads).keys()] : [];
-  slot("heads").hidden = !heads.length;
-  slot("heads-note").textContent = heads.length ? shape.heads + " heads and their mean" : "this model has one head per layer";
+  if (!heads.length) slot("heads").hidden = true;
+  slot("heads-note").textContent = heads.length ? shape.heads + " heads" + (byAttention() ? " and their mean" : "") : "this model has one head per layer";
   slot("heads").replaceChildren(...heads.map((head) => {
     const canvas = thumbCanvas(shape, 56);
     canvas.dataset.head = head;
@@ -78,10 +104,9 @@ function buildThumbs() {
       type: "button", class: "pk-thumb", "data-head": head,
       "aria-label": head === "mean" ? "Mean of all heads" : "Head " + (head + 1),
       onclick: () => chooseHead(head === "mean" ? null : head),
-    }, [canvas, make("span", { text: head === "mean" ? "mean" : String(head + 1) })]);
+    }, [canvas, make("span", { text: head !== "mean" ? String(head + 1) : byAttention() ? "mean" : "all" })]);
   }));
   if (page.head !== null && page.head >= shape.heads) page.head = null;
-  markChoice();
 }
 
 function thumbCanvas(layer, width) {
@@ -91,18 +116,28 @@ function thumbCanvas(layer, width) {
 
 function chooseLayer(index) {
   if (!page.view || index < 0 || index >= page.view.layers.length) return;
+  const heads = page.view.layers[page.layer].heads;
   page.layer = index;
+  if (page.view.layers[index].heads !== heads) buildHeads();
+  markMethod();
   markChoice();
-  refreshAnswer();
+  choiceChanged(how().layer);
+}
+
+/** Another layer or head: a map we have, or one to compute. */
+function choiceChanged(compute) {
+  if (compute && page.query) computeMap();
+  else refreshAnswer();
 }
 
 function chooseHead(head) {
   page.head = head;
   markChoice();
-  refreshAnswer();
+  choiceChanged(!byAttention() && how().heads);
 }
 
 function chooseDirection(direction) {
+  if (!byAttention()) return;
   page.direction = direction;
   markChoice();
   if (page.query) ask({ again: true });
@@ -117,7 +152,9 @@ function markChoice() {
     node.setAttribute("aria-checked", String(on));
     node.tabIndex = on ? 0 : -1;
   });
-  if (page.view) slot("heads-of").textContent = page.view.layers[page.layer].title.toLowerCase();
+  if (!page.view || !page.view.layers.length) return;
+  slot("heads-of").textContent = how().direction || how().layer ? page.view.layers[page.layer].title.toLowerCase() : "all layers";
+  markParts();
 }
 
 slot("direction").addEventListener("click", (event) => {
@@ -138,6 +175,8 @@ function refreshAnswer() {
   paint();
   drawQuery();
   drawNumbers();
+  drawWork();
+  drawTrust();
 }
 
 function drawQuery() {
@@ -152,7 +191,7 @@ function drawQuery() {
     make("b", { text: capital(label) }),
     score === null ? make("small", { text: "free spot" }) : make("small", { text: score.toFixed(2), title: "confidence of this keypoint" }),
     page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
-    make("span", { text: WORDS[page.direction] + " …" }),
+    make("span", { text: byAttention() ? WORDS[page.direction] + " …" : "by " + how().title }),
   );
 }
 
@@ -160,20 +199,27 @@ function drawQuery() {
 function legendOf(grid, layer) {
   if (grid.live) return "Live preview · " + page.view.title + " · " + page.view.layers[layer].title.toLowerCase()
     + " · mean of heads · 8-bit · click for exact values";
-  return grid.legend + (page.keep < 1 ? " · strongest cells only, " + percent(page.keep) : "");
+  const trust = layer === page.layer && trustOf();
+  return grid.legend + (trust ? " · " + trust.words : "") + (page.keep < 1 ? " · strongest cells only, " + percent(page.keep) : "");
 }
 
 function drawLegend() {
   const grid = currentGrid();
   const legend = slot("legend");
+  slot("scale").hidden = !grid && !byAttention();
+  slot("palette").disabled = Boolean(grid && grid.signed);
+  slot("palette").title = grid && grid.signed ? "A signed map has colours of its own: green for the keypoint, violet against." : "";
+  drawBar(Boolean(grid && grid.signed));
   if (!grid) return void (legend.textContent = "");
   legend.textContent = legendOf(grid, page.layer);
-  slot("bar-text").textContent = "0 to " + percent(largest(grid.weights))
+  slot("bar-text").textContent = grid.heat
+    ? (grid.signed ? plainNumber(-grid.top) + " against, " : "0 to ") + plainNumber(grid.top) + (grid.signed ? " for" : " per cell")
+    : "0 to " + percent(largest(grid.weights))
     + (page.direction === "row" ? " of the attention per cell" : " of each cell’s attention");
 }
 
-function drawBar() {
-  const canvas = slot("bar"), context = canvas.getContext("2d"), table = page.tables[page.palette];
+function drawBar(signed) {
+  const canvas = slot("bar"), context = canvas.getContext("2d"), table = signed ? DIVERGING : page.tables[page.palette];
   for (let x = 0; x < canvas.width; x++) {
     const step = 3 * Math.round((x / (canvas.width - 1)) * 255);
     context.fillStyle = "rgb(" + table[step] + "," + table[step + 1] + "," + table[step + 2] + ")";
@@ -183,23 +229,29 @@ function drawBar() {
 
 /** Each number with its unit and what it means. */
 function drawNumbers() {
-  const box = slot("numbers"), grid = page.answer && currentGridExact();
+  const box = slot("numbers"), grid = currentGridExact();
   if (!grid) {
-    box.replaceChildren(make("p", { class: "pk-empty", text: "Click a spot and its numbers appear here." }));
+    box.replaceChildren(make("p", { class: "pk-empty", text: !page.query ? "Click a spot and its numbers appear here."
+      : page.job && page.job.kind === "map" ? "The numbers come with the map." : "No map, no numbers." }));
     return;
   }
   const n = grid.numbers;
+  if (!n) return box.replaceChildren(make("p", { class: "pk-empty", text: "No place of this map speaks for the keypoint: nothing is positive." }));
   const several = page.view.people.length > 1;
-  box.replaceChildren(make("dl", {}, [
+  const mass = grid.heat ? "evidence" : "attention";
+  const four = grid.heat && grid.delta !== null;
+  box.replaceChildren(make("dl", { class: four && "pk-four" }, [
     number(percent(n.mass_in_box), page.view.whole ? "inside the photo" : "on this person",
       page.view.whole
-        ? "Share of the attention; the rest lies on the border around the photo. Draw a box to measure one person."
-        : "Share of the attention on cells inside this person’s box; "
+        ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
+        : "Share of the " + mass + " on cells inside this person’s box; "
           + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
     number(n.entropy_nats.toFixed(2), "nats of spread", "Entropy: 0 is one single cell, "
       + Math.log(grid.weights.length).toFixed(2) + " is all " + grid.weights.length + " cells alike. This map: "
       + percent(n.entropy_share) + " of that."),
     number(n.peak_distance_px.toFixed(0), "px to the peak", "Distance on the photo from the marked spot to the strongest cell."),
+    four && number(plainNumber(grid.delta), "left over",
+      "Convergence delta: by so much the map’s sum misses the value it divides up. 0 would be exact."),
   ]));
 }
 

@@ -21,6 +21,7 @@ function fitStage() {
   if (!page.view) return;
   const { width, height } = page.view.photo;
   const room = slot("stage").getBoundingClientRect();
+  if (!room.width) return; // another page is shown; this one is fitted when it comes back
   const scale = Math.min(room.width / width, room.height / height);
   const shown = { width: Math.round(width * scale), height: Math.round(height * scale) };
   stage.frame.style.width = shown.width + "px";
@@ -102,14 +103,17 @@ function markQuery() {
   if (!star) return;
   const asked = page.hover || page.query;
   const grid = asked && currentGrid();
-  star.style.display = cell.style.display = grid ? "" : "none";
-  if (!grid) return;
+  star.style.display = asked ? "" : "none";
+  // Only attention asks from a cell; other methods explain the keypoint itself.
+  cell.style.display = grid && !grid.heat ? "" : "none";
+  if (!asked) return;
   const points = [];
   for (let i = 0; i < 10; i++) {
     const r = (i % 2 ? 4.2 : 9.5) * stage.unit, angle = (i * Math.PI) / 5 - Math.PI / 2;
     points.push((asked.point[0] + r * Math.cos(angle)).toFixed(2) + " " + (asked.point[1] + r * Math.sin(angle)).toFixed(2));
   }
   star.setAttribute("d", "M" + points.join("L") + "Z");
+  if (!grid || grid.heat) return;
   const [col, row] = [asked.token % grid.cols, Math.floor(asked.token / grid.cols)];
   const corners = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]];
   cell.setAttribute("points", corners.map(([x, y]) => applyAffine(grid.toPhoto, col + x, row + y).join(",")).join(" "));

@@ -11,8 +11,14 @@ const page = {
   hover: null,        // {point, token, person} while a live preview is shown
   live: null,
   layer: null, head: null, direction: "row",
+  method: "attention", part: null,
+  found: null,        // what the chosen method gave, when it is not attention: one map, or {layers}
+  told: "",           // why there is no such map
+  job: null,          // what the server computes for us: {kind, done, total, ...}
+  computing: 0,       // newest computation; replies to older ones are dropped
+  trusts: new Map(),  // faithfulness by map, as far as it was measured
   opacity: 0.85, keep: 1, palette: null,
-  examples: [],
+  examples: [], models: [],
   tables: {},         // colour map name -> 256 x 3 bytes
   boxes: [],          // edges [x0, y0, x1, y1] in photo pixels; empty: the whole photo
   boxMode: false, draft: null, dragging: false,

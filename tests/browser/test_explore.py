@@ -162,7 +162,7 @@ def test_the_map_follows_the_pointer_until_a_click_pins_it(visit: Visit) -> None
     visitor = visit()
     visitor.settle()
     page = visitor.page
-    frame = page.locator(".pk-frame").bounding_box()
+    frame = page.locator('[data-slot="frame"]').bounding_box()
     asked = len(visitor.requests)
 
     def move(x: float, y: float) -> np.ndarray:
@@ -187,7 +187,7 @@ def test_boxes_make_people(visit: Visit, portrait: Image.Image) -> None:
     visitor.upload(jpeg(portrait))
     page.click('[data-do="box"]')
     page.evaluate("scrollTo(0, 0)")
-    frame = page.locator(".pk-frame").bounding_box()
+    frame = page.locator('[data-slot="frame"]').bounding_box()
 
     def drag(x0: float, y0: float, x1: float, y1: float) -> None:
         page.mouse.move(frame["x"] + x0 * frame["width"], frame["y"] + y0 * frame["height"])
@@ -293,10 +293,10 @@ def test_it_fits_a_phone(visit: Visit, scheme: str) -> None:
     visitor = visit(390, 844, color_scheme=scheme, has_touch=True, is_mobile=True)
     page = visitor.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.locator(".pk-frame").bounding_box()["width"] > 300
+    assert page.locator('[data-slot="frame"]').bounding_box()["width"] > 300
     for button in page.locator(".pk-sources .pk-btn").all():
         assert button.bounding_box()["height"] >= 44
-    frame = page.locator(".pk-frame").bounding_box()
+    frame = page.locator('[data-slot="frame"]').bounding_box()
     answer = visitor.ask(
         lambda: page.touchscreen.tap(
             frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2

@@ -104,7 +104,7 @@ def test_an_expired_visit_sends_the_photo_again_by_itself(visit: Visit, explorer
     token, _ = token_of(lambda: visitor.click(0.5, 0.5), visitor)
     explorer.sessions.close(token)
     with visitor.page.expect_response(asked_for("analyse")):
-        frame = visitor.page.locator(".pk-frame").bounding_box()
+        frame = visitor.page.locator('[data-slot="frame"]').bounding_box()
         visitor.page.mouse.click(
             frame["x"] + 0.3 * frame["width"], frame["y"] + 0.3 * frame["height"]
         )

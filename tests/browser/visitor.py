@@ -62,7 +62,7 @@ class Visitor:
     def click(self, x: float, y: float) -> dict[str, Any]:
         """Click the photo at a fraction of its width and height, as a hand would."""
         self.page.evaluate("scrollTo(0, 0)")
-        frame = self.page.locator(".pk-frame").bounding_box()
+        frame = self.page.locator('[data-slot="frame"]').bounding_box()
         return self.ask(
             lambda: self.page.mouse.click(
                 frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]

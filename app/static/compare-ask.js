@@ -1,0 +1,228 @@
+// Compare: a question to all models, and what comes back: maps, figures, the keypoints they disagree about.
+
+/** What every request about the panels says. */
+function compareRequest(panels) {
+  const layered = METHODS.get(compare.method).layers && compare.layers === "own";
+  return {
+    token: page.token, views: panels.map((panel) => panel.view.id), person: compare.person,
+    direction: METHODS.get(compare.method).direction ? compare.direction : "row",
+    method: compare.method, anchor: compare.anchor,
+    layers: layered ? panels.map(panelLayer) : null,
+    pair: compare.pair.map((index) => panels.indexOf(compare.panels[index])),
+  };
+}
+
+/**
+ * Ask all models about {point, on}, {keypoint} or, with {same: true}, the last question once more.
+ * One request for all of them; waits until there are two panels to ask.
+ */
+async function compareAsk(question) {
+  const panels = readyPanels(), number = ++compare.asks;
+  if (panels.length < 2) {
+    if (question.keypoint) compare.wanted = question.keypoint;
+    return;
+  }
+  const { query } = compare, { same, quiet, pair, ...asked } = question;
+  const wanted = !same ? asked
+    : compare.anchor === "keypoint" && query.keypoint ? { keypoint: query.keypoint }
+    : { keypoint: query.keypoint, point: query.point, free: true, person: query.person };
+  element.classList.add("pk-asking");
+  const request = compareRequest(panels), sent = pair ? { ...compare.sent, pair: request.pair } : { ...request, ...wanted };
+  const reply = await compareWork(sent, () => number === compare.asks, drawCompareWork);
+  if (number !== compare.asks) return;
+  element.classList.remove("pk-asking");
+  drawCompareWork(null);
+  if (reply.expired) {
+    compare.wanted = asked.keypoint || (query && query.keypoint) || compare.wanted;
+    return sendAgain();
+  }
+  if (reply.error) return complain(reply.error);
+  complain("");
+  takeAnswer(reply.answer, panels, sent, !same && !quiet && !pair);
+}
+
+/**
+ * Send a request and, where it becomes a job, ask after it until it is done or nobody wants it any more.
+ * Resolves to {answer} or {error}.
+ */
+async function compareWork(sent, wanted, tell) {
+  let reply = await call("compare", sent);
+  while (reply.job && wanted()) {
+    tell({ share: reply.total ? reply.done / reply.total : null, before: reply.before });
+    await new Promise((go) => setTimeout(go, 250));
+    if (wanted()) reply = await call("progress", { token: sent.token, view: sent.views[0], job: reply.job });
+  }
+  return reply;
+}
+
+/** How far a slow method is, with a way to stop it; null when nothing is under way. */
+function drawCompareWork(work) {
+  const bar = slot("compare-work");
+  bar.hidden = !work;
+  if (!work) return;
+  slot("compare-work-text").textContent = METHODS.get(compare.method).title
+    + (work.before ? " · " + work.before + " before you" : work.share === null ? " …" : " · " + percent(work.share));
+  const progress = bar.querySelector("progress");
+  if (work.share === null) progress.removeAttribute("value");
+  else progress.value = work.share;
+}
+
+async function stopWork() {
+  await call("cancel", { token: page.token, why: "visitor" });
+}
+
+/** Put an answer on the page: maps, figures, difference. */
+function takeAnswer(reply, panels, sent, pins) {
+  compare.sent = sent;
+  compare.answer = reply;
+  compare.query = reply.query;
+  compare.wanted = null;
+  compare.hover = null;
+  compare.trust = reply.trusted ? { share: 1, done: true } : null;
+  const moved = compare.person !== reply.query.person;
+  compare.person = reply.query.person;
+  if (pins) compare.pinned = true;
+  compare.panels.forEach((panel) => (panel.answer = null));
+  panels.forEach((panel, index) => {
+    const answer = (panel.answer = reply.panels[index]);
+    if (answer.map) answer.map.weights = floatsOf(answer.map.weights);
+    drawAnswer(panel);
+  });
+  if (moved) compare.panels.forEach(drawPose);
+  if (reply.pair) reply.pair.values = floatsOf(reply.pair.values);
+  paintCompare();
+  drawAsked();
+  drawPair();
+  drawFigures();
+  markRanks();
+  keepLink();
+  if (moved) drawComparePeople(), panels.forEach(fetchPreviews);
+  fetchRanking(panels);
+}
+
+/** The question again after a model, layer, direction or method changed; the first one when there was none. */
+function compareAgain() {
+  compareHint();
+  if (compare.query && !compare.wanted) return compareAsk({ same: true });
+  const ready = readyPanels();
+  if (ready.length < 2) return;
+  const { view } = ready[0];
+  return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[view.opening], quiet: true });
+}
+
+/** Nothing of another photo stays on the page while the models look at this one. */
+function clearAnswers() {
+  slot("ranking-note").textContent = slot("pair-note").textContent = "Waiting for two models …";
+  slot("diff-note").textContent = "";
+  slot("ranks").replaceChildren();
+  slot("figures").replaceChildren();
+  for (const canvas of all(".pk-pair .pk-frame canvas")) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+}
+
+/** What stands under a panel's photo. */
+function drawAnswer(panel) {
+  const { facts, legend, note } = panel.nodes, { answer } = panel, { figures } = answer;
+  legend.textContent = answer.legend;
+  note.hidden = !answer.note;
+  note.textContent = answer.note;
+  facts.replaceChildren(...[
+    [figures.on_person, "on this person", percent],
+    [figures.confidence, "confidence", (value) => value.toFixed(2)],
+    [figures.overlap, "like the first", percent],
+  ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0])).map(([value, words, show]) => make("span", {}, [make("b", { text: show(value) }), " " + words])));
+  const person = panel.view.people[compare.person];
+  panel.nodes.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
+    + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
+    + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention on this person"));
+}
+
+/** The question in words. */
+function drawAsked() {
+  const title = slot("compare-query"), { query, hover } = compare;
+  compareHint();
+  if (hover) return title.replaceChildren(make("b", { text: "This spot" }), make("small", { text: "live" }), make("span", { text: WORDS[compare.direction] + " …" }));
+  if (!query) return title.replaceChildren();
+  const method = METHODS.get(compare.answer.method);
+  const way = method.direction ? WORDS[compare.answer.direction] + " …" : "by " + method.title;
+  title.replaceChildren(
+    make("b", { text: capital(query.label) }),
+    make("small", { text: compare.anchor === "point" || !query.keypoint ? "the same spot in every panel" : "each model’s own" }),
+    page.view && page.view.people.length > 1 ? make("small", { text: "person " + (query.person + 1) }) : "",
+    make("span", { text: way }),
+  );
+}
+
+function compareHint() {
+  const ready = readyPanels().length, open = compare.panels.filter((panel) => panel.state !== "failed").length;
+  const text = slot("busy-text").textContent && element.classList.contains("pk-working") ? slot("busy-text").textContent
+    : ready < Math.min(2, open) ? "Opening the models …"
+    : compare.pinned ? (TOUCH ? "Tap another spot: every model answers." : "Pinned. Click another spot, or press Esc to let go.")
+    : compare.method !== "attention" ? "Click any spot to ask every model; only attention follows the pointer."
+    : TOUCH ? "Tap any spot: every model shows where it looks."
+    : "Point at any spot: every model shows where it looks. Click to keep it.";
+  if (slot("compare-hint").textContent !== text) slot("compare-hint").textContent = text;
+}
+
+/** Several people: whose cut-out is asked about. */
+function drawComparePeople() {
+  const bar = slot("compare-people"), people = page.view ? page.view.people : [];
+  bar.hidden = people.length < 2;
+  bar.replaceChildren(...people.map((_, index) => make("button", {
+    type: "button", class: "pk-chip", "aria-pressed": String(index === compare.person), text: "Person " + (index + 1),
+    onclick: () => {
+      compare.person = index;
+      compare.panels.forEach(drawPose);
+      drawComparePeople();
+      compareAsk({ keypoint: (compare.query && compare.query.keypoint) || page.view.skeleton.keypoints[0] });
+      readyPanels().forEach(fetchPreviews);
+    },
+  })));
+}
+
+/** The list of keypoints; it depends on the panels, not on the question, so it is asked for when those change. */
+async function fetchRanking(panels) {
+  const request = compareRequest(panels), key = JSON.stringify([request.views, request.person, request.direction, request.layers]);
+  if (compare.ranking && compare.ranking.key === key) return;
+  const mine = (compare.ranking = { key, keypoints: compare.ranking ? compare.ranking.keypoints : [] });
+  const reply = await call("compare_ranking", request);
+  if (compare.ranking !== mine || reply.error) return;
+  mine.keypoints = reply.keypoints;
+  drawRanks();
+}
+
+function drawRanks() {
+  const list = slot("ranks"), rows = compare.ranking.keypoints;
+  const focused = list.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
+  const top = Math.max(1e-9, ...rows.map((row) => row.interest));
+  const learnt = readyPanels().filter((panel) => isTrained(panel.model)).length;
+  slot("ranking-note").textContent = !rows.length ? "These models share no keypoint."
+    : learnt < 2 ? "Most disagreement first. With untrained models among them the order says little."
+    : "Most disagreement first: how far apart the models put it, and how differently they look.";
+  list.replaceChildren(...rows.map((row) => make("li", {}, [make("button", {
+    type: "button", class: "pk-rank " + SIDE_CLASS[row.side], "data-keypoint": row.keypoint, tabindex: -1,
+    title: "Placed " + row.px.toFixed(0) + " px apart (" + percent(row.share) + " of the box)" + (row.maps === null ? "" : "; " + percent(row.maps) + " of the attention lies elsewhere"),
+    onclick: () => compareAsk({ keypoint: row.keypoint, person: compare.person }),
+  }, [
+    make("i", { "aria-hidden": "true" }), make("b", { text: row.keypoint }),
+    make("small", { text: row.px.toFixed(0) + " px apart" + (row.maps === null ? "" : " · maps " + percent(row.maps) + " apart") }),
+    make("span", { class: "pk-rank-bar", "aria-hidden": "true", style: "--pk-share: " + (row.interest / top).toFixed(3) }),
+  ])])));
+  markRanks();
+  if (focused !== null) Array.from(list.querySelectorAll("button")).find((node) => node.dataset.keypoint === focused)?.focus({ preventScroll: true });
+}
+
+function markRanks() {
+  const buttons = all(".pk-rank"), chosen = compare.query && compare.query.keypoint;
+  buttons.forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.keypoint === chosen)));
+  const at = buttons.find((node) => node.dataset.keypoint === chosen) || buttons[0];
+  buttons.forEach((node) => (node.tabIndex = node === at ? 0 : -1));
+}
+
+slot("ranks").addEventListener("keydown", (event) => {
+  if (!(event.key in STEP)) return;
+  event.preventDefault();
+  const buttons = all(".pk-rank"), at = buttons.indexOf(event.target.closest(".pk-rank"));
+  const next = buttons[(at + STEP[event.key] + buttons.length) % buttons.length];
+  next.focus();
+  next.click();
+});

@@ -1,0 +1,210 @@
+// Compare: the photo, the pose and the map of every panel, live under the pointer or exact after a click.
+
+/** Give every panel the same size, as large as leaves all of a row on the screen. */
+function fitPanels() {
+  const box = slot("panels");
+  if (!page.view || !compare.panels.length || !box.clientWidth) return;
+  const { width, height } = page.view.photo, count = compare.panels.length;
+  const narrow = window.matchMedia("(max-width: 640px)").matches;
+  const room = Math.max(1, Math.floor((box.clientWidth + 14) / (NARROWEST + 14)));
+  // Five in a room for four become three and two, not four and one.
+  const columns = narrow ? count : Math.ceil(count / Math.ceil(count / room));
+  box.style.setProperty("--pk-columns", columns);
+  const across = compare.panels[0].nodes.mat.clientWidth;
+  if (!across) return; // the page is not laid out yet; it is fitted again when it is
+  const tallest = narrow ? window.innerHeight * 0.56 : Math.max(300, window.innerHeight - 388);
+  const scale = Math.min(across / width, tallest / height);
+  const shown = { width: Math.round(width * scale), height: Math.round(height * scale) };
+  box.style.setProperty("--pk-photo-height", shown.height + "px");
+  for (const panel of compare.panels) fitPanel(panel, shown);
+  fitPair();
+  paintCompare();
+}
+
+function fitPanel(panel, shown) {
+  const { frame, photo, map } = panel.nodes;
+  frame.style.width = shown.width + "px";
+  frame.style.height = shown.height + "px";
+  panel.unit = page.view.photo.width / shown.width;
+  drawPhoto(photo, shown);
+  if (map.width !== shown.width || map.height !== shown.height) Object.assign(map, shown);
+  drawPose(panel);
+}
+
+/** The photo at the size it is shown, redrawn only when photo or size changed. */
+function drawPhoto(canvas, shown) {
+  const dense = Math.min(2, window.devicePixelRatio || 1), key = stage.image.src.length + "@" + shown.width + "x" + shown.height + "x" + dense;
+  if (canvas.dataset.key === key && canvas.drawnImage === stage.image) return;
+  canvas.dataset.key = key;
+  canvas.drawnImage = stage.image;
+  canvas.width = shown.width * dense;
+  canvas.height = shown.height * dense;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(stage.image, 0, 0, canvas.width, canvas.height);
+}
+
+function drawPose(panel) {
+  const svg = panel.nodes.pose, u = panel.unit, { view } = panel;
+  const { width, height } = page.view.photo;
+  svg.setAttribute("viewBox", [-0.5, -0.5, width, height].join(" "));
+  svg.replaceChildren();
+  if (!view) return;
+  const { limbs, sides } = view.skeleton;
+  view.people.forEach((person, index) => {
+    const group = draw("g", { class: "pk-person" + (index === compare.person ? " pk-mine" : "") });
+    if (!view.whole) {
+      const [x0, y0, x1, y1] = person.edges;
+      group.append(draw("rect", { class: "pk-box", x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: 3 * u }));
+    }
+    const lines = draw("g", { class: "pk-limbs" });
+    for (const pass of ["pk-casing", "pk-line"]) for (const [a, b] of limbs) {
+      const [p, q] = [person.keypoints[a], person.keypoints[b]];
+      const weak = Math.min(person.scores[a], person.scores[b]) < page.weak;
+      lines.append(draw("line", { class: pass + " " + SIDE_CLASS[sideOfLimb(sides, a, b)] + (weak ? " pk-weak" : ""), x1: p[0], y1: p[1], x2: q[0], y2: q[1] }));
+    }
+    group.append(lines, ...person.keypoints.map(([x, y], k) => draw("g", {
+      class: "pk-point " + SIDE_CLASS[sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
+    }, [draw("circle", { class: "pk-dot", cx: x, cy: y, r: 3.6 * u })])));
+    svg.append(group);
+  });
+  panel.nodes.cell = draw("polygon", { class: "pk-cell" });
+  panel.nodes.star = draw("path", { class: "pk-star" });
+  svg.append(panel.nodes.cell, panel.nodes.star);
+}
+
+/** Star and cell of the spot a panel was asked about. */
+function markPanel(panel, point, token, grid) {
+  const { star, cell } = panel.nodes;
+  if (!star) return;
+  star.style.display = point ? "" : "none";
+  cell.style.display = point && grid && token >= 0 ? "" : "none";
+  if (point) {
+    const points = Array.from({ length: 10 }, (_, i) => {
+      const r = (i % 2 ? 4.2 : 9.5) * panel.unit, angle = (i * Math.PI) / 5 - Math.PI / 2;
+      return (point[0] + r * Math.cos(angle)).toFixed(2) + " " + (point[1] + r * Math.sin(angle)).toFixed(2);
+    });
+    star.setAttribute("d", "M" + points.join("L") + "Z");
+  }
+  if (cell.style.display) return;
+  const col = token % grid.cols, row = Math.floor(token / grid.cols);
+  const corners = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]];
+  cell.setAttribute("points", corners.map(([x, y]) => applyAffine(grid.toPhoto, col + x, row + y).join(",")).join(" "));
+}
+
+/** Ask for the preview of the layer a panel shows, once a layer and person. */
+async function fetchPreviews(panel) {
+  const { view } = panel, layer = layerOf(panel), person = compare.person;
+  if (typeof DecompressionStream === "undefined" || layer === null || !view.live) return;
+  const key = person + ":" + layer;
+  if (panel.previews.has(key)) return;
+  panel.previews.set(key, null); // under way
+  const reply = await call("compare_live", { token: page.token, view: view.id, person, layer: view.layers[layer].name });
+  if (panel.view !== view) return;
+  if (reply.error) return void panel.previews.delete(key);
+  panel.previews.set(key, { ...reply, cells: await inflate(bytesOf(reply.cells)), scale: floatsOf(reply.scale) });
+  compareHint();
+}
+
+function previewOf(panel) {
+  return panel.state === "ready" ? panel.previews.get(compare.person + ":" + layerOf(panel)) || null : null;
+}
+
+/** Whether pointing shows maps: previews are of attention only. */
+function liveCompare() {
+  return compare.method === "attention" && readyPanels().some(previewOf);
+}
+
+/** The pointer is at a photo point (null: it left); a pinned spot is never disturbed. */
+function compareHover(point) {
+  const before = compare.hover;
+  compare.hover = point && !compare.pinned && liveCompare() ? { point } : null;
+  if (compare.hover || before) paintCompareSoon();
+  if (Boolean(compare.hover) !== Boolean(before)) drawAsked();
+}
+
+/** A panel's live map as shares of its mass, with the densest cell's density; null where it has none. */
+function liveMap(panel) {
+  const preview = previewOf(panel);
+  if (!preview) return null;
+  const token = cellAt(preview.query, compare.hover.point);
+  if (token < 0) return null;
+  const grid = previewGrid(preview, compare.direction, token, compare.hover.point);
+  if (!grid) return null;
+  let sum = 0;
+  for (const value of grid.weights) sum += value;
+  if (!(sum > 0)) return null;
+  return { ...grid, hasty: true, token, cells: preview.query, density: (largest(grid.weights) / sum) * preview.factors[compare.direction] };
+}
+
+let comparePainting = 0;
+
+function paintCompareSoon() {
+  if (!comparePainting) comparePainting = requestAnimationFrame(() => {
+    comparePainting = 0;
+    paintCompare();
+  });
+}
+
+function paintCompare() {
+  if (!page.view || !pageShown("compare")) return;
+  const look = lookOf(page.tables[page.palette], page.opacity, 1);
+  const live = compare.hover ? new Map(readyPanels().map((panel) => [panel, liveMap(panel)])) : null;
+  const densest = live ? Math.max(0, ...Array.from(live.values(), (map) => (map ? map.density : 0))) : 0;
+  for (const panel of compare.panels) {
+    const ready = panel.state === "ready", answer = ready ? panel.answer : null;
+    const moving = live ? live.get(panel) || null : null;
+    let grid = live ? moving : answer && answer.map;
+    if (grid && compare.scale === "one") {
+      // The cell that would have the strongest colour: on this map's own scale the densest cell of all panels.
+      grid = { ...grid, top: live ? (largest(grid.weights) * densest) / grid.density : grid.top };
+    } else if (grid) grid = { ...grid, top: 0 };
+    drawMapOnPhoto(panel.nodes.map, grid, look, 1 / panel.unit);
+    panel.nodes.photo.style.filter = grid ? dimming() : "none";
+    if (live) markPanel(panel, ready ? compare.hover.point : null, moving ? moving.token : -1, moving && moving.cells);
+    else markPanel(panel, answer && answer.point, answer && answer.map ? answer.map.token : -1, answer && answer.map);
+    if (ready) write(panel.nodes.legend, live ? liveWords(panel, moving) : answer ? answer.legend : "");
+  }
+  element.classList.toggle("pk-live", Boolean(compare.hover));
+  drawCompareBar(live ? densest : null);
+}
+
+function liveWords(panel, map) {
+  if (!map) return panel.view.live ? "This spot lies outside what the model saw." : "Too fine a grid to follow the pointer: click for this model’s map.";
+  return "Live · " + panel.view.layers[layerOf(panel)].title.toLowerCase() + " · mean of heads · 8-bit";
+}
+
+/** What the colours stand for, in numbers. */
+function drawCompareBar(densest) {
+  const { answer } = compare, bar = slot("compare-bar");
+  write(slot("compare-bar-text"), compare.scale !== "one" ? "each panel up to its own strongest cell: colours do not compare"
+    : densest !== null ? "0 to " + percent(densest) + " of the attention on 1 % of the person’s box, the same in every panel"
+    : answer ? "0 to " + answer.scale.ticks[answer.scale.ticks.length - 1][1] + " " + answer.scale.unit + ", the same in every panel"
+    : "colour: share of the attention on 1 % of the person’s box");
+  if (bar.dataset.palette === page.palette) return;
+  bar.dataset.palette = page.palette;
+  drawScale(bar, page.tables[page.palette]);
+}
+
+/** Set a text only when it changed: a frame under the pointer has no time for layout. */
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function drawScale(canvas, table) {
+  const context = canvas.getContext("2d");
+  for (let x = 0; x < canvas.width; x++) {
+    const step = 3 * Math.round((x / (canvas.width - 1)) * 255);
+    context.fillStyle = "rgb(" + table[step] + "," + table[step + 1] + "," + table[step + 2] + ")";
+    context.fillRect(x, 0, 1, canvas.height);
+  }
+}
+
+let fitted = 0;
+new ResizeObserver(([entry]) => {
+  // Fitting changes the height itself; only a new width asks for another fit.
+  if (entry.contentRect.width === fitted) return;
+  fitted = entry.contentRect.width;
+  requestAnimationFrame(fitPanels);
+}).observe(slot("panels"));
+window.addEventListener("resize", () => requestAnimationFrame(fitPanels));

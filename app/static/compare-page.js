@@ -1,0 +1,207 @@
+// Compare: its controls, its link, what one can take home, and its keys.
+
+/** Show which direction, method and layers are chosen. */
+function markCompare() {
+  const method = METHODS.get(compare.method);
+  all("[data-way]").forEach((node) => {
+    const on = node.dataset.way === (method.direction ? compare.direction : "row");
+    node.setAttribute("aria-checked", String(on));
+    node.tabIndex = on ? 0 : -1;
+    node.disabled = !method.direction;
+  });
+  slot("compare-method").value = compare.method;
+  slot("compare-method").title = method.description;
+  const layers = slot("compare-layers");
+  layers.value = compare.layers;
+  layers.disabled = !method.layers;
+  slot("compare-anchor").value = compare.anchor;
+  slot("compare-scale").value = compare.scale;
+}
+
+function compareDirection(direction) {
+  if (!METHODS.get(compare.method).direction) return;
+  compare.direction = direction;
+  markCompare();
+  paintCompareSoon();
+  compareAgain();
+}
+
+slot("compare-direction").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-way]");
+  if (button) compareDirection(button.dataset.way);
+});
+slot("compare-direction").addEventListener("keydown", (event) => {
+  if (!(event.key in STEP)) return;
+  event.preventDefault();
+  compareDirection(compare.direction === "row" ? "column" : "row");
+  element.querySelector('[data-way="' + compare.direction + '"]').focus();
+});
+for (const cost of new Set(Array.from(METHODS.values(), (method) => method.cost))) {
+  slot("compare-method").append(make("optgroup", { label: cost }, Array.from(METHODS.values()).filter((method) => method.cost === cost)
+    .map((method) => make("option", { value: method.name, text: method.title, title: method.description }))));
+}
+slot("compare-method").addEventListener("change", (event) => {
+  compare.method = event.target.value;
+  compare.hover = null;
+  compare.panels.forEach(drawLayers);
+  markCompare();
+  compareAgain();
+});
+slot("compare-layers").addEventListener("change", (event) => {
+  if (event.target.value === "last") return lastLayers();
+  for (const panel of compare.panels) panel.layer = layerOf(panel);
+  compare.layers = "own";
+  layersChanged();
+});
+slot("compare-anchor").addEventListener("change", (event) => {
+  compare.anchor = event.target.value;
+  markCompare();
+  compareAgain();
+});
+slot("compare-scale").addEventListener("change", (event) => {
+  compare.scale = event.target.value;
+  markCompare();
+  paintCompare();
+  paintPair();
+});
+slot("compare-opacity").addEventListener("input", (event) => {
+  page.opacity = Number(event.target.value) / 100;
+  paintCompareSoon();
+  paintPair();
+});
+
+// -- the link -----------------------------------------------------------------------------------
+
+const FRAGMENT = /^#compare\?(.*)$/;
+
+/** What a link says; the photo is never part of it. */
+function linkedState() {
+  const found = FRAGMENT.exec(location.hash), words = new URLSearchParams(found ? found[1] : "");
+  const list = (name) => (words.get(name) || "").split(",").filter(Boolean);
+  const layers = list("layers");
+  return {
+    models: list("models"), keypoint: words.get("keypoint") || null,
+    layers: layers[0] === "last" ? [] : layers,
+    direction: words.get("direction") === "column" ? "column" : "row",
+    method: METHODS.has(words.get("method")) ? words.get("method") : "attention",
+    anchor: words.get("ask") === "own" ? "keypoint" : "point",
+  };
+}
+
+function linkFragment() {
+  const layers = compare.layers === "last" ? "last"
+    : compare.panels.map((panel) => panelLayer(panel) || "last").join(",");
+  const keypoint = (compare.query && compare.query.keypoint) || compare.wanted;
+  const words = { models: compare.panels.map((panel) => panel.model).join(","), keypoint, layers, direction: compare.direction, method: compare.method, ask: compare.anchor === "keypoint" ? "own" : "same" };
+  return "#compare?" + Object.entries(words).filter(([, value]) => value)
+    .map(([name, value]) => name + "=" + encodeURIComponent(value).replace(/%20/g, "+").replace(/%2C/g, ",")).join("&");
+}
+
+/** Keep the address in step, so that a copied address bar and a reload bring back the same. */
+function keepLink() {
+  if (!pageShown("compare") || !compare.panels.length || !compare.base) return;
+  compare.link = linkFragment();
+  if (location.hash !== compare.link) history.replaceState(history.state, "", compare.link);
+}
+
+/** Whether the address holds a comparison that this page did not write there. */
+function newLink() {
+  return FRAGMENT.test(location.hash) && location.hash !== compare.link;
+}
+
+window.addEventListener("hashchange", () => {
+  if (!element.isConnected || !pageShown("compare") || pageNamed(location.hash) !== "compare") return;
+  if (newLink()) openCompare();
+  else keepLink();
+});
+
+async function copyLink() {
+  keepLink();
+  const words = slot("compare-link-text");
+  try {
+    await navigator.clipboard.writeText(location.href);
+    words.textContent = "Copied";
+    setTimeout(() => (words.textContent = "Copy link"), 2000);
+  } catch (problem) {
+    complain("The browser did not allow it; the address bar holds the same link.");
+  }
+}
+
+// -- downloads ----------------------------------------------------------------------------------
+
+async function downloadComparison(format) {
+  const panels = readyPanels(), { query } = compare;
+  if (!query || !compare.sent || panels.length < 2) return complain("Wait until two models have answered; then there is something to download.");
+  busy(format === "html" ? "Writing the report …" : format === "png" ? "Drawing the picture …" : "Packing the numbers …");
+  compareHint();
+  const reply = await call("compare_download", { ...compare.sent, format });
+  busy("");
+  compareHint();
+  if (reply.expired) return sendAgain();
+  if (reply.error) return complain(reply.error);
+  const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));
+  make("a", { href: url, download: reply.name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 30000);
+}
+
+/** From Explore: its photo, boxes, model and keypoint. */
+function bringModel() {
+  if (!page.view) return;
+  if (compare.panels.length && !compare.panels.some((panel) => panel.model === page.view.model)) setPanels([page.view.model, ...compare.panels.slice(1).map((panel) => panel.model)]);
+  if (page.query && page.query.keypoint !== null) compare.wanted = page.view.skeleton.keypoints[page.query.keypoint];
+  compare.person = page.person;
+  compare.direction = page.direction;
+  markCompare();
+  goTo("compare");
+}
+
+/** To Explore with the keypoint this page ended at. */
+function takeBack() {
+  const name = compare.query && compare.query.keypoint, known = page.view ? page.view.skeleton.keypoints.indexOf(name) : -1;
+  goTo("explore");
+  if (known >= 0 && !(page.query && page.query.keypoint === known && page.person === compare.person)) askKeypoint(compare.person, known);
+}
+
+const COMPARE_DEEDS = {
+  "compare-open": bringModel,
+  "compare-back": takeBack,
+  "compare-link": copyLink,
+  "compare-html": () => downloadComparison("html"),
+  "compare-png": () => downloadComparison("png"),
+  "compare-json": () => downloadComparison("json"),
+  "compare-npz": () => downloadComparison("npz"),
+  "compare-trust": measureTrust,
+  "compare-trust-stop": stopTrust,
+  "compare-stop": stopWork,
+};
+
+element.addEventListener("pk-busy", () => {
+  if (pageShown("compare")) compareHint();
+});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (button && COMPARE_DEEDS[button.dataset.do]) COMPARE_DEEDS[button.dataset.do]();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!element.isConnected || !pageShown("compare") || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
+  if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (/^[1-9]$/.test(event.key)) chooseLayerOfAll(Number(event.key) - 1);
+  else if (event.key === "0") lastLayers();
+  else if (event.key === "d" || event.key === "D") compareDirection(compare.direction === "row" ? "column" : "row");
+  else if (event.key === "?") slot("help").showModal();
+  else if (event.key === "Escape") {
+    compare.pinned = false;
+    compareHint();
+  }
+});
+
+markCompare();
+
+/** The example photos again: what one page shows, the other does too. */
+function buildCompareExamples() {
+  slot("compare-examples").replaceChildren(...page.examples.map((example) => make("button", {
+    type: "button", class: "pk-example", "data-example": example.id, title: example.caption,
+    "aria-pressed": String(Boolean(page.source && page.source.example === example.id)), onclick: () => (window.scrollTo(0, 0), analyse({ example: example.id })),
+  }, [make("img", { src: example.thumb, alt: "", width: 64, height: 64 }), make("span", { text: example.title })])));
+}

@@ -1,0 +1,133 @@
+// Compare: one panel on the page, whatever state it is in.
+
+const UNTRAINED_PANEL = "Untrained: these weights are random numbers, so the pose and the map here mean nothing.";
+
+/** The panel's elements, made once; setPanelState and the drawing fill them. */
+function buildPanel(panel) {
+  const n = (panel.nodes = {});
+  n.model = make("select", { "aria-label": "Model of this panel", onchange: (event) => changeModel(panel, event.target.value) });
+  n.remove = make("button", { type: "button", class: "pk-icon", "aria-label": "Remove this model", title: "Remove this model", text: "×", onclick: () => removePanel(panel) });
+  n.photo = make("canvas", { class: "pk-photo", "aria-hidden": "true" });
+  n.map = make("canvas", { class: "pk-map", "aria-hidden": "true" });
+  n.pose = draw("svg", { class: "pk-skeleton", preserveAspectRatio: "none", role: "img" });
+  n.tip = make("div", { class: "pk-tip", hidden: true });
+  n.frame = make("div", { class: "pk-frame" }, [n.photo, n.map, n.pose, n.tip]);
+  n.state = make("div", { class: "pk-cstate", role: "status" });
+  n.mat = make("div", { class: "pk-mat" }, [n.frame, n.state]);
+  n.warn = make("p", { class: "pk-cwarn", hidden: true });
+  n.layers = make("div", { class: "pk-clayers", role: "group", "aria-label": "Layer of this panel" });
+  n.facts = make("p", { class: "pk-cfacts" });
+  n.legend = make("p", { class: "pk-clegend" });
+  n.note = make("p", { class: "pk-cnote", hidden: true });
+  n.root = make("article", { class: "pk-panel", "data-panel": panel.id }, [
+    make("header", {}, [n.model, n.remove]), n.mat, n.warn, n.facts,
+    make("div", { class: "pk-cshown" }, [n.layers, n.legend]), n.note,
+  ]);
+  n.pose.addEventListener("pointermove", (event) => {
+    if (panel.state !== "ready") return;
+    const point = panelPoint(panel, event);
+    showTips(panel, point);
+    if (event.pointerType !== "touch") compareHover(point);
+  });
+  n.pose.addEventListener("pointerleave", () => (showTips(null), compareHover(null)));
+  n.pose.addEventListener("click", (event) => {
+    if (panel.state === "ready") compareAsk({ point: panelPoint(panel, event), on: readyPanels().indexOf(panel), person: null });
+  });
+}
+
+function setPanelState(panel, state) {
+  const n = panel.nodes;
+  panel.state = state;
+  n.root.dataset.state = state;
+  n.mat.setAttribute("aria-busy", String(state === "loading"));
+  if (state === "loading") n.state.replaceChildren(make("span", { class: "pk-spin", "aria-hidden": "true" }), make("span", { text: titleOf(panel.model) + " is looking at the photo …" }));
+  else if (state === "failed") n.state.replaceChildren(make("span", { text: panel.error }), make("button", { type: "button", class: "pk-btn", text: "Try again", onclick: () => openPanel(panel) }));
+  else n.state.replaceChildren();
+  n.warn.hidden = isTrained(panel.model);
+  n.warn.textContent = UNTRAINED_PANEL;
+  if (state !== "ready") {
+    n.legend.textContent = n.facts.textContent = "";
+    n.note.hidden = true;
+  }
+  drawLayers(panel);
+  fitPanels();
+}
+
+/** Every model in each list; those in other panels trade places when chosen. */
+function fillModels(panel) {
+  const list = panel.nodes.model;
+  if (list.options.length !== page.models.length) {
+    list.replaceChildren(...page.models.map((model) => make("option", { value: model.name, text: model.label })));
+  }
+  list.value = panel.model;
+}
+
+/** The layers of this panel's model; pressing one makes the choice each panel's own. */
+function drawLayers(panel) {
+  const { layers } = panel.nodes, list = panel.view ? panel.view.layers : [];
+  const shown = layerOf(panel), off = !METHODS.get(compare.method).layers;
+  layers.replaceChildren(make("span", { text: "Layer", "aria-hidden": "true" }), ...list.map((layer, index) => make("button", {
+    type: "button", "aria-pressed": String(index === shown && !off), disabled: off, text: String(index + 1),
+    "aria-label": layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
+    onclick: () => chooseOwnLayer(panel, index),
+  })));
+}
+
+function chooseOwnLayer(panel, index) {
+  for (const one of compare.panels) one.layer = layerOf(one);
+  compare.layers = "own";
+  panel.layer = index;
+  layersChanged();
+  panel.nodes.layers.querySelectorAll("button")[index]?.focus({ preventScroll: true });
+}
+
+/** Number keys pick the same layer in all panels, each model's last where it has fewer. */
+function chooseLayerOfAll(index) {
+  if (!METHODS.get(compare.method).layers) return;
+  compare.layers = "own";
+  for (const panel of compare.panels) panel.layer = panel.view ? Math.min(index, panel.view.layers.length - 1) : null;
+  layersChanged();
+}
+
+function lastLayers() {
+  compare.layers = "last";
+  layersChanged();
+}
+
+function layersChanged() {
+  compare.panels.forEach(drawLayers);
+  markCompare();
+  compareAgain();
+  readyPanels().forEach(fetchPreviews);
+}
+
+function panelPoint(panel, event) {
+  const box = panel.nodes.frame.getBoundingClientRect(), { width, height } = page.view.photo;
+  return [((event.clientX - box.left) / box.width) * width - 0.5, ((event.clientY - box.top) / box.height) * height - 0.5];
+}
+
+/** The keypoint of a panel's own pose within a finger's width of a point, by index; -1 for none. */
+function panelKeypoint(panel, point) {
+  const person = panel.view.people[compare.person];
+  let best = -1, nearest = 14 * panel.unit;
+  (person ? person.keypoints : []).forEach((at, k) => {
+    const away = Math.hypot(at[0] - point[0], at[1] - point[1]);
+    if (away < nearest) [nearest, best] = [away, k];
+  });
+  return best;
+}
+
+/** Beside the keypoint under the pointer its name and confidence, in every panel that has it. */
+function showTips(panel, point) {
+  const k = panel ? panelKeypoint(panel, point) : -1;
+  const name = k < 0 ? null : panel.view.skeleton.keypoints[k];
+  for (const one of readyPanels()) {
+    const { tip, frame } = one.nodes, own = name === null ? -1 : one.view.skeleton.keypoints.indexOf(name);
+    tip.hidden = own < 0;
+    if (own < 0) continue;
+    const person = one.view.people[compare.person], [x, y] = person.keypoints[own];
+    tip.replaceChildren(make("b", { text: name }), make("span", { text: person.scores[own].toFixed(2) }));
+    tip.style.left = Math.max(4, Math.min(frame.clientWidth - tip.offsetWidth - 4, (x + 0.5) / one.unit + 14)) + "px";
+    tip.style.top = Math.max(4, (y + 0.5) / one.unit - 34) + "px";
+  }
+}

@@ -1,0 +1,204 @@
+// Compare: what the page knows, its panels, and the models in them.
+//
+// A panel is one model looking at the photo that Explore holds (page.view says which, and whose boxes). The server keeps
+// one analysed view a panel; the page keeps its id, its pose, and the previews that let the maps follow the pointer.
+
+const compare = {
+  panels: [],         // left to right: {id, model, state, view, error, layer, previews, answer, nodes, unit}
+  layers: "last",     // every model's last layer, or "own": panel.layer
+  direction: "row", method: "attention",
+  anchor: "point",    // ask all models at the same spot, or ("keypoint") each at its own keypoint
+  scale: "one",       // one colour scale for all panels, or "own"
+  person: 0,
+  query: null, answer: null, ranking: null, trust: null,
+  hover: null,        // {point} while the previews follow the pointer
+  pinned: false,
+  sent: null,         // the request behind the answer, to ask for more of the same
+  wanted: null,       // a keypoint's name to ask about as soon as two panels are ready
+  pair: [0, 1], wipe: 50,
+  link: null,         // the fragment this page wrote last
+  base: null,         // {source, boxes, token}: what the panels were analysed from
+  serial: 0, asks: 0,
+};
+
+const METHODS = new Map(props.compare.methods.map((method) => [method.name, method]));
+const NARROWEST = 250; // screen pixels a panel needs to be worth looking at
+
+function readyPanels() {
+  return compare.panels.filter((panel) => panel.state === "ready");
+}
+
+function isTrained(model) {
+  const known = page.models.find((one) => one.name === model);
+  return !known || known.trained;
+}
+
+function titleOf(model) {
+  const known = page.models.find((one) => one.name === model);
+  return known ? known.title : model;
+}
+
+/** The layer a panel shows, by its place in the model; null while nothing is known of it. */
+function layerOf(panel) {
+  if (!panel.view || !panel.view.layers.length) return null;
+  const last = panel.view.layers.length - 1;
+  return compare.layers === "last" || panel.layer === null ? last : Math.min(panel.layer, last);
+}
+
+/** Its name, null for a model without attention layers. */
+function panelLayer(panel) {
+  const index = layerOf(panel);
+  return index === null ? null : panel.view.layers[index].name;
+}
+
+function newPanel(model, layer) {
+  const panel = {
+    id: ++compare.serial, model, state: "waiting", view: null, error: "", answer: null, unit: 1,
+    layer: layer === undefined ? null : layer, wantedLayer: null, previews: new Map(), nodes: null,
+  };
+  buildPanel(panel);
+  return panel;
+}
+
+/** Make the page's panels those of these models, keeping the ones that are there. */
+function setPanels(models) {
+  const kept = new Map(compare.panels.map((panel) => [panel.model, panel]));
+  compare.panels = models.map((model) => kept.get(model) || newPanel(model));
+  layPanels();
+  for (const panel of compare.panels) if (panel.state === "waiting") openPanel(panel);
+}
+
+/** Put the panels on the page, as many side by side as leave each one room. */
+function layPanels() {
+  const box = slot("panels"), count = compare.panels.length;
+  const last = count < props.compare.most ? [addButton()] : [];
+  const wanted = [...compare.panels.map((panel) => panel.nodes.root), ...last];
+  // Only what moved is put in again, so that a chosen list keeps the focus.
+  if (wanted.length !== box.children.length || wanted.some((node, n) => node !== box.children[n])) box.replaceChildren(...wanted);
+  compare.panels.forEach((panel, index) => {
+    panel.nodes.root.setAttribute("aria-label", "Panel " + (index + 1) + ", " + titleOf(panel.model));
+    panel.nodes.remove.hidden = count <= 2;
+    fillModels(panel);
+  });
+  compare.pair = compare.pair.map((index, side) => (index < count ? index : side ? count - 1 : 0));
+  if (compare.pair[0] === compare.pair[1]) compare.pair = [0, Math.min(1, count - 1)];
+  fitPanels();
+  keepLink();
+}
+
+function addButton() {
+  return make("button", {
+    type: "button", class: "pk-add", onclick: addPanel,
+    title: "Add a model, " + compare.panels.length + " of at most " + props.compare.most + " are here",
+  }, [make("span", { text: "+", "aria-hidden": "true" }), make("b", { text: "Add a model" })]);
+}
+
+/** The next model that is not here yet, trained ones first as the server lists them. */
+function addPanel() {
+  const here = compare.panels.map((panel) => panel.model);
+  const next = page.models.find((model) => !here.includes(model.name));
+  if (!next) return complain("Every model there is stands on the page already.");
+  setPanels([...here, next.name]);
+  const added = compare.panels[compare.panels.length - 1].nodes;
+  added.root.scrollIntoView({ block: "nearest", inline: "nearest" });
+  added.model.focus({ preventScroll: true });
+}
+
+function removePanel(panel) {
+  if (compare.panels.length <= 2) return;
+  const at = compare.panels.indexOf(panel);
+  compare.panels = compare.panels.filter((one) => one !== panel);
+  layPanels();
+  compare.panels[Math.min(at, compare.panels.length - 1)].nodes.model.focus({ preventScroll: true });
+  compareAgain();
+}
+
+/** Another model in this panel's place; two panels of one model would say nothing, so they trade. */
+function changeModel(panel, model) {
+  const other = compare.panels.find((one) => one.model === model && one !== panel);
+  const models = compare.panels.map((one) => (one === panel ? model : one === other ? panel.model : one.model));
+  setPanels(models);
+  compare.panels[models.indexOf(model)].nodes.model.focus({ preventScroll: true });
+  if (other) compareAgain();
+}
+
+/** Run one panel's model on the photo that is open. */
+async function openPanel(panel) {
+  if (!page.view) return;
+  const base = compare.base;
+  setPanelState(panel, "loading");
+  const reply = panel.model === page.view.model && page.view.people.length
+    ? page.view
+    : await call("compare_open", { token: page.token, view: page.view.id, model: panel.model, boxes: page.boxes });
+  if (compare.base !== base || !compare.panels.includes(panel)) return;
+  if (reply.expired) return void sendAgain();
+  if (reply.error) {
+    panel.error = reply.error;
+    return setPanelState(panel, "failed"), compareAgain();
+  }
+  panel.view = reply;
+  panel.previews = new Map();
+  if (panel.wantedLayer) {
+    const at = reply.layers.findIndex((layer) => layer.name === panel.wantedLayer);
+    panel.layer = at < 0 ? null : at;
+    panel.wantedLayer = null;
+  }
+  setPanelState(panel, "ready");
+  await compareAgain();
+  fetchPreviews(panel);
+}
+
+let sending = null;
+
+/** The server let go of the photo: one new upload for all panels, however many noticed. */
+function sendAgain() {
+  if (!sending) sending = analyseAgainSilently().finally(() => (sending = null));
+  return sending;
+}
+
+/** Bring the panels to the photo that is open now; what still fits is kept. */
+function openCompare() {
+  if (!page.view) return;
+  const base = { source: page.source, boxes: JSON.stringify(page.boxes), token: page.token };
+  const same = compare.base && Object.keys(base).every((key) => base[key] === compare.base[key]);
+  if (!same) {
+    compare.base = base;
+    compare.wanted = compare.wanted || (compare.query && compare.query.keypoint)
+      || (page.query && page.query.keypoint !== null ? page.view.skeleton.keypoints[page.query.keypoint] : null);
+    compare.query = compare.answer = compare.ranking = compare.trust = compare.hover = null;
+    compare.pinned = false;
+    compare.person = Math.min(page.person, page.view.people.length - 1);
+    for (const panel of compare.panels) Object.assign(panel, { state: "waiting", view: null, answer: null, previews: new Map() });
+    clearAnswers();
+  }
+  if (!compare.panels.length || newLink()) beginWith(linkedState());
+  else setPanels(compare.panels.map((panel) => panel.model));
+  if (same && compare.wanted) compareAgain();
+  drawComparePeople();
+  drawAsked();
+}
+
+/** Models, keypoint, layers, direction and method of a link, or the page's own choice. */
+function beginWith(state) {
+  const known = state.models.filter((model, at, list) => page.models.some((one) => one.name === model) && list.indexOf(model) === at);
+  const fill = [page.view.model, ...props.compare.begin, ...page.models.map((one) => one.name)];
+  const models = known.slice(0, props.compare.most);
+  for (const model of fill) if (models.length < 2 && !models.includes(model)) models.push(model);
+  Object.assign(compare, { direction: state.direction, method: state.method, anchor: state.anchor, layers: state.layers.length ? "own" : "last" });
+  if (state.keypoint) compare.wanted = state.keypoint;
+  compare.panels = models.map((model) => newPanel(model));
+  compare.panels.forEach((panel, index) => (panel.wantedLayer = state.layers[index] || null));
+  compare.query = compare.answer = compare.ranking = compare.trust = null;
+  compare.link = location.hash;
+  markCompare();
+  setPanels(models);
+}
+
+element.addEventListener("pk-shown", () => {
+  if (pageShown("compare")) openCompare();
+});
+element.addEventListener("pk-page", (event) => {
+  if (event.detail !== "compare") return;
+  openCompare();
+  requestAnimationFrame(fitPanels);
+});
