@@ -57,7 +57,7 @@ def test_a_task_joins_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_options_of_a_recipe() -> None:
     assert options_of(replace(RECIPE, options={"speed": 4}), Options) == Options(4, "red")
-    with pytest.raises(DataError, match="task 'heatmaps'.*taste"):
+    with pytest.raises(DataError, match=r"task 'heatmaps'.*taste"):
         options_of(replace(RECIPE, options={"taste": 4}), Options)
     with pytest.raises(DataError, match="no options of the task 'heatmaps'"):
         prepare(entry("transpose-r-small"), replace(RECIPE, options={"a": 1}), Source(Path("x")))
@@ -85,9 +85,7 @@ def test_the_rate_of_a_group_follows_the_schedule(tmp_path: Path) -> None:
     from posekit.training.loop import Trainer
     from tests.train_linear import Linear
 
-    recipe = Recipe(
-        "linear", (Stage((8, 8), 12, 8),), warm_up=2, bf16=False, rates={"3.*": 10.0}
-    )
+    recipe = Recipe("linear", (Stage((8, 8), 12, 8),), warm_up=2, bf16=False, rates={"3.*": 10.0})
     trainer = Trainer(Linear(), recipe, tmp_path, start_engine("cpu"))
     trainer.train_step(recipe.stages[0])
     slow, fast = trainer.optimiser.param_groups

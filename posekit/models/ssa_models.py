@@ -1,0 +1,75 @@
+"""The models of the OpenPose line: two sizes of the paper, and a small one for CPUs.
+
+They are not in the zoo yet, whose models make heatmaps of one person's crop; these find everybody
+in a whole photo. The paper gives no table that is known here; what its abstract and the public
+code's README state is in the entries [fact], see :mod:`posekit.models.ssa`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSAConfig, SSANet
+from posekit.weights import WeightsFile
+from posekit.zoo import ModelEntry, Paper
+
+PAPER = Paper(
+    title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
+    "Estimation",
+    venue="arXiv",
+    year=2021,
+    arxiv="2110.10734",
+)
+MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
+"""``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
+
+
+def _entry(
+    name: str,
+    title: str,
+    config: SSAConfig,
+    figures: Mapping[str, Mapping[str, float]],
+    weights: tuple[WeightsFile, ...] = (),
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        title=title,
+        system="SSA",
+        paper=PAPER,
+        build=partial(SSANet, config),
+        skeleton=config.skeleton,
+        input_size=config.input_size,
+        weights=weights,
+        paper_figures=figures,
+        mean=MEAN,
+        std=STD,
+    )
+
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        _entry(
+            "ssa-small",
+            "SSA-small",
+            SMALL,
+            {},
+            (
+                WeightsFile(
+                    kind="shipped",
+                    path="ssa-small.safetensors",
+                    note="trained by PoseKit; the model card says on what",
+                ),
+            ),
+        ),
+        _entry("ssa-openpose-new", "SSA-OpenPose-new", VARIANT_N, {}),
+        # [fact] the README of the public code, its own baseline on its 1160 validation images.
+        _entry(
+            "ssa-openpose-2017",
+            "SSA-OpenPose-2017",
+            VARIANT_O,
+            {"COCO val2014, OpenPose's 1160 images, without offsets": {"AP": 58.4}},
+        ),
+    )
+}

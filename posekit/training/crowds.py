@@ -1,0 +1,213 @@
+"""Reading whole photos for models that find people by themselves, whatever the data set's format.
+
+Where the photographs show one labelled person each, people are cut out of them and put together
+into composites, whose truth about who hides whom is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from posekit.data.coco import CocoData
+from posekit.data.crowd import CrowdPhoto, of_photo, of_scene
+from posekit.data.crowd_cache import PIECE, kept_composites, kept_photos
+from posekit.data.crowd_canvas import CANVAS, CrowdCanvases, make_crowd_canvases
+from posekit.data.cutouts import Background, Cutout
+from posekit.data.labelled import LabelledPerson, LabelledPhoto
+from posekit.data.lsp import read_lsp
+from posekit.data.mask_cache import pseudo_masks
+from posekit.data.problems import Problems
+from posekit.data.pseudo_masks import PseudoMask
+from posekit.data.rendered import FIRST_SEED
+from posekit.errors import DataError
+from posekit.scenes import render_scene
+from posekit.skeleton import Skeleton
+from posekit.training.tasks import Source
+
+__all__ = ["CrowdOptions", "TrainingCrowds", "read_training_crowds"]
+
+_BACKDROPS = 60
+_CROWDED = (1, 2, 3, 4)  # people in a rendered scene, in turn
+_SCENE_SEED = FIRST_SEED + 500_000  # scenes of several people, none of which the examples show
+
+
+@dataclass(frozen=True)
+class CrowdOptions:
+    """What to learn from, besides the photographs and the recipe's rendered scenes.
+
+    Attributes:
+        composites: how many, of photographs of one labelled person each; none for COCO format.
+        composites_to_measure: how many of people who are never learnt from.
+        most_people: pasted into one composite.
+        grounds: how many of the photographs composites are pasted on; as many are rendered.
+        side: of the canvases that hold the photos, in pixels.
+    """
+
+    composites: int = 4000
+    composites_to_measure: int = 250
+    most_people: int = 5
+    grounds: int = 1500
+    side: int = CANVAS
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingCrowds:
+    """What a run learns from and what it is measured on while it learns.
+
+    Attributes:
+        train: photos to learn from, composites and rendered scenes included.
+        validation: photos to choose the best weights by.
+        photographs: how many of ``train`` are photographs as they were taken.
+        composites: how many of ``train`` are composites.
+        problems: what could not be used.
+    """
+
+    train: CrowdCanvases
+    validation: CrowdCanvases
+    photographs: int
+    composites: int
+    problems: Problems
+
+
+def read_training_crowds(
+    source: Source, skeleton: Skeleton, options: CrowdOptions, scenes: int = 0
+) -> TrainingCrowds:
+    """Read a data set.
+
+    Args:
+        source: an LSP-style folder, split by itself, or a COCO-format file with another to
+            measure on.
+        skeleton: the model's keypoints.
+        options: composites, canvases.
+        scenes: rendered scenes to add.
+
+    Raises:
+        DataError: a file is missing or malformed, or there is nobody to learn from.
+    """
+    problems = Problems()
+    read = _read_lsp if source.data.is_dir() else _read_coco
+    train, validation = read(source, skeleton, options, problems)
+    rendered = _Photos(scenes, _scenes(scenes, skeleton, options.side))
+    learnt = _on_canvases([*train, rendered], skeleton, options.side)
+    kept = _on_canvases(validation, skeleton, options.side)
+    composed = sum(part.count for part in train[1:])
+    return TrainingCrowds(learnt, kept, len(learnt) - composed - scenes, composed, problems)
+
+
+@dataclass(frozen=True, eq=False)
+class _Photos:
+    """So many photos at most, made one after the other."""
+
+    count: int
+    photos: Iterator[CrowdPhoto]
+
+
+def _on_canvases(parts: Sequence[_Photos], skeleton: Skeleton, side: int) -> CrowdCanvases:
+    # One tensor from the start: joining several of gigabytes would need them twice.
+    photos = chain.from_iterable(part.photos for part in parts)
+    return make_crowd_canvases(photos, sum(part.count for part in parts), side, skeleton.size)
+
+
+def _read_coco(
+    source: Source, skeleton: Skeleton, options: CrowdOptions, problems: Problems
+) -> tuple[list[_Photos], list[_Photos]]:
+    """Photographs to learn from and to measure on."""
+    if source.validation is None:
+        raise DataError(
+            "A COCO-format file is not split by itself: name another with --validation."
+        )
+
+    def whole(file: Path, images: Path | None) -> list[_Photos]:
+        data = CocoData(file, images)
+
+        def photos() -> Iterator[CrowdPhoto]:
+            for photo in data.photos():
+                yield of_photo(photo, skeleton)
+            problems.update(data.problems)  # damaged photographs show as they are read
+
+        return [_Photos(len(data), photos())]
+
+    return (
+        whole(source.data, source.images),
+        whole(source.validation, source.validation_images),
+    )
+
+
+def _read_lsp(
+    source: Source, skeleton: Skeleton, options: CrowdOptions, problems: Problems
+) -> tuple[list[_Photos], list[_Photos]]:
+    """Photographs and composites of them, to learn from and to measure on."""
+    both = []
+    plan = ("train", options.composites), ("validation", options.composites_to_measure)
+    for seed, (part, count) in enumerate(plan, start=1):
+        singles = _Singles.read(source.data, part, skeleton, problems)
+        composed = singles.put_together(count, seed, options)
+        both.append([_Photos(len(singles), singles.photos()), _Photos(count, composed)])
+    return both[0], both[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Singles:
+    """Photographs of one labelled person each, with pseudo-masks."""
+
+    people: list[tuple[LabelledPerson, PseudoMask]]
+    skeleton: Skeleton
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @classmethod
+    def read(cls, folder: Path, part: str, skeleton: Skeleton, problems: Problems) -> _Singles:
+        """One part of an LSP-style data set."""
+        people = list(read_lsp(folder, part, problems=problems))
+        return cls(list(pseudo_masks(people, folder.name or "lsp")), skeleton)
+
+    def photos(self) -> Iterator[CrowdPhoto]:
+        """Each photograph as it is; who else may be in it nobody said."""
+        for person, mask in self.people:
+            yield of_photo(
+                LabelledPhoto(person.photo, (person,), person.skeleton),
+                self.skeleton,
+                complete=False,
+                masks=[mask.on_photo() if mask.quality.accepted else None],
+            )
+
+    def put_together(self, count: int, seed: int, options: CrowdOptions) -> Iterator[CrowdPhoto]:
+        """Composites of the people whose masks are believed."""
+        if not count:
+            return iter(())
+        cutouts = [Cutout.of(person, m) for person, m in self.people if m.quality.accepted]
+        some = self.people[: options.grounds]
+        grounds = [Background.of_photo(person.photo, [(person, m)]) for person, m in some]
+        # As many rendered ones, where nobody is whom nobody labelled: every second choice.
+        side = options.side
+        rendered = [Background.rendered(seed * 1000 + i, (side, side)) for i in range(_BACKDROPS)]
+        grounds += rendered * max(1, len(grounds) // _BACKDROPS)
+        return kept_composites(
+            cutouts,
+            grounds,
+            self.skeleton,
+            count,
+            seed,
+            side=side,
+            most_people=options.most_people,
+        )
+
+
+def _scenes(count: int, skeleton: Skeleton, side: int) -> Iterator[CrowdPhoto]:
+    def make(piece: int) -> Iterator[CrowdPhoto]:
+        for number in range(piece * PIECE, (piece + 1) * PIECE):
+            people = _CROWDED[number % len(_CROWDED)]
+            scene = render_scene(
+                _SCENE_SEED + number,
+                size=(side, side),
+                people=people,
+                occluder="person" if people > 1 and number % 3 == 0 else None,
+                overlap=0.3,
+            )
+            yield of_scene(scene, skeleton)
+
+    return kept_photos("scenes", f"{skeleton.name}-{side}", count, make)

@@ -1,0 +1,51 @@
+"""The task ``"querypose"``: whole photos with everybody in them, composites among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from posekit.training.crowds import CrowdOptions, read_training_crowds
+from posekit.training.querypose import QueryPoseTask
+from posekit.training.querypose_losses import LossWeights
+from posekit.training.recipe import Recipe
+from posekit.training.tasks import Prepared, Source, options_of, register_task
+from posekit.zoo import ModelEntry
+
+
+@dataclass(frozen=True)
+class QueryPoseOptions(CrowdOptions):
+    """What to learn from, and what a QueryPose recipe may choose besides.
+
+    Attributes:
+        hidden: whether keypoints that somebody or something hides are learnt.
+        keypoints: weight of the keypoints' loss.
+        elsewhere: weight of finding somebody where nobody is labelled, in photos where not
+            everybody is.
+    """
+
+    hidden: bool = False
+    keypoints: float = 1.0
+    elsewhere: float = 0.5
+
+
+@register_task("querypose")
+def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
+    """Photographs, composites of them, and the recipe's rendered scenes."""
+    options = options_of(recipe, QueryPoseOptions)
+    crowds = read_training_crowds(source, model.skeleton, options, recipe.scenes)
+    task = QueryPoseTask(
+        model,
+        crowds.train,
+        crowds.validation,
+        recipe.augmentation,
+        LossWeights(keypoints=options.keypoints, elsewhere=options.elsewhere),
+        options.hidden,
+        source.start,
+    )
+    made = [(crowds.composites, "composites of them"), (recipe.scenes, "rendered scenes")]
+    besides = " and ".join(f"{count:,} {words}" for count, words in made if count)
+    words = (
+        f"{len(crowds.train):,} photos to train on, {crowds.photographs:,} of them as they were "
+        f"taken, {len(crowds.validation):,} to measure on"
+    )
+    return Prepared(task, crowds.photographs, words, besides, crowds.problems)
