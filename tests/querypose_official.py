@@ -14,7 +14,7 @@ from torch import Tensor
 
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_config import SMALL
-from posekit.models.querypose_models import ENTRIES
+from posekit.models.querypose_zoo import ENTRIES
 from posekit.weights import RANDOM
 from posekit.zoo import PoseModel
 from tests.fill import fill_array

@@ -147,6 +147,14 @@ def test_layer_and_head_reach_the_method_and_nothing_else_does(guest: Guest) -> 
     assert many.options == ()
 
 
+def test_a_free_spot_is_explained_by_what_the_model_sees_there(guest: Guest) -> None:
+    spot = {"keypoint": None, "point": [50.0, 60.0], "free": True}
+    sent = guest.compute("saliency", **spot)["answer"]
+    assert "at point (50, 60)" in sent["legend"]
+    outside = guest.compute("saliency", **{**spot, "point": [5000.0, 60.0]})
+    assert "outside the crop" in outside["error"]
+
+
 def test_the_same_question_is_not_computed_twice(
     guest: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from posekit.data.paf_targets import encode_people
 from posekit.models.ssa import SMALL, SSANet, StageOutputs
-from posekit.models.ssa_models import ENTRIES
 from posekit.models.ssa_photo import decoder_for, find_people, mirrored_back, prepare
+from posekit.models.ssa_zoo import ENTRIES
 from posekit.photo import Photo
 from posekit.skeleton import LSP14, OPENPOSE18, Skeleton
 from posekit.weights import RANDOM

@@ -21,7 +21,7 @@ from posekit.data.crowd_canvas import CrowdCanvases, make_crowd_canvases
 from posekit.decode.paf_grid import PafGrid
 from posekit.errors import DataError
 from posekit.models.ssa import SMALL, SSANet
-from posekit.models.ssa_models import ENTRIES
+from posekit.models.ssa_zoo import ENTRIES
 from posekit.skeleton import COCO17, LSP14
 from posekit.training.engine import start_engine
 from posekit.training.loop import Trainer

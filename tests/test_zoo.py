@@ -205,3 +205,13 @@ def test_a_crop_is_normalised_channel_by_channel() -> None:
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (model.mean, model.std))
     torch.testing.assert_close(model.normalised(mean.expand(2, 3, 4, 5)), torch.zeros(2, 3, 4, 5))
     torch.testing.assert_close(model.normalised(mean + 2 * std), torch.full((1, 3, 1, 1), 2.0))
+
+
+def test_models_of_whole_photos_are_known_but_not_offered() -> None:
+    whole = posekit.list_models(view="photo")
+    assert {"querypose-small", "ssa-small"} <= set(whole)
+    assert not set(whole) & set(posekit.list_models())
+    module = torch.nn.Identity()
+    model = zoo.PoseModel(zoo.entry("ssa-small"), module, RANDOM, torch.device("cpu"))
+    with pytest.raises(ModelError, match="SSA-small finds the people of a whole photo by itself"):
+        posekit.Estimator(model)

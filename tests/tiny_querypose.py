@@ -13,7 +13,7 @@ from posekit.data.labelled import LabelledPerson, LabelledPhoto
 from posekit.geometry import Box
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_config import LSP_PARTS, QueryPoseConfig
-from posekit.models.querypose_models import PAPER
+from posekit.models.querypose_zoo import PAPER
 from posekit.photo import read_photo
 from posekit.skeleton import LSP14
 from posekit.zoo import ModelEntry

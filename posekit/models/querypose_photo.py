@@ -83,7 +83,7 @@ def find_people(
     """Find everybody in a photo.
 
     Args:
-        model: a QueryPose, see :mod:`posekit.models.querypose_models`.
+        model: a QueryPose, see :mod:`posekit.models.querypose_zoo`.
         photo: of any size; where nobody is found, nobody is returned.
         threshold: least score; 0 and ``min_side`` 0 are the published evaluation.
         min_side: least pixels of a person's box within the photo.

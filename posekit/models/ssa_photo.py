@@ -74,7 +74,7 @@ def find_people(
     """Find everybody in a photo; where nobody is, nobody is found.
 
     Args:
-        model: one of :mod:`posekit.models.ssa_models`.
+        model: one of :mod:`posekit.models.ssa_zoo`.
         photo: of any size.
         flip_test: also look at the mirrored photo and take the mean of the maps [ours].
         recorded: keep the trace, that of the photo as it is.

@@ -249,7 +249,7 @@ class Trainer:
                 [
                     self.step,
                     stage.input_size[0],
-                    f"{loss:.6f}",
+                    "" if math.isnan(loss) else f"{loss:.6f}",
                     f"{self.learning_rate():.3e}",
                     score.value,
                     *(f"{figure:.4f}" for figure in score.figures.values()),

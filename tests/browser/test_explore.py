@@ -294,7 +294,7 @@ def test_it_fits_a_phone(visit: Visit, scheme: str) -> None:
     page = visitor.page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator('[data-slot="frame"]').bounding_box()["width"] > 300
-    for button in page.locator(".pk-sources .pk-btn").all():
+    for button in page.locator('[data-page="explore"] .pk-sources .pk-btn').all():
         assert button.bounding_box()["height"] >= 44
     frame = page.locator('[data-slot="frame"]').bounding_box()
     answer = visitor.ask(

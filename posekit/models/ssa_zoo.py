@@ -1,8 +1,8 @@
 """The models of the OpenPose line: two sizes of the paper, and a small one for CPUs.
 
-They are not in the zoo yet, whose models make heatmaps of one person's crop; these find everybody
-in a whole photo. The paper gives no table that is known here; what its abstract and the public
-code's README state is in the entries [fact], see :mod:`posekit.models.ssa`.
+They look at a whole photo and find everybody in it. The paper gives no table that is known here;
+what its abstract and the public code's README state is in the entries [fact], see
+:mod:`posekit.models.ssa`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 
 from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSAConfig, SSANet
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper
+from posekit.zoo import ModelEntry, Paper, register
 
 PAPER = Paper(
     title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
@@ -44,6 +44,7 @@ def _entry(
         paper_figures=figures,
         mean=MEAN,
         std=STD,
+        view="photo",
     )
 
 
@@ -73,3 +74,6 @@ ENTRIES = {
         ),
     )
 }
+
+for _model in ENTRIES.values():
+    register(_model.name)(partial(ENTRIES.__getitem__, _model.name))

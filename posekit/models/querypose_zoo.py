@@ -1,8 +1,8 @@
 """The models of QueryPose: three published, and a small one for CPUs.
 
-They are not in the zoo yet, whose models make heatmaps of one person's crop; these find everybody
-in a whole photo. Figures: the README of the authors' repository. It links checkpoints of HRNet-W32
-and W48 without a fixed address, so official weights are read from a file:
+They look at a whole photo and find everybody in it. Figures: the README of the authors'
+repository. It links checkpoints of HRNet-W32 and W48 without a fixed address, so official weights
+are read from a file:
 :func:`posekit.models.querypose_checkpoint.load_official`.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT, QueryPoseConfig
-from posekit.zoo import ModelEntry, Paper
+from posekit.zoo import ModelEntry, Paper, register
 
 PAPER = Paper(
     title="QueryPose: Sparse Multi-Person Pose Regression via Spatial-Aware Part-Level Query",
@@ -38,6 +38,7 @@ def _entry(
         input_size=(config.shortest, config.longest),
         paper_figures=figures,
         levels=LEVELS,
+        view="photo",
     )
 
 
@@ -50,3 +51,6 @@ ENTRIES = {
         _entry("querypose-hrnet-w48", "QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),
     )
 }
+
+for _model in ENTRIES.values():
+    register(_model.name)(partial(ENTRIES.__getitem__, _model.name))
