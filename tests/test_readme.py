@@ -38,6 +38,8 @@ def test_there_are_commands_to_check() -> None:
         "models",
         "predict",
         "explain",
+        "compare",
+        "benchmark",
         "train",
         "evaluate",
         "weights",
