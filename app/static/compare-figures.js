@@ -11,7 +11,7 @@ const FIGURES = [
   ["entropy_nats", "Spread (entropy)", (f) => some((v) => v.toFixed(2) + " nats, " + percent(f.entropy_share) + " of even")(f.entropy_nats), "0 is one single cell; 100 % is all cells alike."],
   ["peak_distance_px", "To the strongest cell", (f) => some((v) => v.toFixed(0) + " px")(f.peak_distance_px), "Distance on the photo from the spot asked about."],
   ["overlap", "Map like the first", (f) => some(percent)(f.overlap), "Share of the attention that lies where the first model’s does."],
-  ["deletion", "Deletion, lower is better", (f) => some((v) => v.toFixed(2))(f.deletion), "What is left of the keypoint as the cells this map calls important are removed: area under the curve, 1 is all of it."],
+  ["deletion", "Deletion, lower is better", (f) => some((v) => v.toFixed(2))(f.deletion), "What is left of the keypoint as the cells this map calls important are removed: area under the curve, 1 is as much as with the whole photo (an untrained model may show more)."],
   ["insertion", "Insertion, higher is better", (f) => some((v) => v.toFixed(2))(f.insertion), "How fast the keypoint comes back as those cells are shown first."],
   ["predict_ms", "Time for the pose", (f) => f.predict_ms.toFixed(0) + " ms", "Wall-clock time on this server, when this photo was analysed."],
   ["explain_ms", "Time for the map", (f) => (f.explain_ms < 10 ? f.explain_ms.toFixed(1) : f.explain_ms.toFixed(0)) + " ms", "Wall-clock time on this server for this question."],

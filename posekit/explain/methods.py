@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from posekit.errors import ModelError, TraceError
@@ -65,11 +66,19 @@ class Method:
     @property
     def options(self) -> Mapping[str, Any]:
         """Its options and their defaults, in order; ``person`` among them."""
-        return {
+        return _options_of(self.function)
+
+
+@cache
+def _options_of(function: Callable[..., Answer]) -> Mapping[str, Any]:
+    """Kept, since a click on the page asks every method for its options."""
+    return MappingProxyType(
+        {
             name: parameter.default
-            for name, parameter in inspect.signature(self.function).parameters.items()
+            for name, parameter in inspect.signature(function).parameters.items()
             if parameter.kind is parameter.KEYWORD_ONLY
         }
+    )
 
 
 _METHODS: dict[str, Method] = {}
