@@ -19,6 +19,7 @@ SCRIPTS = (
     "boxes.js",
     "panel.js",
     "methods.js",
+    "download.js",
     "live.js",
     "intake.js",
     "compare.js",

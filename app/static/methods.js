@@ -87,6 +87,18 @@ function mapQuestion() {
   };
 }
 
+/** The map that a method other than attention gave, once it is there. */
+function foundGrid(index) {
+  if (!page.found) return null;
+  const one = page.found.layers ? page.found.layers[index] : page.found;
+  if (!one) return null;
+  return {
+    weights: one.weights, rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, signed: one.signed, top: one.top,
+    numbers: one.numbers && (one.numbers[0] || one.numbers), legend: one.legend || one.legends[0],
+    delta: one.delta, heat: !page.found.layers, live: false,
+  };
+}
+
 /** Compute the chosen method's map for the spot that was asked about. */
 async function computeMap() {
   page.found = null;

@@ -18,18 +18,6 @@ function currentGrid(layer, head) {
   };
 }
 
-/** The map that a method other than attention gave, once it is there. */
-function foundGrid(index) {
-  if (!page.found) return null;
-  const one = page.found.layers ? page.found.layers[index] : page.found;
-  if (!one) return null;
-  return {
-    weights: one.weights, rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, signed: one.signed, top: one.top,
-    numbers: one.numbers && (one.numbers[0] || one.numbers), legend: one.legend || one.legends[0],
-    delta: one.delta, heat: !page.found.layers, live: false,
-  };
-}
-
 function currentLook() {
   return lookOf(page.tables[page.palette], page.opacity, page.keep);
 }

@@ -240,6 +240,7 @@ def test_explore_and_compare_share_photo_and_boxes_without_a_second_upload(
     page.click('[data-do="compare-back"]')
     page.wait_for_selector('main[data-page="explore"]:not([hidden])')
     assert page.locator('main[data-page="explore"] .pk-box').count() == 1
+    visitor.settle()
     assert visitor.canvas(".pk-map")[..., 3].max() > 0
     page.go_back()
     page.wait_for_selector('main[data-page="compare"]:not([hidden])')

@@ -1,0 +1,18 @@
+// What can be taken home: the picture and the raw maps of what is on show.
+
+/** The picture or the raw maps, made by the server and handed over as bytes. */
+async function download(format) {
+  if (!page.query) return complain("Click a spot on the photo first; then there is something to download.");
+  if (!currentGridExact()) return complain("There is no map to download yet; wait for it, or compute it.");
+  busy(format === "png" ? "Drawing the picture …" : "Packing the maps …");
+  const reply = await call("download", {
+    ...mapQuestion(), format,
+    palette: page.palette, opacity: page.opacity, dim: DIM * page.opacity, keep: page.keep,
+  });
+  busy("");
+  if (reply.expired && await analyseAgainSilently()) return complain("The photo was sent again; please press download once more.");
+  if (reply.error) return complain(reply.error);
+  const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));
+  make("a", { href: url, download: reply.name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 30000);
+}
