@@ -70,7 +70,7 @@ class Estimator:
     def __init__(self, model: PoseModel, *, flip_test: bool = False, batch_size: int = 8) -> None:
         if batch_size < 1:
             raise ModelError(f"The batch size is at least 1, not {batch_size}.")
-        if model.entry.view != "crop":
+        if model.entry.view == "photo":
             raise ModelError(
                 f"{model.entry.title} finds the people of a whole photo by itself, which the "
                 "estimator does not serve yet: choose a model from `posekit models`."

@@ -28,6 +28,8 @@ from posekit.weights import RANDOM, WeightsFile, fetch, load_into, read_state_di
 
 __all__ = ["ModelEntry", "Paper", "PoseModel", "entry", "list_models", "load", "register"]
 
+View = Literal["crop", "photo", "backbone"]
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -65,7 +67,8 @@ class ModelEntry:
         mean: subtracted from RGB / 255.
         std: divides what is left.
         view: what the network looks at: ``"crop"``, one person at a time, or ``"photo"``, the whole
-            photo, in which it finds the people by itself.
+            photo, in which it finds the people by itself; ``"backbone"`` is a crop too, by a
+            network that attends but predicts no keypoints.
     """
 
     name: str
@@ -80,7 +83,7 @@ class ModelEntry:
     levels: Mapping[str, str] = field(default_factory=dict)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
-    view: Literal["crop", "photo"] = "crop"
+    view: View = "crop"
 
     def normalised(self, images: Tensor) -> Tensor:
         """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""
@@ -154,10 +157,10 @@ def _discover() -> None:
             import_module(f"posekit.models.{module.name}")
 
 
-def list_models(pattern: str = "*", *, view: Literal["crop", "photo"] = "crop") -> list[str]:
+def list_models(pattern: str = "*", *, view: View = "crop") -> list[str]:
     """Names of the models, those of the oldest paper first; ``"transpose-h*"`` narrows them.
 
-    Models that look at a whole photo can be built and trained, but the estimator and the page do
+    Models that look at a whole photo, and backbones, can be built and trained, but the page does
     not serve them yet: they are listed only when asked for.
     """
     _discover()

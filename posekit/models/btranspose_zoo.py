@@ -85,11 +85,6 @@ def btranspose_r50_1bot_enc2() -> ModelEntry:
 @register("dino-btranspose-small")
 def dino_btranspose_small() -> ModelEntry:
     """The backbone of BTranspose-small after DINO: no keypoints, but attention to be explored."""
-    shipped = WeightsFile(
-        kind="shipped",
-        path="dino-btranspose-small.safetensors",
-        note="pre-trained by PoseKit without labels; the model card says on what",
-    )
     return ModelEntry(
         name="dino-btranspose-small",
         title="DINO-BTranspose-small",
@@ -98,6 +93,6 @@ def dino_btranspose_small() -> ModelEntry:
         build=partial(DinoBackbone, SMALL),
         skeleton=NO_KEYPOINTS,
         input_size=SMALL.input_size,
-        weights=(shipped,),
         levels=LEVELS,
+        view="backbone",
     )
