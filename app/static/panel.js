@@ -61,7 +61,10 @@ function paintNow() {
 /** Thumbnails for every layer and head, made once per analysed photo and model. */
 function buildThumbs() {
   const { layers } = page.view;
-  page.layer = Math.max(0, Math.min(page.layer === null ? layers.length - 1 : page.layer, layers.length - 1));
+  // Who looks at the last layer goes on looking at the last one, whatever model comes next.
+  const last = layers.length - 1, atLast = page.layer === null || page.layer === page.lastLayer;
+  page.layer = Math.max(0, atLast ? last : Math.min(page.layer, last));
+  page.lastLayer = last;
   markMethod();
   slot("layers").replaceChildren();
   slot("heads").replaceChildren();

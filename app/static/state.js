@@ -11,6 +11,7 @@ const page = {
   hover: null,        // {point, token, person} while a live preview is shown
   live: null,
   layer: null, head: null, direction: "row",
+  lastLayer: null,    // of the model on show
   method: "attention", part: null,
   found: null,        // what the chosen method gave, when it is not attention: one map, or {layers}
   told: "",           // why there is no such map

@@ -304,3 +304,13 @@ def test_it_fits_a_phone(visit: Visit, scheme: str) -> None:
     )
     assert "layers" in answer
     assert visitor.trouble == []
+
+
+def test_the_last_layer_stays_the_last_when_the_model_changes(visit: Visit) -> None:
+    page = visit().page
+    chosen = page.locator(".pk-layers [aria-pressed=true] b")
+    layers = page.locator(".pk-layers .pk-thumb")
+    assert layers.count() == 3 and chosen.inner_text() == "Layer 3"
+    page.select_option('[data-slot="model"]', "btranspose-small")
+    page.wait_for_function("document.querySelectorAll('.pk-layers .pk-thumb').length === 4")
+    assert chosen.inner_text() == "Encoder layer 3"
