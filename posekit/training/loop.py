@@ -136,6 +136,7 @@ class Trainer:
         generator = torch.Generator(self.fabric.device).manual_seed(seed)
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate() * group.get("factor", 1.0)
+            group["weight_decay"] = self.decay()
         each = stage.batch // self.fabric.world_size
         share = slice(self.fabric.global_rank * each, (self.fabric.global_rank + 1) * each)
         people = self.people_of_step(stage.batch).to(self.fabric.device)
