@@ -36,6 +36,7 @@ from posekit.draw import DIVERGING, colour_table, draw_explanation, save_npz, sa
 from posekit.errors import PhotoError
 from posekit.estimator import Estimator, PoseKitWarning, Prediction
 from posekit.explain import Explanation, HeatMap, explain, head_grid
+from posekit.explain.evidence import evidence_of
 from posekit.explain.live import preview
 from posekit.geometry import Box
 from posekit.photo import Photo, PhotoLimits, read_photo
@@ -139,13 +140,14 @@ class Explorer:
         """A click: every layer, the mean and every head, straight from the trace."""
         prediction = self.sessions.get(sent["token"], sent["view"])
         query, direction = question(prediction, sent)
-        attentions = payload.spatial(prediction)
-        if not attentions:
+        trace = prediction.trace
+        attentions = trace.spatial if trace else []
+        if trace is None or not (attentions or evidence_of(trace)):
             return payload.no_attention(prediction, query, direction)
         found = explain(prediction, query, direction=direction)
         part = sent.get("part")
         if part is None:
-            parts: list[str | None] = [None] * len(attentions)
+            parts: list[str | None] = [None] * len(found.maps)
         else:  # layers without that part stay whole
             parts = [str(part) if part in one.parts else None for one in attentions]
             alone = explain(prediction, query, direction=direction, part=str(part))

@@ -17,9 +17,11 @@ from app.picture import data_url, encoded, floats
 from posekit.draw import colour_limit, heat_legend, legend
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
+from posekit.explain.attention import layers_of
+from posekit.explain.evidence import Evidence
 from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.live import Preview
-from posekit.geometry import Affine, TokenGrid
+from posekit.geometry import Affine
 from posekit.trace import Attention
 from posekit.zoo import PoseModel
 
@@ -46,7 +48,8 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
     ``whole``: nobody was boxed, the photo is taken as one person.  ``with_photo``: send its pixels.
     """
     photo, skeleton, model = prediction.photo, prediction.skeleton, prediction.model
-    attentions = spatial(prediction)
+    layers = layers_of(prediction) if prediction.trace else []
+    spatial = prediction.trace.spatial if prediction.trace else []
     return {
         "id": view_id,
         "model": model.name,
@@ -66,41 +69,38 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
         "people": [
             {
                 "edges": list(person.box.edges),
-                "keypoints": [[float(x), float(y)] for x, y in person.keypoints],
+                "keypoints": [
+                    [float(x), float(y)] if there else None
+                    for (x, y), there in zip(person.keypoints, person.found, strict=True)
+                ],
                 "scores": [float(score) for score in person.scores],
             }
             for person in prediction.people
         ],
-        "layers": [layer(attention, model) for attention in attentions],
+        "layers": [layer(one, model) for one in layers],
         "opening": opening(prediction),
-        "live": bool(attentions)
-        and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in attentions),
+        "finds": model.entry.find is not None,
+        "columns": bool(spatial),
+        "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
         "card": card(model),
         "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},
     }
 
 
-def spatial(prediction: Prediction) -> list[Attention]:
-    """The recorded attentions between places of the photo, in forward order; often all."""
-    held = prediction.trace.attentions.values() if prediction.trace else ()
-    return [
-        one
-        for one in held
-        if isinstance(one.query_grid, TokenGrid) and isinstance(one.key_grid, TokenGrid)
-    ]
-
-
-def layer(attention: Attention, model: PoseModel) -> Json:
+def layer(one: Attention | Evidence, model: PoseModel) -> Json:
     """One layer by name, with its heads, its parts, and the size of the grid its maps lie on."""
-    rows, cols = attention.key_grid.size  # type: ignore[union-attr]
-    number = attention.name.rpartition(".")[2]
+    if isinstance(one, Evidence):
+        heads, parts, (rows, cols) = 1, [], one.size
+    else:
+        heads, parts, (rows, cols) = one.heads, list(one.parts), one.key_grid.size  # type: ignore[union-attr]
     kinds = model.entry.levels
-    words = kinds.get(attention.kind, attention.kind) if len(kinds) > 1 else "layer"
+    words = kinds.get(one.kind, one.kind) if len(kinds) > 1 else "layer"
+    number = f" {one.name.rpartition('.')[2]}" if "." in one.name else ""
     return {
-        "name": attention.name,
-        "title": f"{words[:1].upper()}{words[1:]} {number}",
-        "heads": attention.heads,
-        "parts": list(attention.parts),
+        "name": one.name,
+        "title": f"{words[:1].upper()}{words[1:]}{number}",
+        "heads": heads,
+        "parts": parts,
         "rows": rows,
         "cols": cols,
     }
@@ -108,11 +108,12 @@ def layer(attention: Attention, model: PoseModel) -> Json:
 
 def opening(prediction: Prediction) -> int:
     """The keypoint to show before anybody asked: the surest wrist, else the surest keypoint."""
-    if not prediction.people:
-        return 0
-    scores = prediction.people[-1].scores
     names = prediction.skeleton.keypoints
-    wrists = [index for index, name in enumerate(names) if name.endswith("wrist")]
+    if not prediction.people or not names:
+        return 0
+    person = prediction.people[-1]
+    scores = person.scores
+    wrists = [k for k, name in enumerate(names) if name.endswith("wrist") and person.found[k]]
     return int(max(wrists or range(len(names)), key=lambda index: float(scores[index])))
 
 
@@ -208,7 +209,9 @@ def share(job: Job) -> Json:
     return {"done": job.done, "total": job.total}
 
 
-def _numbers(one: AttentionMap, prediction: Prediction) -> Json:
+def _numbers(one: AttentionMap, prediction: Prediction) -> Json | None:
+    if not one.weights.any():  # votes where nobody voted, say
+        return None
     measured = numbers(one, prediction)
     return {**asdict(measured), "mass_outside": measured.mass_outside}
 

@@ -27,8 +27,9 @@ class Shelf:
             return self._models[name]
 
     def names(self) -> list[str]:
-        """All names: models with weights on this machine first, the others after them."""
-        return sorted(list_models(), key=lambda name: not self.has_weights(name))
+        """Models whose weights can be had, those with weights on this machine first."""
+        held = [name for name in list_models() if entry(name).weights]
+        return sorted(held, key=lambda name: not self.has_weights(name))
 
     def has_weights(self, name: str) -> bool:
         """Whether trained weights lie on this machine."""

@@ -10,15 +10,17 @@ import copy
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from posekit.decode.heatmap import decode_heatmaps, plain_peaks
 from posekit.device import autocast, is_out_of_memory, release_memory
 from posekit.errors import ModelError
+from posekit.found import in_boxes
 from posekit.geometry import Box, Crop, input_to_heatmap
 from posekit.people import Person, check_boxes, whole_photo_box
 from posekit.photo import Photo
@@ -39,10 +41,14 @@ class Prediction:
     Attributes:
         photo: the photo.
         model: the model that looked at it.
-        people: one per box, in the order of the boxes; keypoints in photo pixels.
-        trace: what the attention left, batch item i for ``people[i]``; None when not recorded.
-            It lies in main memory, wherever the model ran.
-        seconds: wall-clock time of the steps: ``crop``, ``forward``, ``decode`` and ``total``.
+        people: one per box, in the order of the boxes; of a model of whole photos that was given no
+            box, everybody it found, surest first, which may be nobody. Keypoints in photo pixels.
+        trace: what the attention left, batch item ``people[i].item`` for ``people[i]``; None when
+            not recorded. It lies in main memory, wherever the model ran.
+        seconds: wall-clock time of the steps: ``crop``, ``forward``, ``decode`` and ``total``; of
+            a model of whole photos ``total`` alone.
+        masks: (H, W) bool in photo pixels, one a person, of a model that segments people.
+        evidence: why these keypoints are these people, of a model that groups them.
     """
 
     photo: Photo
@@ -50,6 +56,8 @@ class Prediction:
     people: tuple[Person, ...]
     trace: Trace | None
     seconds: dict[str, float]
+    masks: tuple[npt.NDArray[np.bool_], ...] | None = None
+    evidence: object | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -70,11 +78,6 @@ class Estimator:
     def __init__(self, model: PoseModel, *, flip_test: bool = False, batch_size: int = 8) -> None:
         if batch_size < 1:
             raise ModelError(f"The batch size is at least 1, not {batch_size}.")
-        if model.entry.view == "photo":
-            raise ModelError(
-                f"{model.entry.title} finds the people of a whole photo by itself, which the "
-                "estimator does not serve yet: choose a model from `posekit models`."
-            )
         self.model = model
         self.flip_test = flip_test
         self.batch_size = batch_size
@@ -82,11 +85,14 @@ class Estimator:
     def predict(
         self, photo: Photo, boxes: Sequence[Box] | None = None, *, record: bool = True
     ) -> Prediction:
-        """Find the keypoints of the people in ``boxes`` (None: one person, the whole photo).
+        """Find the keypoints of the people in ``boxes``.
 
         Args:
             photo: see :func:`posekit.read_photo`.
-            boxes: around one person each, in photo pixels; clipped to the photo.
+            boxes: around one person each, in photo pixels; clipped to the photo. None: a model of
+                crops takes the whole photo for one person, a model of whole photos finds
+                everybody. Given boxes, the latter looks at the whole photo all the same and says
+                whom it found in each (:func:`posekit.found.in_boxes`).
             record: keep the trace that :func:`posekit.explain.explain` reads.
 
         Raises:
@@ -97,6 +103,8 @@ class Estimator:
             PoseKitWarning: the GPU ran out of memory, and smaller batches or the CPU took over.
         """
         started = time.perf_counter()
+        if self.model.entry.find is not None:
+            return self._find(photo, boxes, record)
         chosen = check_boxes([whole_photo_box(photo)] if boxes is None else boxes, photo)
         size = self.model.entry.input_size
         crops = [Crop.of_box(box, size, photo.size) for box in chosen]
@@ -115,6 +123,78 @@ class Estimator:
             "total": ended - started,
         }
         return Prediction(photo, self.model, people, trace, seconds)
+
+    def predict_each(
+        self, photos: Sequence[Photo], boxes: Sequence[Box] | None = None, *, record: bool = True
+    ) -> tuple[Prediction, ...]:
+        """As :meth:`predict` for several photos, such as one photo with things put in front.
+
+        A model of crops sees the crops of all photos in shared batches, and the predictions share
+        one trace; a model of whole photos looks at one after another.
+
+        Args:
+            photos: any number.
+            boxes: the same in every photo; see :meth:`predict`.
+            record: keep the trace.
+
+        Raises:
+            BoxError: see :meth:`predict`.
+            ModelError: not even one person fits in memory.
+        """
+        if self.model.entry.find is not None:
+            return tuple(self.predict(photo, boxes, record=record) for photo in photos)
+        if not photos:
+            return ()
+        started = time.perf_counter()
+        size = self.model.entry.input_size
+        chosen = [
+            check_boxes([whole_photo_box(photo)] if boxes is None else boxes, photo)
+            for photo in photos
+        ]
+        pairs = [(photo, box) for photo, held in zip(photos, chosen, strict=True) for box in held]
+        crops = [Crop.of_box(box, size, photo.size) for photo, box in pairs]
+        images = np.zeros((len(crops), *size, 3), dtype=np.uint8)
+        for image, crop, (photo, _) in zip(images, crops, pairs, strict=True):
+            image[...] = crop.warp(photo.pixels)
+        heatmaps, trace = self._run(torch.from_numpy(images), record)
+        people = iter(_people([box for _, box in pairs], crops, heatmaps))
+        seconds = {"total": (time.perf_counter() - started) / len(photos)}
+        return tuple(
+            Prediction(photo, self.model, tuple(next(people) for _ in held), trace, seconds)
+            for photo, held in zip(photos, chosen, strict=True)
+        )
+
+    def _find(self, photo: Photo, boxes: Sequence[Box] | None, record: bool) -> Prediction:
+        """The people whom a model of whole photos finds by itself."""
+        started = time.perf_counter()
+        chosen = None if boxes is None else check_boxes(boxes, photo)
+        model, find = self.model, self.model.entry.find
+        assert find is not None  # see predict
+        try:
+            found = find(model, photo, recorded=record, flip_test=self.flip_test)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            found = None
+        if found is None:  # past the except clause: the failed pass and its tensors are gone by now
+            if torch.device(model.device).type == "cpu":
+                raise ModelError(
+                    "There is not enough memory to run this model on this photo: "
+                    "choose a smaller model or close other programs."
+                )
+            release_memory(torch.device(model.device))
+            _warn(
+                f"The {_name(model.device)} ran out of memory; going on with the CPU, "
+                "which is slower."
+            )
+            spare = replace(model, module=cpu_copy(model.module), device=torch.device("cpu"))
+            found = find(spare, photo, recorded=record, flip_test=self.flip_test)
+        if chosen is not None:
+            found = in_boxes(found, chosen, model.entry.skeleton.size)
+        seconds = {"total": time.perf_counter() - started}
+        return Prediction(
+            photo, self.model, found.people, found.trace, seconds, found.masks, found.evidence
+        )
 
     def _run(self, images: Tensor, record: bool) -> tuple[Tensor, Trace | None]:
         """(N, H, W, 3) uint8 -> heatmaps (N, K, h, w) float32 and the trace, both on the CPU."""
@@ -196,10 +276,11 @@ def _people(boxes: Sequence[Box], crops: Sequence[Crop], heatmaps: Tensor) -> tu
     astray = ((coords < -0.5) | (coords > limit)).any(dim=-1, keepdim=True)
     coords = torch.where(astray, plain_peaks(heatmaps)[0], coords)
     people = []
-    for box, crop, points, score in zip(boxes, crops, coords, scores, strict=True):
+    everybody = zip(boxes, crops, coords, scores, strict=True)
+    for item, (box, crop, points, score) in enumerate(everybody):
         to_photo = crop.to_photo @ input_to_heatmap(crop.size, size).inverse()
         keypoints = to_photo.apply(points.numpy().astype(np.float64))
-        people.append(Person(box, keypoints, score.numpy().astype(np.float64), crop))
+        people.append(Person(box, keypoints, score.numpy().astype(np.float64), crop, item=item))
     return tuple(people)
 
 

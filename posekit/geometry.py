@@ -76,6 +76,11 @@ class Box:
         return cls(min(x0, x1), min(y0, y1), abs(x1 - x0) + 1, abs(y1 - y0) + 1)
 
     @classmethod
+    def from_edges(cls, left: float, top: float, right: float, bottom: float) -> Self:
+        """The box with these outer edges."""
+        return cls(left + 0.5, top + 0.5, right - left, bottom - top)
+
+    @classmethod
     def whole(cls, photo_size: Size) -> Self:
         """The box that covers a photo of size (height, width)."""
         return cls(0, 0, photo_size[1], photo_size[0])
@@ -124,6 +129,13 @@ class Box:
         left, top, right, bottom = self.edges
         x, y = xy[..., 0], xy[..., 1]
         return np.asarray((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+
+    def overlap(self, other: Box) -> float:
+        """Intersection over union with another box, 0 to 1."""
+        (a0, b0, a1, b1), (c0, d0, c1, d1) = self.edges, other.edges
+        across, down = min(a1, c1) - max(a0, c0), min(b1, d1) - max(b0, d0)
+        both = max(0.0, across) * max(0.0, down)
+        return both / (self.area + other.area - both)
 
     def padded(self, factor: float) -> Box:
         """The box grown (or shrunk) about its centre by a factor."""

@@ -1,4 +1,4 @@
-"""Records of a trace beside attention and maps on the input: tensors that explain themselves.
+"""Records of a trace beside attention: maps on the input, and tensors that explain themselves.
 
 A page can draw them without knowing the model: the kind says how, the axes say what is counted,
 the sentence says what it means.
@@ -13,12 +13,37 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Instances", "NamedTensor"]
+from posekit.geometry import TokenGrid
+
+__all__ = ["Instances", "NamedTensor", "SpatialMap"]
 
 Kind = Literal["box", "score", "keypoint", "sigma", "part map", "gate"]
 """box: outer edges x0, y0, x1, y1. keypoint: x, y. sigma: spread of x and of y. All three in input
 pixels, pixel centres at the integers. score, gate: 0..1. part map: weights over the cells of a box,
 which sum to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialMap:
+    """A named map a model makes on its input, such as a stage's spatial weights.
+
+    Attributes:
+        name: its name in the trace.
+        values: (B, rows, cols).
+        grid: where its cells lie on the crop.
+        group: what it is one of, such as ``"votes"``: one map a keypoint, say.
+        keypoint: which keypoint it is about, index into the skeleton; None for no single one.
+        signed: whether values below zero mean something.
+        meaning: one sentence.
+    """
+
+    name: str
+    values: Tensor
+    grid: TokenGrid
+    group: str = ""
+    keypoint: int | None = None
+    signed: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +59,8 @@ class NamedTensor:
             such as the rows of a map.
         meaning: one sentence.
         frame: the record of kind "box" that a map's cells divide evenly; None where not a map.
+        steps: for each keypoint of the skeleton the step of the first axis that it belongs to;
+            empty where that axis is no division of the keypoints.
     """
 
     name: str
@@ -43,6 +70,7 @@ class NamedTensor:
     axes: tuple[tuple[str, ...], ...]
     meaning: str
     frame: str | None = None
+    steps: tuple[int, ...] = ()
 
     def to(self, device: torch.device | str) -> NamedTensor:
         """The same record on another device."""

@@ -20,19 +20,31 @@ MIN_BOX_SIDE = 2  # pixels inside the photo; less has no inside to look at
 
 @dataclass(frozen=True, eq=False)
 class Person:
-    """One person: the box asked about, the keypoints found, and the crop the model saw.
+    """One person: a box, the keypoints found, and the crop the model saw.
 
     Attributes:
-        box: in photo pixels.
-        keypoints: (K, 2) float64, photo pixels (x, y), in the order of the model's skeleton.
-        scores: (K,) float64, the model's confidence in each keypoint.
-        crop: photo to network input and back.
+        box: in photo pixels: the one asked about, or the one that was found.
+        keypoints: (K, 2) float64, photo pixels (x, y), in the order of the model's skeleton; NaN
+            for a keypoint that was not found, which only models of whole photos have.
+        scores: (K,) float64, the model's confidence in each keypoint; 0 where it was not found.
+        crop: photo to network input and back; for a model of whole photos the whole photo.
+        score: how sure a model of whole photos is of the person; None where a box came first.
+        item: which batch item of the trace is about this person.
+        instance: the place among the trace's instances, for a model that records such.
     """
 
     box: Box
     keypoints: npt.NDArray[np.float64]
     scores: npt.NDArray[np.float64]
     crop: Crop
+    score: float | None = None
+    item: int = 0
+    instance: int | None = None
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """(K,), which keypoints were found."""
+        return np.asarray(np.isfinite(self.keypoints).all(axis=-1))
 
 
 def whole_photo_box(photo: Photo) -> Box:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from posekit.errors import TraceError
 from posekit.geometry import TokenGrid
-from posekit.named import Instances, NamedTensor
+from posekit.named import Instances, NamedTensor, SpatialMap
 
 Tokens = TokenGrid | tuple[str, ...]
 """Where tokens are: on a grid over the crop, or, when they have no place, their names."""
@@ -178,21 +178,6 @@ class Attention:
         return vectors[item].index_select(1, index).float()
 
 
-@dataclass(frozen=True, eq=False)
-class SpatialMap:
-    """A named map a model makes on its input, such as a stage's spatial weights.
-
-    Attributes:
-        name: its name in the trace.
-        values: (B, rows, cols).
-        grid: where its cells lie on the crop.
-    """
-
-    name: str
-    values: Tensor
-    grid: TokenGrid
-
-
 @dataclass(eq=False)
 class Trace:
     """Everything one forward pass left behind, batch item i for crop i.
@@ -201,6 +186,8 @@ class Trace:
         attentions: layers by name, in the order of the forward pass.
         maps: further named maps.
         heatmaps: (B, keypoints, h, w), or None for a model without heatmaps.
+        heatmap_grid: where their pixels lie on the input; None when they are cut about the same
+            centre as the input (:func:`posekit.geometry.input_to_heatmap`).
         tensors: further named records, such as a stage's boxes.
         instances: whom a model of whole images singled out: its records, and layers of kind
             "part", that are per instance have one item for each. None for a model of crops.
@@ -209,8 +196,18 @@ class Trace:
     attentions: dict[str, Attention] = field(default_factory=dict)
     maps: dict[str, SpatialMap] = field(default_factory=dict)
     heatmaps: Tensor | None = None
+    heatmap_grid: TokenGrid | None = None
     tensors: dict[str, NamedTensor] = field(default_factory=dict)
     instances: Instances | None = None
+
+    @property
+    def spatial(self) -> list[Attention]:
+        """The attentions between places of the input, in the order of the forward pass."""
+        return [
+            one
+            for one in self.attentions.values()
+            if isinstance(one.query_grid, TokenGrid) and isinstance(one.key_grid, TokenGrid)
+        ]
 
     @property
     def nbytes(self) -> int:
@@ -227,6 +224,7 @@ class Trace:
             {name: attention.to(device) for name, attention in self.attentions.items()},
             {name: replace(m, values=m.values.to(device)) for name, m in self.maps.items()},
             None if self.heatmaps is None else self.heatmaps.to(device),
+            self.heatmap_grid,
             {name: tensor.to(device) for name, tensor in self.tensors.items()},
             self.instances,
         )
@@ -270,6 +268,7 @@ class Trace:
             attentions,
             maps,
             torch.cat(heatmaps) if heatmaps else None,
+            first.heatmap_grid,
             tensors,
             Instances.concatenate(instances) if instances else None,
         )
@@ -332,13 +331,13 @@ class Tape:
         )
         self.trace.attentions[name] = kept
 
-    def spatial_map(self, name: str, values: Tensor, grid: TokenGrid) -> None:
-        """Called by the model: file a named map, (B, rows, cols)."""
-        self.trace.maps[name] = SpatialMap(name, values.detach(), grid)
+    def spatial_map(self, record: SpatialMap) -> None:
+        """Called by the model: file a named map."""
+        self.trace.maps[record.name] = replace(record, values=record.values.detach())
 
-    def heatmaps(self, heatmaps: Tensor) -> None:
+    def heatmaps(self, heatmaps: Tensor, grid: TokenGrid | None = None) -> None:
         """Called by the model: file its keypoint heatmaps, (B, keypoints, h, w)."""
-        self.trace.heatmaps = heatmaps.detach()
+        self.trace.heatmaps, self.trace.heatmap_grid = heatmaps.detach(), grid
 
     def tensor(self, record: NamedTensor) -> None:
         """Called by the model: file a named record."""

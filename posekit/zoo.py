@@ -23,6 +23,7 @@ import posekit.models
 from posekit.cards import model_card
 from posekit.device import choose_device
 from posekit.errors import ModelError, WeightsError
+from posekit.found import Finder
 from posekit.skeleton import Skeleton
 from posekit.weights import RANDOM, WeightsFile, fetch, load_into, read_state_dict, user_file
 
@@ -69,6 +70,7 @@ class ModelEntry:
         view: what the network looks at: ``"crop"``, one person at a time, or ``"photo"``, the whole
             photo, in which it finds the people by itself; ``"backbone"`` is a crop too, by a
             network that attends but predicts no keypoints.
+        find: how people are found in a whole photo, for the view ``"photo"``.
     """
 
     name: str
@@ -84,6 +86,7 @@ class ModelEntry:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     view: View = "crop"
+    find: Finder | None = None
 
     def normalised(self, images: Tensor) -> Tensor:
         """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""
@@ -157,16 +160,19 @@ def _discover() -> None:
             import_module(f"posekit.models.{module.name}")
 
 
-def list_models(pattern: str = "*", *, view: View = "crop") -> list[str]:
+def list_models(pattern: str = "*", *, view: View | None = None) -> list[str]:
     """Names of the models, those of the oldest paper first; ``"transpose-h*"`` narrows them.
 
-    Models that look at a whole photo, and backbones, can be built and trained, but the page does
-    not serve them yet: they are listed only when asked for.
+    Args:
+        pattern: of names, as for file names.
+        view: only models that look at crops, at whole photos, or backbones; None is all that
+            predict keypoints.
     """
     _discover()
     entries = {name: make() for name, make in _REGISTRY.items()}
     published = sorted(entries, key=lambda name: entries[name].paper.arxiv)
-    return [n for n in published if entries[n].view == view and fnmatchcase(n, pattern)]
+    views = ("crop", "photo") if view is None else (view,)
+    return [n for n in published if entries[n].view in views and fnmatchcase(n, pattern)]
 
 
 def entry(name: str) -> ModelEntry:

@@ -22,7 +22,7 @@ def prediction(rows: int, cols: int, heads: int = 2, seed: int = 0) -> Any:
     vectors = torch.randn(2, 1, heads, rows * cols, 8)
     layer = Attention("encoder.1", "encoder", vectors[0], vectors[1], grid, grid)
     crop = Crop.of_box(Box(10, 20, 60, 90), (8 * rows, 8 * cols), (200, 150))
-    people = (SimpleNamespace(crop=crop),)
+    people = (SimpleNamespace(crop=crop, item=0),)
     return SimpleNamespace(trace=Trace({"encoder.1": layer}), people=people)
 
 

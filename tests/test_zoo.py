@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,8 @@ import posekit
 from posekit import zoo
 from posekit.cards import model_card, parameter_count
 from posekit.errors import ModelError, WeightsError
+from posekit.explain.evidence import evidence_of
+from posekit.photo import Photo
 from posekit.weights import RANDOM, WeightsFile, save_safetensors
 from tests.file_server import serving
 
@@ -71,9 +74,10 @@ def test_published_entries_hold_the_papers_numbers(name: str) -> None:
     assert official.url.startswith("https://github.com/yangsenius/TransPose/releases/download/Hub/")
 
 
-@pytest.mark.parametrize("name", posekit.list_models())
+@pytest.mark.parametrize("name", posekit.list_models(view="crop"))
 def test_every_entry_fits_its_network(name: str) -> None:
     entry = zoo.entry(name)
+    assert entry.find is None
     module = entry.build().eval()
     with torch.inference_mode(), posekit.record(module) as trace:
         heatmaps = module(torch.zeros(1, 3, 64, 64))  # any size will do, a small one is quick
@@ -207,11 +211,14 @@ def test_a_crop_is_normalised_channel_by_channel() -> None:
     torch.testing.assert_close(model.normalised(mean + 2 * std), torch.full((1, 3, 1, 1), 2.0))
 
 
-def test_models_of_whole_photos_are_known_but_not_offered() -> None:
-    whole = posekit.list_models(view="photo")
-    assert {"querypose-small", "ssa-small"} <= set(whole)
-    assert not set(whole) & set(posekit.list_models())
-    module = torch.nn.Identity()
-    model = zoo.PoseModel(zoo.entry("ssa-small"), module, RANDOM, torch.device("cpu"))
-    with pytest.raises(ModelError, match="SSA-small finds the people of a whole photo by itself"):
-        posekit.Estimator(model)
+@pytest.mark.parametrize("name", posekit.list_models("*-small", view="photo"))
+def test_models_of_whole_photos_find_people_by_themselves(name: str) -> None:
+    entry = zoo.entry(name)
+    assert entry.find is not None and name in posekit.list_models()
+    assert name not in posekit.list_models(view="crop")
+    model = posekit.load(name, weights="random", device="cpu")
+    photo = Photo(np.zeros((40, 50, 3), np.uint8), "black")
+    made = posekit.Estimator(model).predict(photo)
+    assert made.trace is not None
+    layers = [*made.trace.spatial, *evidence_of(made.trace)]
+    assert {layer.kind for layer in layers} <= entry.levels.keys()

@@ -83,7 +83,7 @@ function boxKey(event) {
 function drawPeople() {
   const bar = slot("people"), { view } = page;
   bar.replaceChildren();
-  bar.hidden = !view || view.whole;
+  bar.hidden = !view || (view.whole && !(view.finds && view.people.length > 1));
   if (bar.hidden) return;
   view.people.forEach((person, index) => {
     const name = "Person " + (index + 1);
@@ -92,18 +92,20 @@ function drawPeople() {
         type: "button", class: "pk-chip", "aria-pressed": String(index === page.person), text: name,
         onclick: () => choosePerson(index),
       }),
-      make("button", {
+      view.whole ? "" : make("button", {
         type: "button", class: "pk-chip pk-remove", "aria-label": "Remove the box of " + name.toLowerCase(), text: "×",
         onclick: () => changeBoxes(page.boxes.filter((_, other) => other !== index)),
       }),
     ]));
   });
-  bar.append(make("button", { type: "button", class: "pk-link", text: "Use the whole photo", onclick: () => changeBoxes([]) }));
+  if (!view.whole) bar.append(make("button", { type: "button", class: "pk-link", text: "Use the whole photo", onclick: () => changeBoxes([]) }));
 }
 
 function choosePerson(index) {
   page.person = index;
-  const keypoint = page.query && page.query.keypoint !== null ? page.query.keypoint : 0;
-  askKeypoint(index, keypoint);
+  const sought = page.query && page.query.keypoint !== null ? page.query.keypoint : 0, there = page.view.people[index].keypoints;
+  const keypoint = there[sought] ? sought : there.findIndex(Boolean);
+  if (keypoint >= 0) askKeypoint(index, keypoint);
+  else drawSkeleton(), drawChips();
   drawPeople();
 }

@@ -53,19 +53,20 @@ function drawPose(panel) {
   const { limbs, sides } = view.skeleton;
   view.people.forEach((person, index) => {
     const group = draw("g", { class: "pk-person" + (index === compare.person ? " pk-mine" : "") });
-    if (!view.whole) {
+    if (!view.whole || view.finds) {
       const [x0, y0, x1, y1] = person.edges;
       group.append(draw("rect", { class: "pk-box", x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: 3 * u }));
     }
     const lines = draw("g", { class: "pk-limbs" });
     for (const pass of ["pk-casing", "pk-line"]) for (const [a, b] of limbs) {
       const [p, q] = [person.keypoints[a], person.keypoints[b]];
+      if (!p || !q) continue;
       const weak = Math.min(person.scores[a], person.scores[b]) < page.weak;
       lines.append(draw("line", { class: pass + " " + SIDE_CLASS[sideOfLimb(sides, a, b)] + (weak ? " pk-weak" : ""), x1: p[0], y1: p[1], x2: q[0], y2: q[1] }));
     }
-    group.append(lines, ...person.keypoints.map(([x, y], k) => draw("g", {
+    group.append(lines, ...person.keypoints.map((at, k) => at && draw("g", {
       class: "pk-point " + SIDE_CLASS[sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
-    }, [draw("circle", { class: "pk-dot", cx: x, cy: y, r: 3.6 * u })])));
+    }, [draw("circle", { class: "pk-dot", cx: at[0], cy: at[1], r: 3.6 * u })])).filter(Boolean));
     svg.append(group);
   });
   panel.nodes.cell = draw("polygon", { class: "pk-cell" });
@@ -117,10 +118,26 @@ function liveCompare() {
 
 /** The pointer is at a photo point (null: it left); a pinned spot is never disturbed. */
 function compareHover(point) {
+  if (compare.hover && compare.hover.asked) return;
   const before = compare.hover;
   compare.hover = point && !compare.pinned && liveCompare() ? { point } : null;
   if (compare.hover || before) paintCompareSoon();
   if (Boolean(compare.hover) !== Boolean(before)) drawAsked();
+}
+
+/** Show the live maps of a spot the server is being asked about; its answer takes their place. */
+function showAsked(point) {
+  if (compare.head !== null || !liveCompare()) return; // previews are of the mean
+  compare.hover = { point, asked: true };
+  paintCompareSoon();
+}
+
+/** No answer comes: what was on the page is there again. */
+function dropAsked() {
+  if (!compare.hover || !compare.hover.asked) return;
+  compare.hover = null;
+  paintCompareSoon();
+  drawAsked();
 }
 
 /** A panel's live map as shares of its mass, with the densest cell's density; null where it has none. */

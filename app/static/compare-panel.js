@@ -18,10 +18,14 @@ function buildPanel(panel) {
   n.layers = make("div", { class: "pk-clayers", role: "group", "aria-label": "Layer of this panel" });
   n.facts = make("p", { class: "pk-cfacts" });
   n.legend = make("p", { class: "pk-clegend" });
+  n.png = make("button", {
+    type: "button", class: "pk-icon", title: "This panel as a picture (PNG)", "aria-label": "Download this panel as a picture (PNG)",
+    onclick: () => downloadPanel(panel),
+  }, [draw("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, [draw("path", { d: "M12 4v11M7 11l5 5 5-5M4 20h16" })])]);
   n.note = make("p", { class: "pk-cnote", hidden: true });
   n.root = make("article", { class: "pk-panel", "data-panel": panel.id }, [
     make("header", {}, [n.model, n.remove]), n.mat, n.warn, n.facts,
-    make("div", { class: "pk-cshown" }, [n.layers, n.legend]), n.note,
+    make("div", { class: "pk-cshown" }, [n.layers, n.legend, n.png]), n.note,
   ]);
   n.pose.addEventListener("pointermove", (event) => {
     if (panel.state !== "ready") return;
@@ -50,7 +54,15 @@ function setPanelState(panel, state) {
     n.note.hidden = true;
   }
   drawLayers(panel);
+  markCompare();
   fitPanels();
+}
+
+/** What the server drew of this panel for the question on show. */
+function downloadPanel(panel) {
+  const index = compare.sent && panel.view ? compare.sent.views.indexOf(panel.view.id) : -1;
+  if (index < 0) return complain("Wait until this model has answered; then there is something to download.");
+  return downloadComparison("png", index);
 }
 
 /** Every model in each list; those in other panels trade places when chosen. */
@@ -111,7 +123,7 @@ function panelKeypoint(panel, point) {
   const person = panel.view.people[compare.person];
   let best = -1, nearest = 14 * panel.unit;
   (person ? person.keypoints : []).forEach((at, k) => {
-    const away = Math.hypot(at[0] - point[0], at[1] - point[1]);
+    const away = at ? Math.hypot(at[0] - point[0], at[1] - point[1]) : Infinity;
     if (away < nearest) [nearest, best] = [away, k];
   });
   return best;
@@ -123,9 +135,10 @@ function showTips(panel, point) {
   const name = k < 0 ? null : panel.view.skeleton.keypoints[k];
   for (const one of readyPanels()) {
     const { tip, frame } = one.nodes, own = name === null ? -1 : one.view.skeleton.keypoints.indexOf(name);
-    tip.hidden = own < 0;
-    if (own < 0) continue;
-    const person = one.view.people[compare.person], [x, y] = person.keypoints[own];
+    const person = one.view.people[compare.person], at = own < 0 || !person ? null : person.keypoints[own];
+    tip.hidden = !at;
+    if (!at) continue;
+    const [x, y] = at;
     tip.replaceChildren(make("b", { text: name }), make("span", { text: person.scores[own].toFixed(2) }));
     tip.style.left = Math.max(4, Math.min(frame.clientWidth - tip.offsetWidth - 4, (x + 0.5) / one.unit + 14)) + "px";
     tip.style.top = Math.max(4, (y + 0.5) / one.unit - 34) + "px";

@@ -89,7 +89,7 @@ async function show(view, source, drawn) {
     stage.image = image;
   }
   const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
-  const keypoint = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
+  const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
   const computed = page.job && page.job.kind === "map" ? how().title : null;
   stopJob("photo");
   page.part = page.found = null;
@@ -98,6 +98,8 @@ async function show(view, source, drawn) {
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
   page.person = drawn ? view.people.length - 1 : 0;
+  const someone = view.people[page.person], there = someone ? someone.keypoints : [];
+  const keypoint = there[sought] ? sought : there.findIndex(Boolean);
   page.query = page.answer = page.hover = page.live = null;
   page.pinned = false;
   element.dataset.state = "ready";
@@ -114,8 +116,10 @@ async function show(view, source, drawn) {
   stage.photo.setAttribute("aria-label", "The photo, " + view.people.length + (view.people.length > 1 ? " people" : " person")
     + " with " + view.skeleton.keypoints.length + " keypoints each");
   element.dispatchEvent(new CustomEvent("pk-shown"));
-  await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
-  if (view.notes.length) complain(view.notes.join(" "));
+  if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
+  else complain(view.notes.concat(view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box")
+    + ": try another photo, a box around somebody, or a model that takes a box for one person.").join(" "));
+  if (keypoint >= 0 && view.notes.length) complain(view.notes.join(" "));
   if (pageShown("explore")) fetchLive(page.person);
   hint();
 }

@@ -87,7 +87,7 @@ function buildHeads() {
   element.style.setProperty("--pk-heads", Math.min(9, shape.heads + 1));
   const heads = shape.heads > 1 ? ["mean", ...Array(shape.heads).keys()] : [];
   if (!heads.length) slot("heads").hidden = true;
-  slot("heads-note").textContent = heads.length ? shape.heads + " heads" + (byAttention() ? " and their mean" : "") : "this model has one head per layer";
+  slot("heads-note").textContent = heads.length ? shape.heads + " heads" + (byAttention() ? " and their mean" : "") : page.view.columns ? "this model has one head per layer" : "";
   slot("heads").replaceChildren(...heads.map((head) => {
     const canvas = thumbCanvas(shape, 56);
     canvas.dataset.head = head;
@@ -143,6 +143,7 @@ function markChoice() {
     node.setAttribute("aria-checked", String(on));
     node.tabIndex = on ? 0 : -1;
   });
+  slot("direction").hidden = Boolean(page.view && page.view.layers.length && !page.view.columns);
   if (!page.view || !page.view.layers.length) return;
   slot("heads-of").textContent = how().direction || how().layer ? page.view.layers[page.layer].title.toLowerCase() : "all layers";
   markParts();
@@ -182,7 +183,7 @@ function drawQuery() {
     make("b", { text: capital(label) }),
     score === null ? make("small", { text: "free spot" }) : make("small", { text: score.toFixed(2), title: "confidence of this keypoint" }),
     page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
-    make("span", { text: byAttention() ? WORDS[page.direction] + " …" : "by " + how().title }),
+    make("span", { text: !byAttention() ? "by " + how().title : page.view.columns ? WORDS[page.direction] + " …" : "found by …" }),
   );
 }
 
@@ -205,6 +206,7 @@ function drawLegend() {
   legend.textContent = legendOf(grid, page.layer);
   slot("bar-text").textContent = grid.heat
     ? (grid.signed ? plainNumber(-grid.top) + " against, " : "0 to ") + plainNumber(grid.top) + (grid.signed ? " for" : " per cell")
+    : !page.view.columns ? "0 to " + plainNumber(largest(grid.weights))
     : "0 to " + percent(largest(grid.weights))
     + (page.direction === "row" ? " of the attention per cell" : " of each cell’s attention");
 }
@@ -229,11 +231,12 @@ function drawNumbers() {
   const n = grid.numbers;
   if (!n) return box.replaceChildren(make("p", { class: "pk-empty", text: "No place of this map speaks for the keypoint: nothing is positive." }));
   const several = page.view.people.length > 1;
-  const mass = grid.heat ? "evidence" : "attention";
+  const mass = grid.heat || !page.view.columns ? "evidence" : "attention";
+  const whole = page.view.whole && !page.view.finds;
   const four = grid.heat && grid.delta !== null;
   box.replaceChildren(make("dl", { class: four && "pk-four" }, [
-    number(percent(n.mass_in_box), page.view.whole ? "inside the photo" : "on this person",
-      page.view.whole
+    number(percent(n.mass_in_box), whole ? "inside the photo" : "on this person",
+      whole
         ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
         : "Share of the " + mass + " on cells inside this person’s box; "
           + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
@@ -264,14 +267,16 @@ function number(value, unit, meaning) {
 /** The keypoint list: for the keyboard, for screen readers, and for small keypoints. */
 function drawChips() {
   const { view } = page, person = view.people[page.person];
+  if (!person) return slot("chips").replaceChildren();
   const chosen = page.query && page.query.person === page.person ? page.query.keypoint : null;
   const bar = slot("chips");
   const focused = bar.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
   bar.replaceChildren(...view.skeleton.keypoints.map((name, k) => make("button", {
     type: "button", class: "pk-chip " + SIDE_CLASS[view.skeleton.sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
     "data-keypoint": k, "aria-pressed": String(k === chosen), tabindex: k === (chosen === null ? 0 : chosen) ? 0 : -1,
+    disabled: !person.keypoints[k], title: person.keypoints[k] ? "" : "not found",
     onclick: () => askKeypoint(page.person, k),
-  }, [make("i", { "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: person.scores[k].toFixed(2) })])));
+  }, [make("i", { "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: person.keypoints[k] ? person.scores[k].toFixed(2) : "–" })])));
   if (focused !== null) bar.querySelector('[data-keypoint="' + focused + '"]')?.focus({ preventScroll: true });
 }
 

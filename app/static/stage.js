@@ -55,7 +55,7 @@ function drawSkeleton() {
   const { limbs, sides, keypoints } = view.skeleton;
   view.people.forEach((person, index) => {
     const group = draw("g", { class: "pk-person" + (index === page.person ? " pk-mine" : "") });
-    if (!view.whole) {
+    if (!view.whole || view.finds) {
       const [x0, y0, x1, y1] = person.edges;
       group.append(draw("rect", { class: "pk-box", x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: 3 * u }));
     }
@@ -63,6 +63,7 @@ function drawSkeleton() {
     for (const pass of ["pk-casing", "pk-line"]) {
       for (const [a, b] of limbs) {
         const [p, q] = [person.keypoints[a], person.keypoints[b]];
+        if (!p || !q) continue; // models of whole photos leave out what they did not find
         const weak = Math.min(person.scores[a], person.scores[b]) < page.weak;
         lines.append(draw("line", {
           class: pass + " " + SIDE_CLASS[sideOfLimb(sides, a, b)] + (weak ? " pk-weak" : ""),
@@ -72,6 +73,7 @@ function drawSkeleton() {
     }
     group.append(lines);
     person.keypoints.forEach((point, k) => {
+      if (!point) return;
       const here = page.query && page.query.person === index && page.query.keypoint === k;
       const first = index === page.person && k === (page.query && page.query.keypoint !== null ? page.query.keypoint : 0);
       group.append(draw("g", {
@@ -105,7 +107,7 @@ function markQuery() {
   const grid = asked && currentGrid();
   star.style.display = asked ? "" : "none";
   // Only attention asks from a cell; other methods explain the keypoint itself.
-  cell.style.display = grid && !grid.heat ? "" : "none";
+  cell.style.display = grid && !grid.heat && asked.token >= 0 ? "" : "none";
   if (!asked) return;
   const points = [];
   for (let i = 0; i < 10; i++) {
@@ -113,7 +115,7 @@ function markQuery() {
     points.push((asked.point[0] + r * Math.cos(angle)).toFixed(2) + " " + (asked.point[1] + r * Math.sin(angle)).toFixed(2));
   }
   star.setAttribute("d", "M" + points.join("L") + "Z");
-  if (!grid || grid.heat) return;
+  if (!grid || grid.heat || asked.token < 0) return;
   const [col, row] = [asked.token % grid.cols, Math.floor(asked.token / grid.cols)];
   const corners = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]];
   cell.setAttribute("points", corners.map(([x, y]) => applyAffine(grid.toPhoto, col + x, row + y).join(",")).join(" "));
@@ -123,7 +125,7 @@ function markQuery() {
 function keypointNear(point) {
   let best = null, nearest = 14 * stage.unit;
   page.view.people.forEach((person, index) => person.keypoints.forEach((at, k) => {
-    const away = Math.hypot(at[0] - point[0], at[1] - point[1]);
+    const away = at ? Math.hypot(at[0] - point[0], at[1] - point[1]) : Infinity;
     if (away < nearest) [nearest, best] = [away, { person: index, keypoint: k }];
   }));
   return best;
@@ -198,9 +200,11 @@ function nudge([dx, dy]) {
 
 /** Ask about the next or previous keypoint and move the focus with it. */
 function walk(step, where) {
-  const count = page.view.skeleton.keypoints.length;
+  const count = page.view.skeleton.keypoints.length, person = page.view.people[page.person];
   const from = page.query && page.query.keypoint !== null ? page.query.keypoint : step > 0 ? -1 : 0;
-  const next = (from + step + count) % count;
+  let next = (from + step + count) % count;
+  if (!person || !person.keypoints.some(Boolean)) return;
+  while (!person.keypoints[next]) next = (next + step + count) % count;
   askKeypoint(page.person, next);
   const target = where === "stage"
     ? stage.skeleton.querySelector('[data-at="' + page.person + ":" + next + '"]')

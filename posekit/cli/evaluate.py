@@ -21,9 +21,16 @@ from posekit.cli.options import (
 from posekit.cli.output import remark, show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from posekit.data.labelled import LabelledPhoto
     from posekit.data.problems import Problems
     from posekit.estimator import Estimator
     from posekit.evaluation import OKS, PCK, PurityScore
+    from posekit.evaluation.sets import SetScore
+    from posekit.photo import Photo
+
+    Score = PCK | OKS | PurityScore | SetScore
 
 
 class Metric(StrEnum):
@@ -34,6 +41,7 @@ class Metric(StrEnum):
     pckh = "pckh"
     oks = "oks"
     purity = "purity"
+    people = "people"
 
 
 class BoxSource(StrEnum):
@@ -61,7 +69,8 @@ def evaluate(
         Metric,
         typer.Option(
             help="pck: PCK@0.2 (torso). pckh: PCKh@0.5 (head). oks: COCO's AP and AR. purity: "
-            "attention on the person's own mask. auto: pck for joints.npz, oks for .json."
+            "attention on the person's own mask. people: who a model of whole photos finds. "
+            "auto: people for such a model, else pck for joints.npz, oks for .json."
         ),
     ] = Metric.auto,
     boxes: Annotated[
@@ -81,19 +90,23 @@ def evaluate(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a model on labelled photographs, each person given by a box.
+    """Measure a model on labelled photographs.
 
-    Model and data set need not share a skeleton: the keypoints that both have are measured.
+    A model of crops is given a box for each person; one of whole photos finds them. Model and data
+    set need not share a skeleton: the keypoints that both have are measured.
     """
     from posekit.data.problems import Problems
     from posekit.errors import WeightsError
     from posekit.estimator import Estimator
 
     coco = data.suffix.lower() == ".json"
-    chosen = metric if metric != Metric.auto else Metric.oks if coco else Metric.pck
     whole = limit is None and not flip_test and (coco or part == "held out")
     problems = Problems()
     loaded = load_model(model, weights, device)
+    chosen = metric
+    if metric == Metric.auto:
+        finds = loaded.entry.find is not None
+        chosen = Metric.people if finds else Metric.oks if coco else Metric.pck
     if card and (loaded.weights.local is None or not whole):
         raise WeightsError(
             "A model card takes figures of a checkpoint on a whole .json file, or on all "
@@ -107,7 +120,7 @@ def evaluate(
         read = CocoData(data, images, limit=limit)
         problems = read.problems
         name = f"{read.name}, {len(read)} photograph{'s' if len(read) != 1 else ''}"
-        score: PCK | OKS | PurityScore = _measure_coco(estimator, read, chosen, source)
+        score: Score = _measure_coco(estimator, read, chosen, source)
     else:
         from posekit.training.export import HELD_OUT_NAME
 
@@ -128,13 +141,15 @@ def evaluate(
 
 def _measure_coco(
     estimator: Estimator, data: Any, metric: Metric, boxes: Literal["given", "labels"]
-) -> PCK | OKS | PurityScore:
+) -> Score:
     from tqdm import tqdm
 
     from posekit.evaluation import evaluate as measure
     from posekit.evaluation import evaluate_oks, evaluate_purity
 
     photos = tqdm(data.photos(), total=len(data), unit="photo", disable=None)
+    if metric == Metric.people:
+        return _measure_people(estimator, photos)
     if metric == Metric.oks:
         return evaluate_oks(estimator, photos, boxes)
     if metric == Metric.purity:
@@ -151,7 +166,7 @@ def _measure_lsp(
     problems: Problems,
     metric: Metric,
     boxes: Literal["given", "labels"],
-) -> PCK | OKS:
+) -> Score:
     from tqdm import tqdm
 
     from posekit.data.labelled import LabelledPhoto
@@ -163,13 +178,31 @@ def _measure_lsp(
     if metric == Metric.purity:
         raise DataError("Attention purity needs masks, which only a COCO-format file has.")
     people = tqdm(read_lsp(folder, part, limit, problems), unit="person", disable=None)
+    photos = (LabelledPhoto(p.photo, (p,), p.skeleton, p.image_id) for p in people)
+    if metric == Metric.people:
+        return _measure_people(estimator, photos)
     if metric == Metric.oks:
-        photos = (LabelledPhoto(p.photo, (p,), p.skeleton, p.image_id) for p in people)
         return evaluate_oks(estimator, photos, boxes)
     return measure(estimator, people, "pckh" if metric == Metric.pckh else "pck", boxes)
 
 
-def _text(score: PCK | OKS | PurityScore) -> str:
+def _measure_people(estimator: Estimator, photos: Iterable[LabelledPhoto]) -> SetScore:
+    from posekit.errors import ModelError
+    from posekit.evaluation.sets import FoundSet, evaluate_sets
+
+    if estimator.model.entry.find is None:
+        raise ModelError(
+            f"{estimator.model.entry.title} is given a box for each person and finds nobody by "
+            "itself: measure pck or oks."
+        )
+
+    def find(photo: Photo) -> FoundSet:
+        return FoundSet.of(estimator.predict(photo, record=False).people)
+
+    return evaluate_sets(find, photos, estimator.model.entry.skeleton)
+
+
+def _text(score: Score) -> str:
     figures = ", ".join(f"{name} {value}" for name, value in score.figures.items())
     lines = [f"{figures} on {score.people} people, {score.keypoints} keypoints"]
     known = score.details.get("per keypoint", {})

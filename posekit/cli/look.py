@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
@@ -81,8 +82,12 @@ def predict(
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
         for n, person in enumerate(result["people"])
         for k in person["keypoints"]
+        if k["x"] is not None
     ]
-    show(result, table(["PERSON", "KEYPOINT", "X", "Y", "SCORE"], rows), as_json=as_json)
+    text = table(["PERSON", "KEYPOINT", "X", "Y", "SCORE"], rows)
+    if not result["people"]:
+        text = f"{prediction.model.entry.title} found nobody in this photo."
+    show(result, text, as_json=as_json)
 
 
 def explain(
@@ -185,9 +190,15 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     rows = [
         [
             one["layer"],
-            f"{one['mass_in_box']:.1%}",
-            f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of uniform)",
-            f"{one['peak_distance_px']:.0f} px away",
+            f"{one['mass_in_box']:.1%}" if "mass_in_box" in one else "nothing there",
+            *(
+                (
+                    f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of uniform)",
+                    f"{one['peak_distance_px']:.0f} px away",
+                )
+                if "entropy_nats" in one
+                else ("", "")
+            ),
         ]
         for one in result["layers"]
     ]
@@ -241,8 +252,9 @@ def _people(prediction: Prediction) -> dict[str, Any]:
         "people": [
             {
                 "box": [person.box.x, person.box.y, person.box.width, person.box.height],
+                "score": person.score,
                 "keypoints": [
-                    {"name": name, "x": float(x), "y": float(y), "score": float(score)}
+                    {"name": name, "x": _number(x), "y": _number(y), "score": float(score)}
                     for name, (x, y), score in zip(
                         names, person.keypoints, person.scores, strict=True
                     )
@@ -252,6 +264,11 @@ def _people(prediction: Prediction) -> dict[str, Any]:
         ],
         "seconds": {step: round(seconds, 4) for step, seconds in prediction.seconds.items()},
     }
+
+
+def _number(value: float) -> float | None:
+    """A coordinate; null where a model of whole photos did not find the keypoint."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _layers(
@@ -268,7 +285,7 @@ def _layers(
                 "layer": one.layer,
                 "grid": list(one.grid.size),
                 "total": one.total,
-                **asdict(numbers(one, explanation.prediction)),
+                **(asdict(numbers(one, explanation.prediction)) if one.weights.any() else {}),
             }
             for one in explanation.maps
         ],

@@ -195,10 +195,11 @@ def _maps(
     # As for a click: a keypoint refined to just beyond the border asks the token it came from.
     column, row = np.clip(at, 0, [grid.cols - 1, grid.rows - 1]).T
     tokens = (row * grid.cols + column).tolist()
+    item = prediction.people[person].item
     if direction == "row":
-        weights = attention.rows(tokens, item=person)  # (heads, n, keys)
+        weights = attention.rows(tokens, item=item)  # (heads, n, keys)
     else:
-        weights = attention.columns(tokens, item=person).transpose(1, 2)  # (heads, n, queries)
+        weights = attention.columns(tokens, item=item).transpose(1, 2)  # (heads, n, queries)
     head = head_or_none(attention, head)
     chosen = weights.mean(0) if head is None else weights[head]
     shares = chosen.double().cpu().numpy()

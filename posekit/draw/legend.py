@@ -30,9 +30,9 @@ SCALE_WORDS: dict[str, str] = {
 
 
 def layer_words(attention: AttentionMap, model: PoseModel) -> str:
-    """``encoder layer 3`` for ``encoder.3``."""
+    """``encoder layer 3`` for ``encoder.3``; ``offset votes`` for ``votes``, without a number."""
     kind = model.entry.levels.get(attention.kind, attention.kind)
-    return f"{kind} {attention.layer.rpartition('.')[2]}"
+    return f"{kind} {attention.layer.rpartition('.')[2]}" if "." in attention.layer else kind
 
 
 def head_words(attention: AttentionMap) -> str:
@@ -56,6 +56,9 @@ def legend_lines(attention: AttentionMap, model: PoseModel, *, scale: Scale = "o
     if attention.part is not None:
         direction += f", {attention.part} part alone"
     grid = f"grid {attention.grid.rows} × {attention.grid.cols}"
+    if attention.meaning:
+        layer = layer_words(attention, model)
+        return [f"{name} · {layer}", *_wrapped([attention.meaning, grid]), normalisation]
     return [
         f"{name} · {layer_words(attention, model)}",
         f"{direction} · {head_words(attention)} · {grid}",

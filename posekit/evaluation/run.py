@@ -78,11 +78,13 @@ def evaluate(
 def evaluate_oks(
     estimator: Estimator, photos: Iterable[LabelledPhoto], boxes: Boxes = "given"
 ) -> OKS:
-    """OKS AP and AR of a top-down model that is given a box for everybody with a label.
+    """OKS AP and AR, of everybody with a label.
 
-    As the TransPose evaluation does it with given boxes: people without a labelled keypoint, crowds
-    and people to ignore get no box; a pose scores the mean of its keypoints above 0.2, and
-    poses more alike than OKS 0.9 are thinned out.
+    A model of whole photos is given none of the boxes: its people and their scores count as they
+    are. A top-down model is given a box for everybody with a label, as the TransPose evaluation
+    does it with given boxes: people without a labelled keypoint, crowds and people to ignore get no
+    box; a pose scores the mean of its keypoints above 0.2, and poses more alike than OKS 0.9 are
+    thinned out.
 
     Args:
         estimator: the model; of its skeleton and the data set's, the shared keypoints count.
@@ -102,9 +104,13 @@ def evaluate_oks(
         if skeleton is None:
             skeleton = photo.skeleton
             ours, _ = shared_keypoints(skeleton, model)
+        truth.append([PersonTruth.of(person) for person in photo.people])
+        if estimator.model.entry.find is not None:
+            seen = estimator.predict(photo.photo, record=False).people
+            found.append([ScoredPose(one.keypoints, one.score or 0.0) for one in seen])
+            continue
         asked = [p for p in photo.people if p.single and p.labelled[ours].any()]
         people = _predict(estimator, photo.photo, [_box(person, boxes) for person in asked])
-        truth.append([PersonTruth.of(person) for person in photo.people])
         found.append(_thinned(people, model))
     if skeleton is None:
         raise DataError("The data set holds no photograph.")

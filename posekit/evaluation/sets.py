@@ -22,6 +22,7 @@ from posekit.data.labelled import LabelledPhoto
 from posekit.errors import DataError
 from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, oks, shared_keypoints
 from posekit.evaluation.pck import PCK, pck
+from posekit.people import Person
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
 
@@ -45,6 +46,17 @@ class FoundSet:
     boxes: Floats
     keypoints: Floats
     scores: Floats
+
+    @classmethod
+    def of(cls, people: Sequence[Person]) -> FoundSet:
+        """Those of a prediction by a model of whole photos."""
+        return cls(
+            np.array([person.box.edges for person in people], np.float64).reshape(-1, 4),
+            np.array([person.keypoints for person in people], np.float64).reshape(
+                len(people), -1, 2
+            ),
+            np.array([person.score or 0.0 for person in people], np.float64),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Asked",
+    "alone",
     "ask",
     "crop_input",
+    "crop_to_heatmap",
     "heatmaps_from",
     "mask_of",
     "pair_of",
@@ -107,13 +109,29 @@ def peak_of(prediction: Prediction, keypoint: str | int, person: int = 0) -> Key
     query = resolve(prediction, keypoint, person)
     assert query.keypoint is not None  # a name or an index always is one
     heatmap = recorded_heatmaps(prediction, query.person)[query.keypoint]
-    x, y = greatest_pixel(heatmap)
+    x, y = greatest_pixel(heatmap) if alone(prediction) else _peak_near(prediction, query)
     if not float(heatmap[y, x]) > 0:
         raise TraceError(
             f"No {query.label(prediction.skeleton)} was found for person {query.person}: "
             "its heatmap is nowhere above zero, so there is nothing to explain."
         )
     return KeypointPeak(query.keypoint, (float(x), float(y)))
+
+
+def alone(prediction: Prediction) -> bool:
+    """Whether every person has heatmaps of their own, whose peaks can be nobody else's."""
+    return prediction.model.entry.find is None
+
+
+def _peak_near(prediction: Prediction, query: Query) -> tuple[int, int]:
+    """The greatest pixel among those about a keypoint, in heatmaps that hold several people's."""
+    heatmap = recorded_heatmaps(prediction, query.person)[query.keypoint]
+    height, width = heatmap.shape
+    column, row = np.round(to_heatmap(prediction, query.person).apply(query.point)).astype(int)
+    left, top = int(np.clip(column - 1, 0, width - 1)), int(np.clip(row - 1, 0, height - 1))
+    near = heatmap[top : max(top, row + 1) + 1, left : max(left, column + 1) + 1]
+    x, y = greatest_pixel(near)
+    return left + x, top + y
 
 
 def pair_of(
@@ -134,7 +152,8 @@ def person_of(
     """
     if keypoints is None:
         heatmaps = recorded_heatmaps(prediction, check_person(prediction, person))
-        keypoints = [k for k, heatmap in enumerate(heatmaps) if float(heatmap.max()) > 0]
+        found = prediction.people[person].found
+        keypoints = [k for k, one in enumerate(heatmaps) if found[k] and float(one.max()) > 0]
     return PersonTarget(tuple(peak_of(prediction, keypoint, person) for keypoint in keypoints))
 
 
@@ -176,31 +195,51 @@ def recorded_heatmaps(prediction: Prediction, person: int) -> Tensor:
         )
     if prediction.trace.heatmaps is None:
         raise TraceError("This model recorded no heatmaps, so no value of them can be explained.")
-    return prediction.trace.heatmaps[person].float()
+    return prediction.trace.heatmaps[prediction.people[person].item].float()
 
 
 def to_heatmap(prediction: Prediction, person: int) -> Affine:
     """Photo pixels to the heatmap pixels of one person's crop."""
-    crop = prediction.people[person].crop
+    return crop_to_heatmap(prediction, person) @ prediction.people[person].crop.to_crop
+
+
+def crop_to_heatmap(prediction: Prediction, person: int) -> Affine:
+    """Pixels of one person's crop to pixels of its heatmaps."""
     height, width = recorded_heatmaps(prediction, person).shape[-2:]
-    return input_to_heatmap(crop.size, (height, width)) @ crop.to_crop
+    assert prediction.trace is not None  # recorded_heatmaps refuses
+    grid = prediction.trace.heatmap_grid
+    if grid is not None:
+        return grid.to_input.inverse()
+    return input_to_heatmap(prediction.people[person].crop.size, (height, width))
 
 
 def crop_input(prediction: Prediction, person: int) -> Tensor:
     """What the network saw of one person: (1, 3, H, W) float32, normalised, on its device."""
     entry, device = prediction.model.entry, prediction.model.device
-    pixels = prediction.people[person].crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8
+    crop = prediction.people[person].crop
+    pixels = crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8
     image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float() / 255
-    return entry.normalised(image).contiguous()
+    image = entry.normalised(image)
+    if entry.find is not None:
+        # A whole photo is padded with the mean colour, which is zero here; a crop with black.
+        height, width = crop.photo_size
+        right, bottom = np.round(crop.to_crop.apply((width - 0.5, height - 0.5)) + 0.5).astype(int)
+        image[..., bottom:, :] = 0.0
+        image[..., right:] = 0.0
+    return image.contiguous()
 
 
 def heatmaps_from(module: nn.Module, images: Tensor) -> Tensor:
     """Run a network on (B, 3, H, W): its heatmaps (B, K, h, w) float32.
 
+    A network that puts out more than heatmaps has a method ``read_heatmaps(output)``.
+
     Raises:
         ModelError: its output is something else.
     """
     output = module(images)
+    if callable(read := getattr(module, "read_heatmaps", None)):
+        output = read(output)
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ModelError("This method explains heatmaps, which this model does not make.")
     return output.float()
@@ -222,11 +261,8 @@ def start_weights(
     if isinstance(place, Query):
         tokens = np.array([query_token(prediction, place, attention, "row")])
     else:
-        heatmaps = recorded_heatmaps(prediction, person)
-        crop = prediction.people[person].crop
-        size = (heatmaps.shape[-2], heatmaps.shape[-1])
-        places = place.places(heatmaps).numpy().astype(np.float64)
-        tokens = grid.token_at(input_to_heatmap(crop.size, size).inverse().apply(places))
+        places = place.places(recorded_heatmaps(prediction, person)).numpy().astype(np.float64)
+        tokens = grid.token_at(crop_to_heatmap(prediction, person).inverse().apply(places))
         tokens = tokens[tokens >= 0]
     if not len(tokens):
         what = place.label(prediction.skeleton)

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
 import torch
 
 from posekit.errors import TraceError
+from posekit.explain.evidence import Evidence, evidence_map, evidence_of
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap, Direction
 from posekit.explain.numbers import MapNumbers, numbers
 from posekit.explain.query import AnyQuery, Query, outside_crop, resolve, snap
 from posekit.geometry import TokenGrid
+from posekit.trace import Attention
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.people import Person
-    from posekit.trace import Attention, Trace
+    from posekit.trace import Trace
+
+Layer = TypeVar("Layer", bound="Attention | Evidence")
 
 __all__ = [
     "DIRECTION_WORDS",
@@ -64,7 +68,9 @@ class Explanation:
 
     @property
     def title(self) -> str:
-        """``left wrist looks at``, or ``point (120, 64) is looked at by``."""
+        """``left wrist looks at``, ``point (120, 64) is looked at by``, ``evidence for nose``."""
+        if self.maps and self.maps[0].meaning:
+            return f"evidence for {self.query.label(self.prediction.skeleton)}"
         return f"{self.query.label(self.prediction.skeleton)} {DIRECTION_WORDS[self.direction]}"
 
     def layer(self, name: str | int) -> AttentionMap:
@@ -113,14 +119,18 @@ def explain(
             point lies outside the person's crop.
         SkeletonError: no such keypoint.
     """
-    chosen = attentions_of(prediction, layers)
+    held = layers_of(prediction, layers)
+    asked = resolve(prediction, query, person)
+    evidence = [one for one in held if isinstance(one, Evidence)]
+    maps = [_evidence(prediction, asked, one, direction, head, part) for one in evidence]
+    if maps:
+        return Explanation(asked, direction, tuple(maps), prediction)
+    chosen = [one for one in held if isinstance(one, Attention)]
     if part is not None:
         chosen = _only(chosen, part, named=layers is not None)
-    asked = resolve(prediction, query, person)
-    maps = []
     for attention in chosen:
         token = query_token(prediction, asked, attention, direction)
-        weights = _weights(attention, token, asked.person, direction)
+        weights = _weights(attention, token, prediction.people[asked.person].item, direction)
         maps.append(_map(prediction, asked, attention, direction, token, weights, head, part))
     return Explanation(asked, direction, tuple(maps), prediction)
 
@@ -135,12 +145,14 @@ def head_grid(
     part: str | None = None,
 ) -> tuple[AttentionMap, ...]:
     """One layer, every head: a map per head, in order. Arguments and errors as :func:`explain`."""
-    (attention,) = attentions_of(prediction, [layer])
+    (attention,) = layers_of(prediction, [layer])
+    asked = resolve(prediction, query, person)
+    if isinstance(attention, Evidence):
+        return (_evidence(prediction, asked, attention, direction, None, part),)
     if part is not None:
         attention = attention.only(part)
-    asked = resolve(prediction, query, person)
     token = query_token(prediction, asked, attention, direction)
-    weights = _weights(attention, token, asked.person, direction)
+    weights = _weights(attention, token, prediction.people[asked.person].item, direction)
     return tuple(
         _map(prediction, asked, attention, direction, token, weights, head, part)
         for head in range(attention.heads)
@@ -155,27 +167,66 @@ def _trace(prediction: Prediction) -> Trace:
     return prediction.trace
 
 
-def attentions_of(prediction: Prediction, layers: Sequence[str | int] | None) -> list[Attention]:
-    """The attentions asked for, of those whose queries and keys are tokens of the image."""
-    spatial = {
-        name: attention
-        for name, attention in _trace(prediction).attentions.items()
-        if isinstance(attention.query_grid, TokenGrid) and isinstance(attention.key_grid, TokenGrid)
-    }
-    if not spatial:
+def layers_of(
+    prediction: Prediction, layers: Sequence[str | int] | None = None
+) -> list[Attention | Evidence]:
+    """The layers that a question can be answered with, or those asked for, in forward order.
+
+    They are the attentions between places of the photo; of a model that has none, its maps by
+    keypoint (:mod:`posekit.explain.evidence`).
+
+    Raises:
+        TraceError: nothing was recorded, or no such layer.
+    """
+    trace = _trace(prediction)
+    held: list[Attention | Evidence] = [*trace.spatial] or [*evidence_of(trace)]
+    if not held:
         raise TraceError("This model recorded no attention between places of the photo.")
+    return _named(held, layers)
+
+
+def attentions_of(prediction: Prediction, layers: Sequence[str | int] | None) -> list[Attention]:
+    """The attentions asked for, of those whose queries and keys are tokens of the image.
+
+    Raises:
+        TraceError: nothing was recorded, no such layer, or the model has no such attention.
+    """
+    held = [one for one in layers_of(prediction) if isinstance(one, Attention)]
+    if not held:
+        raise TraceError("This model recorded no attention between places of the photo.")
+    return _named(held, layers)
+
+
+def _named(held: list[Layer], layers: Sequence[str | int] | None) -> list[Layer]:
     if layers is None:
-        return list(spatial.values())
-    names = list(spatial)
+        return held
+    by_name = {one.name: one for one in held}
     chosen = []
     for layer in layers:
-        if isinstance(layer, int) and -len(names) <= layer < len(names):
-            chosen.append(spatial[names[layer]])
-        elif isinstance(layer, str) and layer in spatial:
-            chosen.append(spatial[layer])
+        if isinstance(layer, int) and -len(held) <= layer < len(held):
+            chosen.append(held[layer])
+        elif isinstance(layer, str) and layer in by_name:
+            chosen.append(by_name[layer])
         else:
-            raise TraceError(f"There is no layer {layer!r}: choose one of {', '.join(names)}.")
+            raise TraceError(f"There is no layer {layer!r}: choose one of {', '.join(by_name)}.")
     return chosen
+
+
+def _evidence(
+    prediction: Prediction,
+    query: Query,
+    layer: Evidence,
+    direction: str,
+    head: int | None,
+    part: str | None,
+) -> AttentionMap:
+    """A layer's map by keypoint, which has neither a direction nor heads nor parts."""
+    if direction != "row" or head not in (None, 0) or part is not None:
+        raise TraceError(
+            f"{layer.name} of {prediction.model.entry.title} is a map by keypoint and no attention:"
+            " it has one direction ('row') and no heads."
+        )
+    return evidence_map(prediction, query, layer)
 
 
 def _only(attentions: list[Attention], part: str, named: bool) -> list[Attention]:

@@ -65,7 +65,7 @@ def preview(prediction: Prediction, layer: str, person: int = 0, *, chunk: int =
     size = (keys.rows // factor, keys.cols // factor)
     cells = np.empty((queries.tokens, size[0] * size[1]), dtype=np.uint8)
     scale = np.empty(queries.tokens, dtype=np.float32)
-    for part, weights in attention.walk(person, chunk):
+    for part, weights in attention.walk(prediction.people[person].item, chunk):
         rows = weights.mean(0)  # (n, keys)
         rows = rows.reshape(-1, size[0], factor, size[1], factor).sum((2, 4)).flatten(1)
         top = rows.amax(1)

@@ -35,11 +35,13 @@ class AttentionMap:
         weights: (rows, cols) float32, one attention weight per token.
         grid: where the tokens of ``weights`` lie in the crop.
         crop: where the crop lies in the photo.
-        query_token: index of the token asked about.
+        query_token: index of the token asked about; -1 where no token was, see
+            :mod:`posekit.explain.evidence`.
         query: the question, in photo pixels.
         heads: how many heads the layer has.
         kept: share of the attention mass shown (1 unless cut by :meth:`keep_mass`).
         part: the part of the dot product shown alone, such as ``position``; None for all of it.
+        meaning: one sentence, of a map that is not attention.
     """
 
     layer: str
@@ -54,6 +56,7 @@ class AttentionMap:
     heads: int
     kept: float = 1.0
     part: str | None = None
+    meaning: str = ""
 
     @cached_property
     def total(self) -> float:

@@ -24,7 +24,7 @@ class Query:
     """One question to the trace.
 
     Attributes:
-        person: index into ``prediction.people`` (and into the trace's batch).
+        person: index into ``prediction.people``.
         point: (x, y) in photo pixels.
         keypoint: index into the skeleton when the query is a keypoint, None for a free point.
     """
@@ -57,12 +57,16 @@ def snap(
         point: (x, y) in photo pixels.
         person: look only at this person; None chooses among all people, a keypoint within the
             radius first, then the smallest box that holds the point, then the crops.
-        radius: snapping distance in units of the longer side of the person's box.
+        radius: snapping distance in units of the longer side of the person's box. Of a model that
+            has maps about keypoints only, the nearest keypoint is meant however far it is.
 
     Raises:
         TraceError: the point is not finite, there is no such person, or nobody's crop holds it.
     """
     xy = as_point(point)
+    trace = prediction.trace
+    if trace is not None and not trace.spatial:
+        radius = np.inf
     indices = (
         range(len(prediction.people)) if person is None else [check_person(prediction, person)]
     )
@@ -73,8 +77,14 @@ def snap(
         away = np.where(np.isfinite(away), away, np.inf) / max(
             someone.box.width, someone.box.height
         )
+        if not away.size:  # a backbone predicts no keypoints
+            continue
         nearest = int(np.argmin(away))
-        if away[nearest] <= radius and (best is None or away[nearest] < best[0]):
+        if (
+            np.isfinite(away[nearest])
+            and away[nearest] <= radius
+            and (best is None or away[nearest] < best[0])
+        ):
             best = (float(away[nearest]), index, nearest)
     if best is not None:
         return keypoint_query(prediction, best[1], best[2])
@@ -93,6 +103,8 @@ def person_at(prediction: Prediction, point: Sequence[float] | np.ndarray) -> in
     """
     xy = as_point(point)
     people = prediction.people
+    if not people:
+        check_person(prediction, 0)  # says that nobody is there
     boxed = [i for i, someone in enumerate(people) if bool(someone.box.contains(xy))]
     if boxed:
         return min(boxed, key=lambda i: people[i].box.area)
@@ -135,12 +147,22 @@ def keypoint_query(prediction: Prediction, person: int, keypoint: int) -> Query:
             f"give a number from 0 to {skeleton.size - 1} or a name."
         )
     x, y = prediction.people[person].keypoints[keypoint]
+    if not np.isfinite([x, y]).all():
+        raise TraceError(
+            f"{prediction.model.entry.title} found no {skeleton.keypoints[keypoint]} of person "
+            f"{person}, so there is nothing to ask about."
+        )
     return Query(person, (float(x), float(y)), keypoint)
 
 
 def check_person(prediction: Prediction, person: int) -> int:
     """``person`` if the prediction holds such a person."""
     count = len(prediction.people)
+    if count == 0:
+        raise TraceError(
+            f"{prediction.model.entry.title} found nobody in this photo, so there is nobody to ask "
+            "about."
+        )
     if not 0 <= person < count:
         held = "1 person" if count == 1 else f"{count} people"
         raise TraceError(f"There is no person {person}: this prediction holds {held}, from 0.")

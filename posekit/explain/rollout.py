@@ -143,9 +143,10 @@ def rollout_rows(
     if not 0.0 <= residual <= 1.0:
         raise TraceError(f"The residual's share lies between 0 and 1, not {residual!r}.")
     row = start_weights(prediction, place, person, layers[-1]).to(layers[-1].q.device)
+    item = prediction.people[person].item
     rows = []
     for layer in reversed(layers):
-        row = residual * row + (1 - residual) * times_attention(row, layer, person, head)
+        row = residual * row + (1 - residual) * times_attention(row, layer, item, head)
         rows.append(row.cpu())
     return rows[::-1]
 

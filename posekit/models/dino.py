@@ -49,14 +49,27 @@ class DinoHead(nn.Module):
     """Three-layer perceptron, then the cosine to each of the prototypes (paper, section 3.1).
 
     The last layer's weight norm has its gain fixed at 1, as the paper's appendix advises.
+
+    Args:
+        channels: of a photo's features.
+        prototypes: classes.
+        hidden: width of the perceptron.
+        bottleneck: width before the prototypes.
+        norm: batch norm in the perceptron, which the paper's appendix D studies. The features of a
+            CNN's photos differ little at first; it makes the most of what differs.
     """
 
-    def __init__(self, channels: int, prototypes: int, hidden: int, bottleneck: int) -> None:
+    def __init__(
+        self, channels: int, prototypes: int, hidden: int, bottleneck: int, norm: bool = False
+    ) -> None:
         super().__init__()
+        between = [nn.BatchNorm1d(hidden)] if norm else []
         self.mlp = nn.Sequential(
             nn.Linear(channels, hidden),
+            *between,
             nn.GELU(),
             nn.Linear(hidden, hidden),
+            *deepcopy(between),
             nn.GELU(),
             nn.Linear(hidden, bottleneck),
         )
@@ -95,6 +108,7 @@ class Dino(nn.Module):
         prototypes: classes that nobody named; 65,536 in the paper, fewer for few photographs.
         hidden: width of the head's perceptron.
         bottleneck: width before the prototypes.
+        norm: batch norm in the perceptron.
     """
 
     centre: Tensor
@@ -106,9 +120,10 @@ class Dino(nn.Module):
         prototypes: int,
         hidden: int = 2048,
         bottleneck: int = 256,
+        norm: bool = False,
     ) -> None:
         super().__init__()
-        self.student = Branch(backbone, DinoHead(channels, prototypes, hidden, bottleneck))
+        self.student = Branch(backbone, DinoHead(channels, prototypes, hidden, bottleneck, norm))
         self.teacher = deepcopy(self.student).requires_grad_(False)
         self.register_buffer("centre", torch.zeros(prototypes))
 

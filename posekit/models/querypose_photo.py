@@ -19,14 +19,15 @@ from torch import Tensor
 from posekit.affine import Affine
 from posekit.decode.querypose import FoundPose, decode_people
 from posekit.device import autocast
+from posekit.found import Found
 from posekit.geometry import Crop
 from posekit.models.querypose import QueryPose
-from posekit.people import MAX_BOXES, MIN_BOX_SIDE
+from posekit.people import MAX_BOXES, MIN_BOX_SIDE, Person
 from posekit.photo import Photo
 from posekit.trace import Trace, record
 from posekit.zoo import PoseModel
 
-__all__ = ["PhotoPoses", "find_people", "fitted", "prepare"]
+__all__ = ["PhotoPoses", "find", "find_people", "fitted", "prepare"]
 
 THRESHOLD = 0.3
 """Least score of a person on the page: low enough to see who is doubtful."""
@@ -110,6 +111,30 @@ def find_people(
                 detection = module.detect(inputs)
                 people = confident(class_scores(detection.stages[-1].logits) >= threshold)
     return PhotoPoses(people, crop, None if trace is None else trace.to("cpu"))
+
+
+def find(
+    model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
+) -> Found:
+    """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`.
+
+    The mirrored photo is not looked at: its queries are not those of the photo.
+    """
+    seen = find_people(model, photo, recorded=recorded)
+    instances = seen.trace.instances.places if seen.trace and seen.trace.instances else ()
+    place = {query: n for n, (_, query) in enumerate(instances)}
+    people = tuple(
+        Person(
+            one.box,
+            one.keypoints,
+            one.keypoint_scores,
+            seen.crop,
+            one.score,
+            instance=place.get(one.query),
+        )
+        for one in seen.people
+    )
+    return Found(people, seen.crop, seen.trace)
 
 
 def class_scores(logits: Tensor) -> Tensor:

@@ -47,6 +47,10 @@ def leave_trace(
     queries = tuple(f"query {n}" for n in range(1, posed.shape[1] + 1))
     parts = model.config.part_names
     keypoints = model.config.skeleton.keypoints
+    part_of = tuple(
+        next(n for n, held in enumerate(model.config.part_keypoints) if k in held)
+        for k in range(len(keypoints))
+    )
 
     def image(name: str, kind: str, values: Tensor, meaning: str, *axes: tuple[str, ...]) -> None:
         record = NamedTensor(name, kind, values, "image", (queries, *axes), meaning)  # type: ignore[arg-type]
@@ -59,8 +63,9 @@ def leave_trace(
         meaning: str,
         *axes: tuple[str, ...],
         frame: str | None = None,
+        steps: tuple[int, ...] = (),
     ) -> None:
-        tape.tensor(NamedTensor(name, kind, values, "instance", axes, meaning, frame))  # type: ignore[arg-type]
+        tape.tensor(NamedTensor(name, kind, values, "instance", axes, meaning, frame, steps))  # type: ignore[arg-type]
 
     image("boxes.0", "box", output.start - HALF, "Where every query starts.", EDGES)
     for t, (stage, pose) in enumerate(zip(output.stages, poses, strict=True), start=1):
@@ -99,6 +104,7 @@ def leave_trace(
             (),
             (),
             frame=f"boxes.{t}",
+            steps=part_of,
         )
         instance(
             f"gates.{t}",

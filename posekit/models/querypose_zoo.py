@@ -13,6 +13,8 @@ from functools import partial
 
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT, QueryPoseConfig
+from posekit.models.querypose_photo import find
+from posekit.weights import WeightsFile
 from posekit.zoo import ModelEntry, Paper, register
 
 PAPER = Paper(
@@ -21,12 +23,16 @@ PAPER = Paper(
     year=2022,
     arxiv="2212.07855",
 )
-LEVELS = {"query": "query stage", "part": "part stage"}
+LEVELS = {"query": "query stage", "part": "part stage", "part map": "part map of stage"}
 VAL = "COCO val2017"
 
 
 def _entry(
-    name: str, title: str, config: QueryPoseConfig, figures: Mapping[str, Mapping[str, float]]
+    name: str,
+    title: str,
+    config: QueryPoseConfig,
+    figures: Mapping[str, Mapping[str, float]],
+    weights: tuple[WeightsFile, ...] = (),
 ) -> ModelEntry:
     return ModelEntry(
         name=name,
@@ -36,16 +42,30 @@ def _entry(
         build=partial(QueryPose, config),
         skeleton=config.skeleton,
         input_size=(config.shortest, config.longest),
+        weights=weights,
         paper_figures=figures,
         levels=LEVELS,
         view="photo",
+        find=find,
     )
 
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        _entry("querypose-small", "QueryPose-small", SMALL, {}),
+        _entry(
+            "querypose-small",
+            "QueryPose-small",
+            SMALL,
+            {},
+            (
+                WeightsFile(
+                    kind="shipped",
+                    path="querypose-small.safetensors",
+                    note="trained by PoseKit; the model card says on what",
+                ),
+            ),
+        ),
         _entry("querypose-r50", "QueryPose-R50", R50, {}),
         _entry("querypose-hrnet-w32", "QueryPose-HRNet-W32", W32, {VAL: {"AP": 69.8}}),
         _entry("querypose-hrnet-w48", "QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),

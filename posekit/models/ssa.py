@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from posekit.decode.paf_grid import PafGrid
 from posekit.errors import ModelError
 from posekit.models.ssa_stages import Branch, ColumnStage
-from posekit.models.ssa_trace import trace_maps
+from posekit.models.ssa_trace import records, trace_maps
 from posekit.models.ssa_trunk import resnet_trunk, vgg19_trunk
 from posekit.skeleton import LSP14, OPENPOSE18, Skeleton
 from posekit.trace import active_tape
@@ -248,9 +248,13 @@ class SSANet(nn.Module):
         tokens = self.config.grid.tokens(size)
         paf, heat, offset = ([t.float() for t in part] for part in outputs[:3])
         maps = trace_maps(paf, heat, offset, self.config.skeleton, self.config.grid)
-        for name, values in maps.items():
-            tape.spatial_map(name, values, tokens)
-        tape.heatmaps(outputs.heat[-1][:, : self.config.skeleton.size].float())
+        for one in records(maps, self.config.skeleton, tokens):
+            tape.spatial_map(one)
+        tape.heatmaps(self.read_heatmaps(outputs), tokens)
+
+    def read_heatmaps(self, outputs: StageOutputs) -> Tensor:
+        """The prediction's heatmaps without the background, (B, K, h, w)."""
+        return outputs.heat[-1][:, : self.config.skeleton.size].float()
 
     def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
         """Copy the ten convolutions of an ImageNet VGG-19 into the trunk [code], in place.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,14 +20,16 @@ from posekit.decode.paf import PafDecoder
 from posekit.decode.paf_peaks import PeakOptions
 from posekit.decode.paf_people import PafDecoding
 from posekit.device import autocast
+from posekit.found import Found, box_around
 from posekit.geometry import Crop
 from posekit.models.ssa import SSAConfig, SSANet, StageOutputs
+from posekit.people import MAX_BOXES, Person
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
 from posekit.trace import Trace, record
 from posekit.zoo import PoseModel
 
-__all__ = ["PhotoPeople", "decoder_for", "find_people", "mirrored_back", "prepare"]
+__all__ = ["PhotoPeople", "decoder_for", "find", "find_people", "mirrored_back", "prepare"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,28 @@ def find_people(
     return PhotoPeople(
         decoding.moved(crop.to_photo), crop, None if trace is None else trace.to("cpu")
     )
+
+
+def find(
+    model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
+) -> Found:
+    """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`."""
+    seen = find_people(model, photo, flip_test=flip_test, recorded=recorded)
+    keypoints, joins = model.entry.skeleton.size, len(model.entry.skeleton.limbs)
+    stride = cast(SSANet, model.module).config.grid.stride
+    padded = (
+        seen.crop.size[0] + -seen.crop.size[0] % stride,
+        seen.crop.size[1] + -seen.crop.size[1] % stride,
+    )
+    crop = Crop(padded, seen.crop.to_crop, photo.size)  # what the maps of the trace lie on
+    people = []
+    for n, one in enumerate(seen.decoding.people[:MAX_BOXES]):
+        points, scores = seen.decoding.keypoints(n)
+        # Peaks and joins count 1 each at most: the ranking as a share of the largest there can be.
+        score = one.ranking_score / (keypoints * (keypoints + joins))
+        box = box_around(points, photo.size)
+        people.append(Person(box, points, scores, crop, float(np.clip(score, 0.0, 1.0))))
+    return Found(tuple(people), crop, seen.trace, evidence=seen.decoding)
 
 
 def last_maps(outputs: StageOutputs) -> list[Tensor]:

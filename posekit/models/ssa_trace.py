@@ -16,18 +16,33 @@ skeleton's words:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from posekit.decode.paf_grid import PafGrid
+from posekit.geometry import TokenGrid
 from posekit.models.ssa_votes import synthesise
+from posekit.named import SpatialMap
 from posekit.skeleton import Skeleton
 
-__all__ = ["estimated_weights", "incident", "limb_name", "trace_maps"]
+__all__ = ["estimated_weights", "incident", "limb_name", "records", "trace_maps"]
 
 RHO = 0.1
+
+MEANINGS = {
+    "heatmap": "how sure the stage is that the keypoint lies here",
+    "votes": "where the offsets of the cells around point to",
+    "ends": "where limbs end, by their fields",
+    "synthesised": "the heatmap that offsets and limbs would make, without looking at the heatmap",
+    "contradiction": "heatmap minus synthesised: above zero without votes or limbs to support it",
+    "estimated-weight": "an estimate of how much the loss would watch this place; the true weight "
+    "needs the truth",
+    "paf": "the field of a limb, along one axis",
+    "offset": "how far the keypoint is said to lie from here, in cells along one axis",
+}
+SIGNED = ("contradiction", "paf", "offset")
 
 
 def limb_name(skeleton: Skeleton, limb: int) -> str:
@@ -65,6 +80,19 @@ def estimated_weights(
         changed = (h - heat[n - 1]).abs() if n else torch.zeros_like(h)
         found.append((RHO + h.clamp(0, 1) + changed)[:, :count])
     return [u / u.mean((-2, -1), keepdim=True) for u in found]
+
+
+def records(
+    maps: Mapping[str, Tensor], skeleton: Skeleton, grid: TokenGrid
+) -> Iterator[SpatialMap]:
+    """:func:`trace_maps` as records of a trace."""
+    for name, values in maps.items():
+        group, _, what = name.rpartition(".")
+        kind = group.partition(".")[0]
+        keypoint = skeleton.index(what) if what in skeleton.keypoints else None
+        yield SpatialMap(
+            name, values, grid, group, keypoint, signed=kind in SIGNED, meaning=MEANINGS[kind]
+        )
 
 
 def trace_maps(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSAConfig, SSANet
+from posekit.models.ssa_photo import find
 from posekit.weights import WeightsFile
 from posekit.zoo import ModelEntry, Paper, register
 
@@ -21,6 +22,13 @@ PAPER = Paper(
     year=2021,
     arxiv="2110.10734",
 )
+LEVELS = {
+    "heatmap": "heatmap of stage",
+    "votes": "offset votes",
+    "ends": "limb ends",
+    "synthesised": "synthesised heatmap",
+    "estimated-weight": "estimated loss weight of stage",
+}
 MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 """``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
 
@@ -42,9 +50,11 @@ def _entry(
         input_size=config.input_size,
         weights=weights,
         paper_figures=figures,
+        levels=LEVELS,
         mean=MEAN,
         std=STD,
         view="photo",
+        find=find,
     )
 
 

@@ -30,6 +30,7 @@ class DinoOptions:
         prototypes: classes of the head.
         hidden: width of the head's perceptron.
         bottleneck: width before the prototypes.
+        head_norm: batch norm in the head's perceptron.
         small_crops: local crops of a photo.
         small_size: (height, width) of a local crop; large ones have the stage's input size.
         large_area: smallest and largest share of the photo in a global crop.
@@ -47,6 +48,7 @@ class DinoOptions:
     prototypes: int = 65536
     hidden: int = 2048
     bottleneck: int = 256
+    head_norm: bool = False
     small_crops: int = 8
     small_size: tuple[int, int] = (96, 96)
     large_area: tuple[float, float] = (0.4, 1.0)
@@ -86,7 +88,7 @@ class DinoTask:
             raise DataError(f"{self.entry.title} has no trunk that DINO could pre-train.")
         how = self.options
         channels = trunk_channels(backbone, self.entry.input_size)
-        return Dino(backbone, channels, how.prototypes, how.hidden, how.bottleneck)
+        return Dino(backbone, channels, how.prototypes, how.hidden, how.bottleneck, how.head_norm)
 
     def to(self, device: torch.device) -> DinoTask:
         """The same task with its photographs on a device."""

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from posekit.explain.asked import recorded_heatmaps
+from posekit.explain.asked import crop_to_heatmap, recorded_heatmaps
 from posekit.explain.heat import HeatMap, pixel_grid
 from posekit.explain.query import AnyQuery
 from posekit.explain.surface import token_grid
 from posekit.explain.targets import Target
 from posekit.explain.together import questions
-from posekit.geometry import input_to_heatmap
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -85,9 +84,8 @@ def spot_map(
     asked = questions(prediction, [target], person)
     grid = token_grid(asked)
     heatmaps = recorded_heatmaps(prediction, asked.person)
-    size = (heatmaps.shape[-2], heatmaps.shape[-1])
     read = asked.targets[0].places(heatmaps).numpy().astype(np.float64)
-    at = input_to_heatmap(asked.crop.size, size).inverse().apply(read)  # (n, 2) crop pixels
+    at = crop_to_heatmap(prediction, asked.person).inverse().apply(read)  # (n, 2) crop pixels
     away = np.linalg.norm(grid.centres()[:, None] - at[None], axis=-1)  # (cells, n)
     spots = np.exp(-0.5 * (away / (sigma * max(asked.crop.size))) ** 2).sum(1)
     values, options = spots.reshape(1, *grid.size), {"sigma": sigma}

@@ -2,16 +2,17 @@
 
 The curves are those of :mod:`~posekit.explain.faithfulness.curves`; chance is the mean of several
 random maps. Beside it stands a plain round spot on the keypoint, which knows the model's answer and
-nothing of how it was found. All maps are first brought to one grid, the model's tokens (or squares
-of some pixels for a model without any): holes of single pixels, scattered over a photo, harm a
-network wherever they lie, and a fine map would beat a coarse random one by its fineness alone.
+nothing of how it was found. As in :mod:`posekit.benchmark`, cells are squares of the crop, one a
+token (or of some pixels for a model without any): holes of single pixels, scattered over a photo,
+harm a network wherever they lie, and a fine map would beat a coarse random one by its fineness
+alone. And the steps are spaced by the power 2, closest where a curve is steep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,12 +20,9 @@ from posekit.errors import TraceError
 from posekit.explain.batches import BATCH_SIZE, Progress
 from posekit.explain.faithfulness.baselines import random_map, spot_map
 from posekit.explain.faithfulness.curves import Curve, deletion, insertion
-from posekit.explain.faithfulness.grids import Map, cell_means, same_grid
-from posekit.explain.heat import HeatMap
+from posekit.explain.faithfulness.grids import Map
 from posekit.explain.query import AnyQuery
-from posekit.explain.surface import token_grid
 from posekit.explain.targets import Target
-from posekit.explain.together import questions
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Chance", "Faithfulness", "chance_of", "faithfulness_of"]
 
 STEPS = 10
+POWER = 2.0
 RANDOM_MAPS = 5
 
 
@@ -179,7 +178,7 @@ def faithfulness_of(
         TraceError: as :func:`chance_of`, or the map belongs to another person's crop.
         ModelError: as :func:`chance_of`.
     """
-    maps: list[Map] = [_coarse(prediction, target, map_, person)]
+    maps: list[Map] = [map_]
     if chance is None:
         maps += _baselines(prediction, target, person, RANDOM_MAPS, 0)
     inserted, deleted = _shares(prediction, target, maps, person, steps, batch_size, progress)
@@ -198,18 +197,6 @@ def _chance(inserted: tuple[float, ...], deleted: tuple[float, ...]) -> Chance:
     return Chance(inserted[:-1], deleted[:-1], (inserted[-1], deleted[-1]))
 
 
-def _coarse(
-    prediction: Prediction, target: AnyQuery | Target, map_: Map, person: int | None
-) -> Map:
-    """The map on the grid that random maps have."""
-    asked = questions(prediction, [target], person)
-    grid = token_grid(asked)
-    if same_grid(map_.grid, grid):
-        return map_
-    values = cell_means(map_.on_crop(), grid)
-    return HeatMap("coarse", values.astype(np.float32), grid, map_.crop, signed=True)
-
-
 def _shares(
     prediction: Prediction,
     target: AnyQuery | Target,
@@ -226,14 +213,15 @@ def _shares(
         return None if progress is None else lambda done, _: progress(before + done, 2 * each)
 
     targets = [target] * len(maps)
-    inserted = insertion(
-        prediction, targets, maps, person=person, steps=steps, batch_size=batch_size,
-        progress=after(0),
-    )  # fmt: skip
-    deleted = deletion(
-        prediction, targets, maps, person=person, steps=steps, batch_size=batch_size,
-        progress=after(each),
-    )  # fmt: skip
+    finely: dict[str, Any] = {
+        "person": person,
+        "steps": steps,
+        "power": POWER,
+        "level": "cells",
+        "batch_size": batch_size,
+    }
+    inserted = insertion(prediction, targets, maps, progress=after(0), **finely)
+    deleted = deletion(prediction, targets, maps, progress=after(each), **finely)
     return tuple(map(_share, inserted)), tuple(map(_share, deleted))
 
 
