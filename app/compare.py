@@ -24,6 +24,7 @@ from posekit.compare import (
     compare,
     disagreements,
     draw_comparison,
+    draw_panel,
     save_html,
     save_json,
     save_npz,
@@ -36,6 +37,8 @@ from posekit.estimator import Prediction
 from posekit.explain import Method, Query, find_method, snap
 from posekit.explain.batches import Progress
 from posekit.explain.live import preview
+from posekit.people import whole_photo_box
+from posekit.zoo import entry
 
 if TYPE_CHECKING:
     from app.explore import Explorer
@@ -83,6 +86,13 @@ class Comparer:
         """One panel: the visitor's photo and boxes through one model."""
         base = self.explorer.sessions.get(sent["token"], sent["view"])
         example = self.explorer.example_of(base)
+        finds = [one.find is not None for one in (base.model.entry, entry(str(sent["model"])))]
+        if any(finds):
+            # People whom a model found by itself are in no box that the page knows of.
+            boxes = [person.box for person in base.people] or [whole_photo_box(base.photo)]
+            return self.explorer.open(
+                sent["token"], base.photo, str(sent["model"]), boxes, with_photo=False
+            )
         if example is None:
             reply = self.explorer.again(sent)
         else:
@@ -139,12 +149,16 @@ class Comparer:
             predictions,
             person=int(sent.get("person") or 0),
             layer=_layers(sent),
+            head=_head(sent),
             direction="column" if sent.get("direction") == "column" else "row",
         )
         return {"keypoints": [keypoint(one, predictions) for one in ranked]}
 
     def compare_download(self, sent: Json) -> Json:
-        """The comparison as a file, made in memory and gone from the disk before the reply."""
+        """The comparison as a file, made in memory and gone from the disk before the reply.
+
+        ``"panel": 1`` with ``png`` is the picture of that panel alone.
+        """
         kind = str(sent["format"])
         if kind not in FORMATS:
             raise TraceError(f"There is no format {kind!r}: choose one of {', '.join(FORMATS)}.")
@@ -157,14 +171,19 @@ class Comparer:
                 raise JobError("This comparison is not computed yet; please wait for it first.")
             found = ask(predictions, sent)
         label = found.label.replace(" ", "-").strip("()")
+        panel = sent.get("panel") if kind == "png" else None
+        name = f"posekit-compare-{label}-{found.method}"
         with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
             path = Path(folder) / f"comparison.{kind}"
-            if kind == "png":
+            if kind == "png" and panel is None:
                 save_png(draw_comparison(found), path)
+            elif panel is not None:
+                save_png(draw_panel(found, int(panel)), path)
+                name += f"-{found.predictions[int(panel)].model.name}"
             else:
                 {"html": save_html, "json": save_json, "npz": save_npz}[kind](found, path)
             return {
-                "name": f"posekit-compare-{label}-{found.method}.{kind}",
+                "name": f"{name}.{kind}",
                 "type": FORMATS[kind],
                 "bytes": encoded(path.read_bytes()),
             }
@@ -202,6 +221,7 @@ def ask(predictions: Sequence[Prediction], sent: Json, **more: Any) -> Compariso
         asked(predictions, sent),
         person=0 if person is None else int(person),
         layer=_layers(sent) if has_layers(method) else None,
+        head=_head(sent) if "head" in method.options else None,
         direction="column" if sent.get("direction") == "column" else "row",
         method=method.name,
         options=options,
@@ -222,8 +242,11 @@ def is_instant(sent: Json) -> bool:
 
 def question_key(sent: Json) -> Hashable:
     """What an answer is kept under: all that it depends on, as it was sent."""
-    names = ("views", "method", "layers", "direction", "anchor", "person", "keypoint", "point")
-    return ("compare", *(str(sent.get(name)) for name in (*names, "free", "on")))
+    names = (
+        "views", "method", "layers", "head", "direction", "anchor", "person", "keypoint", "point",
+        "free", "on",
+    )  # fmt: skip
+    return ("compare", *(str(sent.get(name)) for name in names))
 
 
 def asked(predictions: Sequence[Prediction], sent: Json) -> Query | str:
@@ -253,6 +276,11 @@ def asked(predictions: Sequence[Prediction], sent: Json) -> Query | str:
 
 def _method(sent: Json) -> str:
     return str(sent.get("method") or "attention")
+
+
+def _head(sent: Json) -> int | None:
+    """A head's index; None for the mean, or what the method makes of all of them."""
+    return None if sent.get("head") is None else int(sent["head"])
 
 
 def _layers(sent: Json) -> list[str | None] | None:

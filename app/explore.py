@@ -106,14 +106,14 @@ class Explorer:
             sent.files[0][1], name="This file", limits=self.photo_limits, max_side=MAX_SIDE
         )
         boxes = boxes_of(json.loads(fields.get("boxes") or "[]"))
-        return self._open(fields["token"], photo, fields["model"], boxes)
+        return self.open(fields["token"], photo, fields["model"], boxes)
 
     def analyse_example(self, sent: Json) -> Json:
         """A bundled photo."""
         example = choose(self.examples, sent.get("example"))
         boxes = boxes_of(sent.get("boxes"))
         if boxes is not None:
-            return self._open(sent["token"], example.read()[0], sent["model"], boxes)
+            return self.open(sent["token"], example.read()[0], sent["model"], boxes)
         key = (example.id, str(sent["model"]))
         notes: list[str] = []
         with self._opened_lock:
@@ -132,7 +132,7 @@ class Explorer:
     def again(self, sent: Json) -> Json:
         """The visitor's photo through another model, or with other boxes."""
         photo = self.sessions.get(sent["token"], sent["view"]).photo
-        return self._open(
+        return self.open(
             sent["token"], photo, sent["model"], boxes_of(sent.get("boxes")), with_photo=False
         )
 
@@ -229,7 +229,7 @@ class Explorer:
             prediction = Estimator(loaded).predict(photo, boxes)
         return prediction, [str(w.message) for w in caught if w.category is PoseKitWarning]
 
-    def _open(
+    def open(
         self,
         token: str,
         photo: Photo,
@@ -238,6 +238,7 @@ class Explorer:
         *,
         with_photo: bool = True,
     ) -> Json:
+        """Analyse a photo and keep it for the visitor."""
         prediction, notes = self._predict(photo, model, boxes)
         trace = prediction.trace.nbytes if prediction.trace else 0
         return self._keep(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from posekit.estimator import Estimator
     from posekit.explain.methods import explain
     from posekit.geometry import Box
+    from posekit.occlusion import occlude
     from posekit.photo import read_photo
     from posekit.trace import record
     from posekit.zoo import list_models, load
@@ -35,6 +36,7 @@ __all__ = [
     "explain",
     "list_models",
     "load",
+    "occlude",
     "read_photo",
     "record",
 ]
@@ -45,6 +47,7 @@ _HOME = {
     "PoseKitError": "posekit.errors",
     "list_models": "posekit.zoo",
     "load": "posekit.zoo",
+    "occlude": "posekit.occlusion",
     "read_photo": "posekit.photo",
     "record": "posekit.trace",
 }

@@ -10,7 +10,9 @@ __all__ = [
     "BoxError",
     "DataError",
     "DownloadError",
+    "LibraryError",
     "ModelError",
+    "OcclusionError",
     "PackageError",
     "PhotoError",
     "PoseKitError",
@@ -54,6 +56,14 @@ class TraceError(PoseKitError):
 
 class DataError(PoseKitError):
     """A data set or annotation file is missing or malformed."""
+
+
+class OcclusionError(PoseKitError):
+    """An occluder, a mask or a study cannot be: outside the photo, empty, or not well formed."""
+
+
+class LibraryError(PoseKitError):
+    """A case library cannot be read or written, or holds no such case."""
 
 
 class PackageError(PoseKitError):

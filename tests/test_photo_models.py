@@ -248,5 +248,6 @@ def test_methods_that_need_only_heatmaps_work_on_whole_photos(method: str) -> No
         network(torch.randn(1, 3, *crowd_of.people[0].crop.size))
     made = replace(crowd_of, model=model, trace=trace)
     options = {"grad-cam": {"layer": "trunk.layer2"}, "occlusion": {"window": 72, "stride": 72}}
-    found = posekit.explain(made, KeypointConfidence(WRIST), method=method, person=0, **options)
+    given = options.get(method, {})
+    found = posekit.explain(made, KeypointConfidence(WRIST), method=method, person=0, **given)
     assert np.isfinite(found.values).all() and found.crop is made.people[0].crop

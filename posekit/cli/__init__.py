@@ -15,11 +15,13 @@ from typer.core import TyperGroup
 
 from posekit import __version__
 from posekit.cli.benchmark import benchmark
+from posekit.cli.cases import cases_app
 from posekit.cli.compare import compare
 from posekit.cli.data import data_app
 from posekit.cli.evaluate import evaluate
 from posekit.cli.look import explain, predict
 from posekit.cli.models import models
+from posekit.cli.occlude import occlude
 from posekit.cli.output import remark
 from posekit.cli.serve import serve
 from posekit.cli.train import train
@@ -71,9 +73,11 @@ app.command()(models)
 app.command()(predict)
 app.command()(explain)
 app.command()(compare)
+app.command()(occlude)
 app.command()(train)
 app.command()(evaluate)
 app.command()(benchmark)
 app.command()(serve)
+app.add_typer(cases_app, name="cases")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")

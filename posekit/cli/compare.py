@@ -90,10 +90,9 @@ def compare(
 ) -> None:
     """Ask several models the same about one photo, and set their answers side by side."""
     from posekit.compare import compare as compare_models
-    from posekit.compare import describe
+    from posekit.compare import describe, predict_alike
     from posekit.compare.ask import check_count
     from posekit.compare.words import columns_of, disagreement_table
-    from posekit.estimator import Estimator
     from posekit.explain.methods import find_method
     from posekit.photo import read_photo
 
@@ -106,11 +105,11 @@ def compare(
     check_count(len(names))
     find_method(method)
     chosen, picture = read_boxes(box), read_photo(photo)
-    predictions = []
+    loaded = []
     for name in names:
         model, _, weights = name.partition("=")
-        estimator = Estimator(load_model(model, weights or "auto", device))
-        predictions.append(estimator.predict(picture, chosen))
+        loaded.append(load_model(model, weights or "auto", device))
+    predictions = predict_alike(loaded, picture, chosen)
     comparison = compare_models(
         predictions,
         query,

@@ -30,6 +30,10 @@ def train(
     start: Annotated[
         Path | None, typer.Option(help="Weights to start from, such as ImageNet's of a trunk.")
     ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="A .json file of people with masks alone, to supervise attention with."),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Stop then; the same command goes on later.")
     ] = None,
@@ -56,7 +60,7 @@ def train(
     model = entry(plan.model)
     fabric = start_engine(device, devices=devices, nodes=nodes, bf16=plan.bf16)
     remark("reading the photographs")
-    source = Source(data, images, validation, validation_images, start)
+    source = Source(data, images, validation, validation_images, start, masks)
     prepared = prepare(model, plan, source)
     if prepared.problems:
         remark(prepared.problems.summary())

@@ -8,12 +8,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from posekit.compare.alike import predict_alike
 from posekit.compare.anchors import Asking
 from posekit.compare.ask import FEWEST, MOST, compare
 from posekit.compare.comparison import Comparison, DensityScale, Overlap
 from posekit.compare.disagreement import Disagreement, disagreements
 from posekit.compare.export import describe, save_json, save_npz
-from posekit.compare.figure import draw_comparison
+from posekit.compare.figure import draw_comparison, draw_panel
 from posekit.compare.grid import CommonGrid
 from posekit.compare.html import html_page, save_html
 from posekit.compare.panel import Figures, Panel
@@ -35,7 +36,9 @@ __all__ = [
     "describe",
     "disagreements",
     "draw_comparison",
+    "draw_panel",
     "html_page",
+    "predict_alike",
     "save_html",
     "save_json",
     "save_npz",

@@ -75,14 +75,18 @@ def anchors(
         return query.label(predictions[0].skeleton), [Anchor(query, query, None) for _ in names]
     source = predictions[home]
     name = source.skeleton.keypoints[keypoint]
-    at = keypoint_query(source, person, keypoint)
+    at = _place(predictions, source, person, keypoint)
     if isinstance(target, Query) and asking == "point":
         at = target  # the very point that was clicked, not the prediction near it
     found = []
     for index, one in enumerate(predictions):
         own = source.skeleton.mapping_to(one.skeleton)[keypoint]
         if own is not None and asking != "point":
-            query = keypoint_query(one, person, own)
+            try:
+                query = keypoint_query(one, person, own)
+            except TraceError as error:  # a model of whole photos that did not find it
+                found.append(Anchor(None, Query(person, at.point), None, str(error)))
+                continue
             found.append(Anchor(query, query, own))
             continue
         note = ""
@@ -96,6 +100,18 @@ def anchors(
         query = Query(person, at.point)
         found.append(Anchor(query, query, own, note))
     return name, found
+
+
+def _place(
+    predictions: Sequence[Prediction], source: Prediction, person: int, keypoint: int
+) -> Query:
+    """Where the keypoint is: as its own model has it, else as the first that found it."""
+    for one in (source, *predictions):
+        own = source.skeleton.mapping_to(one.skeleton)[keypoint]
+        if own is not None and one.people[person].found[own]:
+            x, y = one.people[person].keypoints[own]
+            return Query(person, (float(x), float(y)), keypoint)
+    return keypoint_query(source, person, keypoint)  # refuses: nobody found it
 
 
 def _named(predictions: Sequence[Prediction], target: AnyQuery | Query) -> tuple[int, int | None]:

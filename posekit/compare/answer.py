@@ -13,7 +13,7 @@ from torch import nn
 
 from posekit.compare.anchors import Anchor
 from posekit.compare.grid import CommonGrid, density_factor, token_affine
-from posekit.compare.layers import attention_at, head_or_none
+from posekit.compare.layers import head_or_none, layer_at
 from posekit.compare.panel import Figures, Panel, legend_of, mass_map
 from posekit.compare.stages import Stages
 from posekit.errors import PoseKitError, TraceError
@@ -135,7 +135,7 @@ def _map_of(
     if "progress" in method.options:
         options["progress"] = progress
     if "layers" in method.options and not isinstance(target, Target):
-        attention, note = attention_at(prediction, question.layer)
+        attention, note = layer_at(prediction, question.layer)
         head = head_or_none(attention, question.head)
         if head != question.head:
             held = "one head" if attention.heads == 1 else f"{attention.heads} heads"

@@ -16,14 +16,16 @@ import numpy.typing as npt
 import torch
 
 from posekit.compare.grid import CommonGrid
-from posekit.compare.layers import Layers, attention_at, head_or_none, layer_for
-from posekit.errors import PoseKitError
+from posekit.compare.layers import Layers, head_or_none, layer_at, layer_for
+from posekit.errors import PoseKitError, TraceError
+from posekit.explain.evidence import Evidence, evidence_map
 from posekit.explain.maps import Direction
+from posekit.explain.query import keypoint_query
 from posekit.geometry import TokenGrid
+from posekit.trace import Attention
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
-    from posekit.trace import Attention
 
 __all__ = ["Disagreement", "disagreements", "shared_keypoints"]
 
@@ -112,9 +114,15 @@ def disagreements(
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
     apart = np.linalg.norm(points[first] - points[second], axis=-1)  # (pairs, keypoints)
     apart = np.where(np.isnan(apart), -1.0, apart)
+    both = apart.max(axis=0, initial=-1.0) >= 0  # what only one model found, nobody disagrees about
+    if not both.any():
+        return ()
+    shared = [held for held, there in zip(shared, both, strict=True) if there]
+    apart, points, scores = apart[:, both], points[:, both], scores[:, both]
     farthest = apart.argmax(axis=0)
     distance = apart.max(axis=0)
-    maps = _map_disagreement(predictions, points, pairs, person, layer, head, direction)
+    asked = [[indices[n] for _, indices in shared] for n in range(len(predictions))]
+    maps = _map_disagreement(predictions, points, asked, pairs, person, layer, head, direction)
     interest = _of_largest(distance) + _of_largest(np.nan_to_num(maps))
     box = predictions[0].people[person].box
     longer = max(box.width, box.height)
@@ -145,6 +153,7 @@ def _of_largest(values: Floats) -> Floats:
 def _map_disagreement(
     predictions: Sequence[Prediction],
     points: Floats,
+    asked: Sequence[Sequence[int | None]],
     pairs: Sequence[tuple[int, int]],
     person: int,
     layer: Layers,
@@ -152,23 +161,26 @@ def _map_disagreement(
     direction: Direction,
 ) -> Floats:
     """The largest 1 - overlap over the pairs, per keypoint; NaN where no pair has two maps."""
-    held = []
+    held: dict[int, tuple[Floats, TokenGrid]] = {}
     for n, one in enumerate(predictions):
         try:
-            attention, _ = attention_at(one, layer_for(layer, n))
+            found, _ = layer_at(one, layer_for(layer, n))
+            if isinstance(found, Attention):
+                held[n] = _maps(one, found, points[n], person, head, direction)
+            elif direction == "row":
+                held[n] = _evidence(one, found, asked[n], person)
         except PoseKitError:
-            continue  # no attention between places of the photo
-        held.append((n, attention))
-    grids = []
-    for n, attention in held:
-        grid = attention.key_grid if direction == "row" else attention.query_grid
-        assert isinstance(grid, TokenGrid)  # attention_at gives no other
-        grids.append((grid, predictions[n].people[person].crop.to_photo @ grid.to_input))
-    common = CommonGrid.over(grids, predictions[0].people[person].box)
+            continue  # no layer to show, or nobody was found
+    if not held:
+        return np.full(points.shape[1], np.nan)
+    grids = {
+        n: (grid, predictions[n].people[person].crop.to_photo @ grid.to_input)
+        for n, (_, grid) in held.items()
+    }
+    common = CommonGrid.over(list(grids.values()), predictions[0].people[person].box)
     masses: dict[int, Floats] = {}
-    for (n, attention), (grid, to_photo) in zip(held, grids, strict=True):
-        weights = _maps(predictions[n], attention, points[n], person, head, direction)
-        masses[n] = common.masses(weights.reshape(-1, *grid.size), to_photo)
+    for n, (weights, grid) in held.items():
+        masses[n] = common.masses(weights.reshape(-1, *grid.size), grids[n][1])
     largest = np.full(points.shape[1], np.nan)
     for a, b in pairs:
         if a in masses and b in masses:
@@ -185,7 +197,7 @@ def _maps(
     person: int,
     head: int | None,
     direction: Direction,
-) -> Floats:
+) -> tuple[Floats, TokenGrid]:
     """(keypoints, cells) float64 shares of all keypoints' maps; NaN for a keypoint not there."""
     grid = attention.query_grid if direction == "row" else attention.key_grid
     assert isinstance(grid, TokenGrid)
@@ -205,4 +217,25 @@ def _maps(
     shares = chosen.double().cpu().numpy()
     found = np.full((len(points), shares.shape[1]), np.nan)
     found[there] = shares / shares.sum(axis=1, keepdims=True)
-    return found
+    on = attention.key_grid if direction == "row" else attention.query_grid
+    assert isinstance(on, TokenGrid)
+    return found, on
+
+
+def _evidence(
+    prediction: Prediction, layer: Evidence, keypoints: Sequence[int | None], person: int
+) -> tuple[Floats, TokenGrid]:
+    """The same of a layer of maps by keypoint, whose maps of one person lie on one grid."""
+    made = {}
+    for place, keypoint in enumerate(keypoints):
+        if keypoint is not None and prediction.people[person].found[keypoint]:
+            query = keypoint_query(prediction, person, keypoint)
+            made[place] = evidence_map(prediction, query, layer)
+    if not made:
+        raise TraceError("None of these keypoints was found.")
+    grid = next(iter(made.values())).grid
+    found = np.full((len(keypoints), grid.tokens), np.nan)
+    for place, one in made.items():
+        if one.total > 0:
+            found[place] = one.weights.ravel() / one.total
+    return found, grid

@@ -6,7 +6,6 @@ As :mod:`posekit.draw.figure`, without matplotlib's global state, so that severa
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,64 +17,21 @@ from PIL.PngImagePlugin import PngInfo
 from posekit import __version__
 from posekit.compare.export import describe
 from posekit.compare.picture import Pictures
+from posekit.compare.sheet import DPI, GAP, MARGIN, PANEL, TOP, Sheet, blank
 from posekit.compare.words import disagreement_table, figure_lines
 from posekit.draw.colours import colour_table
 from posekit.draw.legend import percent
 from posekit.draw.panels import BAR, BAR_TOP, DARK, FAINT, LINE, TEXT, TICKS, caption, outline, star
+from posekit.errors import TraceError
 
-__all__ = ["draw_comparison", "save_comparison"]
+__all__ = ["draw_comparison", "draw_panel", "save_comparison"]
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from posekit.compare.comparison import Comparison
 
-_PANEL, _GAP, _MARGIN, _TOP = 2.35, 0.16, 0.14, 0.52  # inches, as in posekit.draw.figure
-_DPI = 200
 _CHARACTERS = 48  # of a caption's line
-
-
-@dataclass(frozen=True, eq=False)
-class _Sheet:
-    """Where things stand on the figure, in inches from its top left."""
-
-    figure: Figure
-    size: tuple[float, float]
-    image: float  # height of a picture
-
-    def axes(self, column: int, top: float, pictures: Pictures) -> Axes:
-        width, height = self.size
-        x, y = _left(column), height - top - self.image
-        axes = self.figure.add_axes((x / width, y / height, _PANEL / width, self.image / height))
-        axes.set_axis_off()
-        axes.set_xlim(*pictures.window.extent[:2])
-        axes.set_ylim(*pictures.window.extent[2:])
-        return axes
-
-    def bar(
-        self, columns: range, top: float, colours: np.ndarray, ticks: list[tuple[float, str]]
-    ) -> None:
-        """One colour bar under several panels."""
-        width, height = self.size
-        x = _left(columns[0])
-        across = len(columns) * _PANEL + (len(columns) - 1) * _GAP
-        y = height - top - BAR
-        bar = self.figure.add_axes((x / width, y / height, across / width, BAR / height))
-        shown = np.clip(np.round(colours), 0, 255).astype(np.uint8)
-        bar.imshow(shown[None], aspect="auto", extent=(0, 1, 0, 1))
-        bar.set_yticks([])
-        bar.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
-        bar.tick_params(length=2, width=0.5, pad=1.5, labelsize=5.8, labelcolor=FAINT, color=FAINT)
-        labels = bar.get_xticklabels()
-        labels[0].set_horizontalalignment("left")
-        labels[-1].set_horizontalalignment("right")
-        for spine in bar.spines.values():
-            spine.set_visible(False)
-
-    def text(self, x: float, top: float, words: str, **style: object) -> None:
-        width, height = self.size
-        self.figure.text(x / width, 1 - top / height, words, va="center", **style)  # type: ignore[arg-type]
 
 
 def draw_comparison(
@@ -113,7 +69,7 @@ def draw_comparison(
     colour_table(colour_map)  # refuse an unknown name before any work
     pictures = Pictures(
         comparison,
-        width=round(_PANEL * _DPI),
+        width=round(PANEL * DPI),
         photo=photo,
         colour_map=colour_map,
         opacity=opacity,
@@ -121,23 +77,52 @@ def draw_comparison(
     )
     captions = [_caption(comparison, n) for n in range(len(comparison.panels))]
     sheet, second = _sheet(comparison, pictures, max(len(lines) for lines in captions))
-    top = _TOP
     _poses(sheet, comparison, pictures)
     for n, lines in enumerate(captions):
-        axes = sheet.axes(n + 1, top, pictures)
-        axes.imshow(pictures.map(n), extent=pictures.window.extent, interpolation="antialiased")
-        mass = comparison.panels[n].mass
-        if mass is not None and contour_share is not None:
-            values = pictures.window.values_of(mass)
-            outline(axes, values, mass.isoline(contour_share), pictures.window)
-        star(axes, comparison.panels[n].point)
-        caption(sheet.figure, axes, lines, BAR_TOP + BAR + TICKS)
-    ticks = [*comparison.scale.ticks]
-    ticks[-1] = (1.0, f"{ticks[-1][1]} {comparison.scale.unit}")
-    columns = range(1, len(comparison.panels) + 1)
-    sheet.bar(columns, top + sheet.image + BAR_TOP, pictures.colours, ticks)
+        _map(sheet, n + 1, comparison, pictures, n, contour_share, lines)
+    _scale(sheet, range(1, len(comparison.panels) + 1), comparison, pictures)
     _differences(sheet, comparison, pictures, second)
     _list(sheet, comparison, second, keypoints)
+    return sheet.figure
+
+
+def draw_panel(
+    comparison: Comparison,
+    panel: int,
+    *,
+    colour_map: str = "magma",
+    opacity: float = 0.75,
+    dim: float = 0.4,
+    contour_share: float | None = 0.5,
+) -> Figure:
+    """The picture of one model's answer, with its figures, on the colour scale of all of them.
+
+    Args and errors as :func:`draw_comparison`; a panel without a map shows the bare photo and says
+    why.
+
+    Raises:
+        TraceError: there is no such panel.
+    """
+    if not 0 <= panel < len(comparison.panels):
+        count = len(comparison.panels)
+        raise TraceError(f"There is no panel {panel}: there are {count}, from 0.")
+    pictures = Pictures(
+        comparison,
+        width=round(PANEL * DPI),
+        colour_map=colour_map,
+        opacity=opacity,
+        dim=dim,
+    )
+    lines = _caption(comparison, panel)
+    image = PANEL * pictures.window.size[0] / pictures.window.size[1]
+    below = BAR_TOP + BAR + TICKS + len(lines) * LINE + GAP
+    size = (2 * MARGIN + PANEL, TOP + image + below)
+    sheet = blank(size, image, comparison.title, points=8.0)
+    others = len(comparison.panels) - 1
+    words = f"coloured on one scale with {others} other model{'s' if others > 1 else ''}"
+    sheet.text(MARGIN, 0.36, words, size=6.4, color=FAINT)
+    _map(sheet, 0, comparison, pictures, panel, contour_share, lines)
+    _scale(sheet, range(1), comparison, pictures)
     return sheet.figure
 
 
@@ -157,30 +142,48 @@ def save_comparison(
     Image.fromarray(pixels).save(target, format="PNG", pnginfo=info)
 
 
-def _left(column: int) -> float:
-    return _MARGIN + column * (_PANEL + _GAP)
-
-
-def _sheet(comparison: Comparison, pictures: Pictures, lines: int) -> tuple[_Sheet, float]:
+def _sheet(comparison: Comparison, pictures: Pictures, lines: int) -> tuple[Sheet, float]:
     """An empty figure with its title, and where its second row begins."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    image = _PANEL * pictures.window.size[0] / pictures.window.size[1]
+    image = PANEL * pictures.window.size[0] / pictures.window.size[1]
     across = len(comparison.panels) + 1
-    width = 2 * _MARGIN + across * _PANEL + (across - 1) * _GAP
-    second = _TOP + image + BAR_TOP + BAR + TICKS + lines * LINE + 2 * _GAP
-    height = second + image + BAR_TOP + BAR + TICKS + 5 * LINE + _GAP
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    sheet = _Sheet(figure, (width, height), image)
-    sheet.text(_MARGIN, 0.17, comparison.title, size=11, weight="bold", color=TEXT)
+    width = 2 * MARGIN + across * PANEL + (across - 1) * GAP
+    second = TOP + image + BAR_TOP + BAR + TICKS + lines * LINE + 2 * GAP
+    height = second + image + BAR_TOP + BAR + TICKS + 5 * LINE + GAP
+    sheet = blank((width, height), image, comparison.title)
     names = " · ".join(panel.title for panel in comparison.panels)
     untrained = any(not panel.trained for panel in comparison.panels)
     if untrained:
         names += ": what is untrained has random weights and shows nothing learnt"
-    sheet.text(_MARGIN, 0.36, names, size=7.5, color=FAINT)
+    sheet.text(MARGIN, 0.36, names, size=7.5, color=FAINT)
     return sheet, second
+
+
+def _map(
+    sheet: Sheet,
+    column: int,
+    comparison: Comparison,
+    pictures: Pictures,
+    n: int,
+    contour_share: float | None,
+    lines: list[str],
+) -> None:
+    """A panel's map over the photo, where it was asked, and what is said under it."""
+    axes = sheet.axes(column, TOP, pictures)
+    axes.imshow(pictures.map(n), extent=pictures.window.extent, interpolation="antialiased")
+    mass = comparison.panels[n].mass
+    if mass is not None and contour_share is not None:
+        values = pictures.window.values_of(mass)
+        outline(axes, values, mass.isoline(contour_share), pictures.window)
+    star(axes, comparison.panels[n].point)
+    caption(sheet.figure, axes, lines, BAR_TOP + BAR + TICKS)
+
+
+def _scale(sheet: Sheet, columns: range, comparison: Comparison, pictures: Pictures) -> None:
+    """The colour bar of all maps."""
+    # Under a single panel there is no room for a tick between the ends.
+    ticks = [*comparison.scale.ticks[:: 2 if len(columns) == 1 else 1]]
+    ticks[-1] = (1.0, f"{ticks[-1][1]} {comparison.scale.unit}")
+    sheet.bar(columns, TOP + sheet.image + BAR_TOP, pictures.colours, ticks)
 
 
 def _caption(comparison: Comparison, n: int) -> list[str]:
@@ -191,9 +194,9 @@ def _caption(comparison: Comparison, n: int) -> list[str]:
     return lines
 
 
-def _poses(sheet: _Sheet, comparison: Comparison, pictures: Pictures) -> None:
+def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
     """The photo with the first model's pose, and where every model was asked."""
-    axes = sheet.axes(0, _TOP, pictures)
+    axes = sheet.axes(0, TOP, pictures)
     axes.imshow(pictures.pose(0), extent=pictures.window.extent, interpolation="antialiased")
     asked: dict[tuple[float, float], list[str]] = {}
     for n, panel in enumerate(comparison.panels):
@@ -222,7 +225,7 @@ def _poses(sheet: _Sheet, comparison: Comparison, pictures: Pictures) -> None:
     caption(sheet.figure, axes, lines, BAR_TOP)
 
 
-def _differences(sheet: _Sheet, comparison: Comparison, pictures: Pictures, top: float) -> None:
+def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: float) -> None:
     """Each further map against the first that there is."""
     shown = comparison.shown
     if len(shown) < 2:
@@ -246,17 +249,17 @@ def _differences(sheet: _Sheet, comparison: Comparison, pictures: Pictures, top:
     sheet.bar(columns, top + sheet.image + BAR_TOP, pictures.signed_colours, ticks)
 
 
-def _list(sheet: _Sheet, comparison: Comparison, top: float, count: int) -> None:
+def _list(sheet: Sheet, comparison: Comparison, top: float, count: int) -> None:
     """The keypoints with the largest disagreement, as a small table."""
     heads, rows = disagreement_table(comparison, count)
     if not rows:
         return
     several = len(heads) > 3
     columns = (0.0, 1.0, 2.35, 3.0) if several else (0.0, 1.0, 2.6)
-    sheet.text(_MARGIN, top, "Where the models disagree most", size=7.5, weight="bold", color=TEXT)
+    sheet.text(MARGIN, top, "Where the models disagree most", size=7.5, weight="bold", color=TEXT)
     for n, row in enumerate([heads, *rows]):
         y = top + 0.2 + n * 1.35 * LINE
         if several and n:
             row[2] = " and ".join(str(p + 1) for p in comparison.disagreement[n - 1].farthest)
         for x, cell in zip(columns, row, strict=True):
-            sheet.text(_MARGIN + x, y, cell, size=6.4, color=FAINT if n == 0 else TEXT)
+            sheet.text(MARGIN + x, y, cell, size=6.4, color=FAINT if n == 0 else TEXT)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from posekit.explain.attention import attentions_of
+from posekit.explain.attention import layers_of
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
+    from posekit.explain.evidence import Evidence
     from posekit.trace import Attention
 
-__all__ = ["Layers", "attention_at", "head_or_none", "layer_for"]
+__all__ = ["Layers", "head_or_none", "layer_at", "layer_for"]
 
 Layers = str | Sequence[str | None] | None
 """One layer's name for all models, or one a model; None is a model's last."""
@@ -24,19 +25,19 @@ def layer_for(layer: Layers, panel: int) -> str | None:
     return layer[panel] if panel < len(layer) else None
 
 
-def attention_at(prediction: Prediction, layer: str | None) -> tuple[Attention, str]:
+def layer_at(prediction: Prediction, layer: str | None) -> tuple[Attention | Evidence, str]:
     """The layer of that name, else the model's last one, with a sentence when it is another.
 
     Raises:
-        TraceError: nothing was recorded, or no attention between places of the photo.
+        TraceError: nothing was recorded, or the model has no layer to show.
     """
-    held = {one.name: one for one in attentions_of(prediction, None)}
+    held = {one.name: one for one in layers_of(prediction)}
     last = list(held.values())[-1]
     if layer is None or layer in held:
         return held.get(layer or "", last), ""
     return last, f"This model has no layer {layer}: its last, {last.name}, is shown."
 
 
-def head_or_none(attention: Attention, head: int | None) -> int | None:
+def head_or_none(attention: Attention | Evidence, head: int | None) -> int | None:
     """The head if the layer has it, else None, the mean over heads."""
     return head if head is not None and 0 <= head < attention.heads else None

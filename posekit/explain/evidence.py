@@ -45,6 +45,11 @@ class Evidence:
     size: tuple[int, int]
     meaning: str
 
+    @property
+    def heads(self) -> int:
+        """As if one head had looked."""
+        return 1
+
 
 def evidence_of(trace: Trace) -> list[Evidence]:
     """The layers of maps by keypoint that a pass left, in its order; maps with signs are none."""

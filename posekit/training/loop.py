@@ -208,7 +208,8 @@ class Trainer:
 
     def keep(self, score: Score, stage: Stage) -> None:
         """Keep the averaged weights if they are the best so far at the last stage's size."""
-        if stage.input_size != self.recipe.stages[-1].input_size or score.value <= self.best:
+        better = score.value > self.best or self.recipe.keep == "last"
+        if stage.input_size != self.recipe.stages[-1].input_size or not better:
             return
         self.best = score.value
         self._write({"step": self.step, "average": self.average.state_dict()}, BEST)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from posekit.data.augment import Augmentation
 from posekit.errors import DataError
@@ -52,6 +52,9 @@ class Recipe:
         seed: of the weights, the order of the people and the augmentation.
         task: what is learnt, a name in :mod:`posekit.training.tasks`.
         options: of the task, by name.
+        keep: which averaged weights are the result: ``"best"`` by validation at the last stage's
+            size, or ``"last"``, where what is measured is not what is wanted (a linear probe of a
+            pre-training, say).
         rates: factors on the learning rate of some weights, by a pattern of their names, such as
             ``{"flow.*": 10.0}``; the first pattern that fits counts.
     """
@@ -73,6 +76,7 @@ class Recipe:
     task: str = "heatmaps"
     options: Mapping[str, Any] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    keep: Literal["best", "last"] = "best"
 
     @property
     def steps(self) -> int:
@@ -101,6 +105,8 @@ def read_recipe(path: str | Path) -> Recipe:
             for stage in raw.pop("stages")
         )
         augmentation = Augmentation(**raw.pop("augmentation", {}))
+        if raw.get("keep", "best") not in ("best", "last"):
+            raise DataError(f"keep is 'best' or 'last', not {raw['keep']!r}, in {path}.")
         return Recipe(stages=stages, augmentation=augmentation, **raw)
     except OSError as error:
         raise DataError(f"There is no recipe at {path}.") from error

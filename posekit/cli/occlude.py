@@ -1,0 +1,236 @@
+"""``posekit occlude``: put something in front of a person and print what it changes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from posekit.cli.methods import bar
+from posekit.cli.options import (
+    DEFAULT_MODEL,
+    BoxOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PhotoArgument,
+    WeightsOption,
+    check_out,
+    load_model,
+    read_boxes,
+    read_numbers,
+)
+from posekit.cli.output import show, table
+from posekit.errors import PoseKitError
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.occlusion import Occluder, Study, Sweep
+
+SUFFIXES = (".png", ".html", ".json", ".npz")
+
+
+class SweepKind(StrEnum):
+    """What moves, or grows, in a sweep."""
+
+    grid = "grid"
+    limb = "limb"
+
+
+def occlude(
+    photo: PhotoArgument,
+    keypoint: Annotated[str, typer.Option("--keypoint", "-k", help='Such as "left wrist".')],
+    model: ModelOption = DEFAULT_MODEL,
+    rectangle: Annotated[
+        str | None,
+        typer.Option(
+            "--rectangle",
+            metavar="X0,Y0,X1,Y1",
+            help="Cover the pixels from one corner to the other.",
+        ),
+    ] = None,
+    limb: Annotated[
+        str | None,
+        typer.Option(
+            "--limb",
+            metavar="KEYPOINT",
+            help="Cover the way from this keypoint to the one looked at, with a band.",
+        ),
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0.0, max=1.0, help="How much of the limb, 0 to 1.")
+    ] = 1.0,
+    occluder: Annotated[
+        Path | None,
+        typer.Option("--occluder", help="A file that describes the occluder (.json)."),
+    ] = None,
+    colour: Annotated[
+        str, typer.Option("--colour", help="mean, grey or R,G,B, for rectangle and limb.")
+    ] = "mean",
+    sweep: Annotated[
+        SweepKind | None,
+        typer.Option(
+            "--sweep",
+            help="grid: the occluder at many places; limb: a band that grows to the keypoint.",
+        ),
+    ] = None,
+    grid: Annotated[
+        str, typer.Option("--grid", metavar="ROWS,COLS", help="Of the grid's places.")
+    ] = "10,8",
+    steps: Annotated[int, typer.Option("--steps", help="Of the growing band.")] = 13,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--mask",
+            help="A picture of who is where: black is nobody, every other colour one person. "
+            "Without it the model's own masks, or an estimate round its keypoints.",
+        ),
+    ] = None,
+    box: BoxOption = None,
+    person: Annotated[
+        int, typer.Option("--person", help="Which of the people, counted from 0.")
+    ] = 0,
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="Such as encoder.3. Default: the last.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A picture (.png), a page for any browser (.html), the figures (.json) "
+            "or the raw maps (.npz).",
+        ),
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option("--save", metavar="TITLE", help="Also keep it in the case library."),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Words that go with --save or --out.")] = "",
+    weights: WeightsOption = "auto",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Put something in front of a person, and see what it changes."""
+    from posekit.estimator import Estimator
+    from posekit.occlusion import describe, masks_of_file, study
+    from posekit.photo import read_photo
+
+    ways = [rectangle is not None, limb is not None, occluder is not None]
+    if sum(ways) > 1 or (not any(ways) and sweep is None):
+        raise typer.BadParameter(
+            "name one of --rectangle X0,Y0,X1,Y1, --limb KEYPOINT, --occluder FILE and --sweep."
+        )
+    rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
+    check_out(out, *SUFFIXES)
+    chosen, picture = read_boxes(box), read_photo(photo)
+    # Before the network is loaded: whatever can be refused is.
+    masks: Any = "best" if mask is None else masks_of_file(mask, picture)
+    estimator = Estimator(load_model(model, weights, device))
+    before = estimator.predict(picture, chosen)
+    made = _occluder(before, keypoint, person, rectangle, limb, share, occluder, colour)
+    common: dict[str, Any] = {
+        "keypoint": keypoint,
+        "person": person,
+        "boxes": chosen,
+        "layer": layer,
+        "masks": masks,
+        "before": before,
+    }
+    swept: Sweep | None = None
+    if sweep is not None:
+        from posekit.occlusion import sweep_grid, sweep_limb
+
+        with bar("sweep") as progress:
+            if sweep is SweepKind.grid:
+                swept = sweep_grid(
+                    estimator, picture, made, shape=(rows, cols), progress=progress, **common
+                )
+            else:
+                swept = sweep_limb(
+                    estimator, picture, start=limb, steps=steps, progress=progress, **common
+                )
+        if made is None:  # the one that hurt most stands for all
+            made = swept.occluders[int(swept.drop.argmax())]
+    done = study(estimator, picture, made, **common)
+    if out is not None:
+        _write(done, swept, out, note)
+    result = describe(done) | ({} if swept is None else {"sweep": swept.describe()})
+    text = _text(done, swept)
+    if save is not None:
+        from posekit.occlusion import CaseLibrary
+
+        kept = CaseLibrary().save(done, title=save, note=note)
+        result |= {"case": kept.id}
+        text += f"\n\nSaved as {kept.id}."
+    show(result, text, as_json=as_json)
+
+
+def _occluder(
+    before: Prediction,
+    keypoint: str,
+    person: int,
+    rectangle: str | None,
+    limb: str | None,
+    share: float,
+    file: Path | None,
+    colour: str,
+) -> Occluder | None:
+    """The occluder that the options describe; None when there is nothing to put in front."""
+    from posekit.geometry import Box
+    from posekit.occlusion import Rectangle, limb_band, occluder_from_json
+
+    if file is not None:
+        try:
+            return occluder_from_json(file.read_bytes())
+        except OSError as error:
+            raise PoseKitError(f"{str(file)!r} cannot be read: {error.strerror}.") from error
+    fill: Any = colour
+    if colour not in ("mean", "grey"):
+        numbers = read_numbers(colour, 3, "mean, grey or a colour R,G,B from 0 to 255")
+        fill = tuple(int(v) for v in numbers)
+    if rectangle is not None:
+        corners = read_numbers(rectangle, 4, "a rectangle X0,Y0,X1,Y1 in pixels")
+        return Rectangle(Box.from_corners(*corners), fill)
+    if limb is not None:
+        return limb_band(before, limb, keypoint, share, person=person, colour=fill)
+    return None
+
+
+def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:
+    suffix = out.suffix.lower()
+    try:
+        if suffix == ".html":
+            done.save_html(out, note=note, sweep=swept)
+        elif suffix == ".json":
+            (done if swept is None else swept).save_json(out)
+        elif suffix == ".npz":
+            (done if swept is None else swept).save_npz(out)
+        else:
+            done.save_png(out)
+    except OSError as error:
+        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
+
+
+def _text(done: Study, swept: Sweep | None) -> str:
+    """Sentences, the table of changes, and the sweep's rows."""
+    from posekit.occlusion.words import HEADS, cell, change_cells
+
+    rows = [change_cells(row) for row in done.changes]
+    parts = [f"{done.title}:", *done.sentences, "", table([h.upper() for h in HEADS], rows)]
+    if swept is not None and swept.kind == "limb":
+        heads = ["COVERED", "CONFIDENCE", "MOVED", "ON PERSON", "ON OCCLUDER"]
+        keys = ("share", "share"), ("confidence", ""), ("displacement_px", "px"), (
+            "on_person", "share"), ("on_occluder", "share")  # fmt: skip
+        lines = [[cell(row[key], unit) for key, unit in keys] for row in swept.rows]
+        parts += ["", f"Covered of {swept.share_words}:", table(heads, lines)]
+    elif swept is not None and swept.shape is not None:
+        rows_, cols = swept.shape
+        lines = [
+            [cell(v, "", signed=True) for v in line] for line in swept.drop.reshape(rows_, cols)
+        ]
+        heads = [f"COL {n + 1}" for n in range(cols)]
+        parts += ["", "By how much the confidence falls, place by place:", table(heads, lines)]
+    return "\n".join(parts)

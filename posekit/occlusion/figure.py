@@ -1,0 +1,101 @@
+"""A study as one picture: poses and maps before and after, and the table of what changed.
+
+Without matplotlib's global state, so that several threads may draw.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from posekit import __version__
+from posekit.draw.panels import FAINT, TEXT
+from posekit.occlusion.export import describe
+from posekit.occlusion.picture import StudyPictures, Which
+from posekit.occlusion.words import HEADS, change_cells
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from posekit.occlusion.result import Study
+
+__all__ = ["draw_study", "save_study"]
+
+_PANEL, _GAP, _MARGIN, _TOP, _DPI = 2.9, 0.14, 0.16, 0.5, 160  # inches, and pixels an inch
+_TABLE, _LINE = 4.4, 0.165
+_COLUMNS = (0.0, 2.45, 3.15, 3.8)
+
+
+def draw_study(study: Study, *, rows: int = 24) -> Figure:
+    """Before on top, after below: pose, map of the shown layer, and the table beside them.
+
+    Args:
+        study: what to draw.
+        rows: of the table, at most.
+
+    Returns:
+        A matplotlib Figure: ``figure.savefig("x.pdf")``, or :func:`save_study`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    pictures = StudyPictures(study, width=round(_PANEL * _DPI))
+    image = _PANEL * pictures.window.size[0] / pictures.window.size[1]
+    lines = [line for text in study.sentences for line in wrap(text, 76)]
+    cells = [HEADS, *(change_cells(row) for row in study.changes[:rows])]
+    side = (len(lines) + len(cells) + 2) * _LINE
+    width = 2 * _MARGIN + 2 * _PANEL + 2 * _GAP + _TABLE
+    height = _TOP + max(2 * image + _GAP + 0.3, side) + _MARGIN
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+
+    def text(x: float, top: float, words: str, **style: object) -> None:
+        figure.text(x / width, 1 - top / height, words, va="center", **style)  # type: ignore[arg-type]
+
+    text(_MARGIN, 0.17, study.title, size=11, weight="bold", color=TEXT)
+    model = study.before.prediction.model
+    about = [model.entry.title, study.layer or "no attention map"]
+    if not model.trained:
+        about.append("untrained: shows nothing learnt")
+    text(_MARGIN, 0.36, " · ".join(about), size=7.5, color=FAINT)
+    sides: tuple[Which, ...] = ("before", "after")
+    for n, which in enumerate(sides):
+        for m, draw in enumerate((pictures.pose, pictures.map)):
+            x, top = _MARGIN + m * (_PANEL + _GAP), _TOP + n * (image + _GAP + 0.12)
+            panel = figure.add_axes(
+                (x / width, 1 - (top + 0.12 + image) / height, _PANEL / width, image / height)
+            )
+            panel.set_axis_off()
+            panel.imshow(draw(which), interpolation="antialiased")
+            words = f"{which}: {'pose' if m == 0 else f'{study.label} looks at'}"
+            text(x, top + 0.04, words, size=6.8, color=FAINT)
+    x, top = _MARGIN + 2 * (_PANEL + _GAP), _TOP + 0.1
+    for line in lines:
+        text(x, top, line, size=7, color=TEXT)
+        top += _LINE
+    top += _LINE
+    for n, row in enumerate(cells):
+        for column, value in zip(_COLUMNS, row, strict=True):
+            text(x + column, top, value, size=6.4, color=FAINT if n == 0 else TEXT)
+        top += _LINE
+    return figure
+
+
+def save_study(study: Study, target: str | Path | BinaryIO) -> None:
+    """Write :func:`draw_study` as PNG with its figures, and no file's name, in its text."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    info = PngInfo()
+    info.add_text("Software", f"PoseKit {__version__}")
+    info.add_itxt("Title", study.title)
+    info.add_itxt("PoseKit", json.dumps(describe(study), ensure_ascii=False))
+    canvas = FigureCanvasAgg(draw_study(study))
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    Image.fromarray(pixels).save(target, format="PNG", pnginfo=info)

@@ -1,0 +1,140 @@
+"""Both sides of a study as pixels: poses, maps on one scale, people as coloured masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from posekit.draw.colours import OUTLINE
+from posekit.draw.overlay import contour, overlay
+from posekit.draw.panels import Window
+from posekit.draw.skeleton import draw_skeleton
+from posekit.explain.maps import AttentionMap
+from posekit.occlusion.result import Study
+from posekit.occlusion.side import Side
+
+__all__ = ["PERSON_COLOURS", "StudyPictures", "Which", "draw_masks"]
+
+Pixels = npt.NDArray[np.uint8]
+Which = Literal["before", "after"]
+
+PERSON_COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+"""Okabe and Ito's colours, apart for every common colour blindness; they repeat after seven."""
+
+
+def draw_masks(
+    pixels: Pixels, masks: Sequence[npt.ArrayLike], *, own: int | None = None, opacity: float = 0.45
+) -> Pixels:
+    """Lay people over a picture as coloured masks.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        masks: (H, W) each, of the picture's size; later ones lie over earlier ones.
+        own: this one gets a white outline.
+        opacity: 0 to 1.
+    """
+    canvas = pixels.astype(np.float32)
+    for n, mask in enumerate(masks):
+        inside = np.asarray(mask, dtype=bool)
+        colour = np.array(PERSON_COLOURS[n % len(PERSON_COLOURS)], dtype=np.float32)
+        canvas[inside] += (colour - canvas[inside]) * opacity
+    drawn = np.round(canvas).astype(np.uint8)
+    if own is not None:
+        drawn = contour(drawn, np.asarray(masks[own], dtype=np.float32), 0.5, line_width=1)
+    return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class StudyPictures:
+    """Draws a study at a width; before and after in the same window and on the same scale.
+
+    Attributes:
+        study: what to draw.
+        width: of a picture, in pixels.
+        colour_map: one of ``posekit.draw.COLOUR_MAPS``.
+    """
+
+    study: Study
+    width: int = 640
+    colour_map: str = "magma"
+
+    @cached_property
+    def window(self) -> Window:
+        """The whole photo."""
+        height, width = self.study.photo.size
+        rows = max(1, round(self.width * height / width))
+        return Window(0, 0, width, height, (rows, self.width))
+
+    def side(self, which: Which) -> Side:
+        """One side of the study."""
+        return self.study.before if which == "before" else self.study.after
+
+    def base(self, which: Which) -> Pixels:
+        """The photo, without or with the occluder."""
+        photo = self.study.photo if which == "before" else self.study.occluded
+        return self.window.pixels_of(photo.pixels).astype(np.uint8, copy=False)
+
+    def pose(self, which: Which) -> Pixels:
+        """Everybody found; the person asked about alone when there is one."""
+        side = self.side(which)
+        people = side.prediction.people if side.someone is None else (side.someone,)
+        drawn = draw_skeleton(
+            self.base(which), people, side.prediction.skeleton, to_picture=self.window.to_drawn
+        )
+        return self._starred(drawn, which)
+
+    def map(self, which: Which, layer: str | None = None) -> Pixels:
+        """Where the keypoint looks, both sides on one scale; the bare photo without a map."""
+        one = self.side(which).map(layer or self.study.layer)
+        if one is None:
+            return self.base(which)
+        values = self._density(one) / self._limit(layer or self.study.layer)
+        return self._starred(overlay(self.base(which), values, colour_map=self.colour_map), which)
+
+    def masks(self, which: Which) -> Pixels:
+        """The people's masks, as they were given, over either side."""
+        base = self.base(which)
+        if self.study.masks is None:
+            return base
+        size = (self.window.size[1], self.window.size[0])
+        scaled = [
+            cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            for mask in self.study.masks.masks
+        ]
+        return draw_masks(base, scaled, own=self.study.own)
+
+    def _density(self, one: AttentionMap) -> npt.NDArray[np.float32]:
+        """The map in the window, as weight per square photo pixel: grids may differ in cells."""
+        cell = abs(float(np.linalg.det(one.grid_to_photo.matrix[:, :2])))
+        return np.asarray(self.window.values_of(one) / np.float32(cell), dtype=np.float32)
+
+    def _limit(self, layer: str | None) -> float:
+        found = [side.map(layer) for side in (self.study.before, self.study.after)]
+        most = [float(self._density(one).max()) for one in found if one is not None]
+        return max([*most, 1e-12])
+
+    def _starred(self, pixels: Pixels, which: Which) -> Pixels:
+        """A ring round the place asked about."""
+        query = self.side(which).query
+        if query is None:
+            return pixels
+        canvas = np.array(pixels, order="C")
+        x, y = np.clip(self.window.to_drawn.apply(query.point), -(2**15), 2**15)
+        centre, radius = (round(float(x)), round(float(y))), max(4, self.width // 70)
+        cv2.circle(canvas, centre, radius, OUTLINE, 4, cv2.LINE_AA)
+        cv2.circle(canvas, centre, radius, (255, 255, 255), 2, cv2.LINE_AA)
+        return canvas

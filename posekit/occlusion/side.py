@@ -1,0 +1,160 @@
+"""One side of a study: what the model found, and where the keypoint asked about looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.errors import PoseKitError, TraceError
+from posekit.estimator import Prediction
+from posekit.evaluation.purity import Covers, Purity, token_cover
+from posekit.explain.attention import explain
+from posekit.explain.maps import AttentionMap
+from posekit.explain.query import Query
+from posekit.people import Person
+
+__all__ = ["Side", "Under", "Watch", "look"]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """What a model makes of a photo.
+
+    Attributes:
+        prediction: everybody found.
+        person: index of the person asked about; None when they were not found.
+        keypoint: index of the keypoint asked about; None for a free point.
+        query: what was asked; None when there was nothing to ask about.
+        maps: the row of the query in every layer, mean over heads, in forward order; empty when the
+            model has none or could not be asked.
+        purity: on whom the attention lies, by layer; empty when no mask is known.
+        on_occluder: share of the attention on the pixels that the occluder covers, by layer; before
+            and after alike, so that what was there can be compared with what lies there now.
+        note: why something is missing, in a sentence; empty when nothing is.
+    """
+
+    prediction: Prediction
+    person: int | None
+    keypoint: int | None
+    query: Query | None
+    maps: tuple[AttentionMap, ...] = field(repr=False)
+    purity: Mapping[str, Purity]
+    on_occluder: Mapping[str, float]
+    note: str = ""
+
+    @property
+    def someone(self) -> Person | None:
+        """The person asked about."""
+        return None if self.person is None else self.prediction.people[self.person]
+
+    @property
+    def keypoints(self) -> Floats:
+        """(K, 2) in photo pixels; all NaN when the person was not found."""
+        someone = self.someone
+        empty = np.full((self.prediction.skeleton.size, 2), np.nan)
+        return empty if someone is None else someone.keypoints
+
+    @property
+    def scores(self) -> Floats:
+        """(K,), all 0 when the person was not found."""
+        someone = self.someone
+        return np.zeros(self.prediction.skeleton.size) if someone is None else someone.scores
+
+    @property
+    def confidence(self) -> float | None:
+        """In the keypoint asked about; None for a free point, and for a person not found."""
+        if self.keypoint is None or self.person is None:
+            return None
+        return float(self.scores[self.keypoint])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers, in forward order."""
+        return tuple(one.layer for one in self.maps)
+
+    def map(self, layer: str | None) -> AttentionMap | None:
+        """The map of a layer; the last one's for None, None when there is none of that name."""
+        if layer is None:
+            return self.maps[-1] if self.maps else None
+        return next((one for one in self.maps if one.layer == layer), None)
+
+
+class Under:
+    """How much of a map lies on the pixels of one mask: worked out once a grid.
+
+    Args:
+        mask: (H, W) bool, in photo pixels.
+    """
+
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
+        self._known: dict[tuple[object, ...], Floats] = {}
+
+    def share(self, one: AttentionMap) -> float:
+        """Share of the map's mass, 0 to 1."""
+        to_photo, size = one.grid_to_photo, one.grid.size
+        key = (*size, to_photo.matrix.tobytes())
+        if key not in self._known:  # the layers of an encoder share one grid
+            self._known[key] = token_cover(self.mask, to_photo, size)
+        weights = one.weights.astype(np.float64)
+        return float((weights * self._known[key]).sum() / weights.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Watch:
+    """What maps are measured against: the person's own mask among all, and the occluder's cover."""
+
+    people: Covers | None
+    cover: Under | None
+
+    @classmethod
+    def of(cls, masks: tuple[Mask, ...], own: int | None, cover: Mask | None) -> Watch:
+        """Of everybody's masks; ``own`` is None when the person's mask is not known."""
+        people = Covers(masks, own) if masks and own is not None else None
+        return cls(people, None if cover is None else Under(cover))
+
+
+def look(
+    prediction: Prediction,
+    person: int | None,
+    keypoint: int | None,
+    point: tuple[float, float] | None,
+    watch: Watch,
+) -> Side:
+    """Ask one person's keypoint, or a free point, in every layer.
+
+    Args:
+        prediction: made with ``record=True``.
+        person: index; None when there is nobody to ask about.
+        keypoint: index; None for a free point.
+        point: ask here, in photo pixels, instead of at the keypoint's own place.
+        watch: what the maps are measured against.
+    """
+    if person is None:
+        return Side(prediction, None, keypoint, None, (), {}, {})
+    query: Query | None = None
+    maps: tuple[AttentionMap, ...] = ()
+    note = ""
+    try:
+        target = keypoint if point is None else Query(person, point, keypoint)
+        if target is None:
+            raise TraceError("There is no place to ask about.")
+        answer = explain(prediction, target, person=person)
+        query, maps = answer.query, answer.maps
+    except PoseKitError as error:
+        note = str(error)
+    purity, on_occluder = {}, {}
+    for one in maps:
+        if not one.weights.sum() > 0:  # a softmax over nothing but padding
+            continue
+        if watch.people is not None:
+            purity[one.layer] = watch.people.shares(one)
+        if watch.cover is not None:
+            on_occluder[one.layer] = watch.cover.share(one)
+    return Side(prediction, person, keypoint, query, maps, purity, on_occluder, note)

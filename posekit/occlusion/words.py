@@ -1,0 +1,156 @@
+"""A study in words: cells of its table, and sentences that say what happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posekit.occlusion.changes import Change, KeypointChange
+
+if TYPE_CHECKING:
+    from posekit.occlusion.result import Study
+
+__all__ = ["HEADS", "KEYPOINT_HEADS", "cell", "change_cells", "keypoint_cells", "sentences_of"]
+
+NONE = "–"
+HEADS = ["what", "before", "after", "change"]
+KEYPOINT_HEADS = ["keypoint", "moved", "confidence before", "after", "covered"]
+
+_FORMS = {
+    "share": ".0%",
+    "px": ".1f",
+    "torso": ".2f",
+    "box": ".2f",
+    "nats": ".2f",
+    "count": ".0f",
+    "": ".2f",
+}
+_TAILS = {"px": " px", "nats": " nats", "torso": " torso", "box": " box"}
+
+
+def cell(value: float | None, unit: str, *, signed: bool = False) -> str:
+    """A number with its unit; a signed one always has its sign, and is never ``−0``."""
+    if value is None:
+        return NONE
+    text = format(value, ("+" if signed else "") + _FORMS[unit])
+    if signed and not any(digit in text for digit in "123456789"):
+        text = text.lstrip("+-")
+    if signed and unit == "share":
+        text = text.replace("%", " points")
+    return text.replace("-", "−") + _TAILS.get(unit, "")
+
+
+def change_cells(change: Change) -> list[str]:
+    """The cells under :data:`HEADS`."""
+    return [
+        change.name,
+        cell(change.before, change.unit),
+        cell(change.after, change.unit),
+        NONE if change.joint else cell(change.difference, change.unit, signed=True),
+    ]
+
+
+def keypoint_cells(row: KeypointChange) -> list[str]:
+    """The cells under :data:`KEYPOINT_HEADS`."""
+    if row.lost:
+        moved = "lost"
+    elif row.moved is None:
+        moved = NONE
+    else:
+        torso = "" if row.moved_torso is None else f" ({row.moved_torso:.2f} torso)"
+        moved = f"{row.moved:.1f} px{torso}"
+    return [
+        row.keypoint,
+        moved,
+        f"{row.score_before:.2f}",
+        f"{row.score_after:.2f}",
+        "yes" if row.covered else "no",
+    ]
+
+
+def sentences_of(study: Study) -> tuple[str, ...]:
+    """What happened, the most important first; what is missing, and why, last."""
+    title = study.before.prediction.model.entry.title
+    said: list[str] = []
+    if not study.before.prediction.people:
+        said.append(f"{title} found nobody in this photo, before anything was put in front.")
+    elif not study.after.prediction.people:
+        said.append(f"{title} finds nobody any more once the {_what(study)} is there.")
+    elif study.before.person is not None and study.after.person is None:
+        said.append(f"{title} does not find this person any more, only others.")
+    elif study.occluder is None:
+        said.append("Nothing was put in front, so nothing changed.")
+    else:
+        said += [_keypoint(study), _attention(study), _others(study)]
+    if study.occluder is not None and study.before.person is not None:
+        said.append(_covered(study))
+    notes = [side.note for side in (study.before, study.after)]
+    said += [f"Before: {notes[0]}" if notes[0] else "", f"After: {notes[1]}" if notes[1] else ""]
+    if study.masks is not None and study.masks.source == "limbs":
+        said.append("Purity is an estimate here: the masks are drawn round the model's keypoints.")
+    elif study.masks is not None and study.own is None and study.before.person is not None:
+        said.append("Purity is not known: no mask belongs to this person.")
+    if not study.before.prediction.model.trained:
+        said.append(f"{title} is untrained: none of this shows anything learnt.")
+    return tuple(text for text in said if text)
+
+
+def _keypoint(study: Study) -> str:
+    index = study.keypoint
+    if index is None:
+        return ""
+    name = study.label
+    confidence = (
+        f"its confidence goes from {study.before.scores[index]:.2f} to "
+        f"{study.after.scores[index]:.2f}"
+    )
+    found = [bool(np.isfinite(side.keypoints[index]).all()) for side in (study.before, study.after)]
+    if found == [True, True]:
+        moved = float(study.displacement[index])
+        torso = "" if study.torso is None else f" ({moved / study.torso:.2f} torso)"
+        return f"The {name} moves {moved:.1f} px{torso}, and {confidence}."
+    if found[0]:
+        return f"The {name} is not found any more."
+    if found[1]:
+        return f"The {name} is found only with the {_what(study)} there."
+    return f"The {name} is found neither before nor after."
+
+
+def _attention(study: Study) -> str:
+    layer = study.layer or ""
+    if layer not in study.before.purity or layer not in study.after.purity:
+        return ""
+    before, after = study.before.purity[layer], study.after.purity[layer]
+    on = study.after.on_occluder.get(layer)
+    tail = "" if on is None else f"; {on:.0%} lies on the {_what(study)} itself"
+    return (
+        f"In {layer} {before.own:.0%} of its attention lay on this person, and {after.own:.0%} "
+        f"does after{tail}."
+    )
+
+
+def _others(study: Study) -> str:
+    """The keypoint that changed most, when it is another one."""
+    row = study.keypoint_changes[0]
+    if row.index == study.keypoint or not (row.lost or row.moved):
+        return ""
+    if row.lost:
+        return f"The {row.keypoint} is not found any more."
+    return f"The {row.keypoint} moves most: {row.moved:.1f} px."
+
+
+def _covered(study: Study) -> str:
+    if study.covered_person is not None:
+        limb = study.covered_limb
+        limbs = "" if limb is None else f", {limb:.0%} of the limbs at the {study.label}"
+        return f"The {_what(study)} covers {study.covered_person:.0%} of the person{limbs}."
+    if study.covered_limb is not None:
+        return (
+            f"The {_what(study)} covers {study.covered_limb:.0%} of the limbs at the {study.label}."
+        )
+    return ""
+
+
+def _what(study: Study) -> str:
+    return "occluder" if study.occluder is None else study.occluder.kind.replace("patch", "piece")
