@@ -22,10 +22,12 @@ from posekit.scenes import OUTSIDE, UNKNOWN, VISIBLE, Scene
 from posekit.scenes.backdrop import KINDS
 from posekit.skeleton import Skeleton
 
-__all__ = ["CORNERS", "CrowdPhoto", "Kind", "Somebody", "of_photo", "of_scene"]
+__all__ = ["CORNERS", "UNKNOWN_OWNER", "CrowdPhoto", "Kind", "Somebody", "of_photo", "of_scene"]
 
 CORNERS = 16
 """Points of an outline: the farthest in as many directions."""
+UNKNOWN_OWNER = 255
+"""Whose pixel it is nobody said: that of a crowd labelled as one region."""
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -79,11 +81,15 @@ class CrowdPhoto:
         people: regions to ignore included.
         complete: whether everybody is labelled; where not, finding somebody away from those who
             are may be right.
+        owners: (H, W) uint8, whose pixel it is: ``n + 1`` is that of ``people[n]``, 0 that of
+            nobody whose mask is known, :data:`UNKNOWN_OWNER` must not be asked about. None where
+            no mask is known.
     """
 
     pixels: npt.NDArray[np.uint8] = field(repr=False)
     people: tuple[Somebody, ...]
     complete: bool = True
+    owners: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
 
 def of_photo(
@@ -103,11 +109,14 @@ def of_photo(
         complete: see :class:`CrowdPhoto`.
         masks: better ones than the people's own, (H, W) each, where there are.
     """
-    better = masks or [None] * len(photo.people)
+    known = [
+        person.mask.array if mask is None and person.mask is not None else mask
+        for person, mask in zip(photo.people, masks or [None] * len(photo.people), strict=True)
+    ]
     people = tuple(
-        _labelled(person, skeleton, mask) for person, mask in zip(photo.people, better, strict=True)
+        _labelled(person, skeleton, mask) for person, mask in zip(photo.people, known, strict=True)
     )
-    return CrowdPhoto(photo.photo.pixels, people, complete)
+    return CrowdPhoto(photo.photo.pixels, people, complete, _owners(photo, known))
 
 
 def of_scene(scene: Scene, skeleton: Skeleton) -> CrowdPhoto:
@@ -115,7 +124,8 @@ def of_scene(scene: Scene, skeleton: Skeleton) -> CrowdPhoto:
 
     In a photograph that a composite is pasted on may be people whom nobody labelled.
     """
-    people = []
+    people: list[Somebody] = []
+    owners = np.zeros(scene.size, np.uint8)
     for person in scene.people:
         keypoints = person.keypoints_in(skeleton)
         hidden_by = person.hidden_by_in(skeleton)
@@ -124,6 +134,7 @@ def of_scene(scene: Scene, skeleton: Skeleton) -> CrowdPhoto:
         visibility = np.where(gone, 0, np.where(seen, 2, 1)).astype(np.int8)
         if not person.visible_mask.any():
             continue
+        owners[person.visible_mask] = len(people) + 1
         people.append(
             Somebody(
                 _around_mask(person.visible_mask),
@@ -139,7 +150,25 @@ def of_scene(scene: Scene, skeleton: Skeleton) -> CrowdPhoto:
         people += [
             Somebody(_around_mask(region.mask), *nothing, ignore=True) for region in scene.ignore
         ]
-    return CrowdPhoto(scene.pixels, tuple(people), complete)
+    return CrowdPhoto(scene.pixels, tuple(people), complete, owners)
+
+
+def _owners(photo: LabelledPhoto, masks: Sequence[Mask | None]) -> npt.NDArray[np.uint8] | None:
+    """Whose pixels they are; where masks overlap, those of the smaller one: it lies in front.
+
+    A crowd's region leaves the pixels of everybody labelled by themselves alone.
+    """
+    known = [(n, mask) for n, mask in enumerate(masks) if mask is not None and mask.any()]
+    if not known:
+        return None
+    owners = np.zeros(photo.photo.size, np.uint8)
+
+    def depth(one: tuple[int, Mask]) -> tuple[bool, int]:
+        return photo.people[one[0]].single, -int(one[1].sum())
+
+    for n, mask in sorted(known, key=depth):
+        owners[mask] = min(n + 1, UNKNOWN_OWNER) if photo.people[n].single else UNKNOWN_OWNER
+    return owners
 
 
 def _labelled(person: LabelledPerson, skeleton: Skeleton, mask: Mask | None) -> Somebody:
@@ -156,8 +185,6 @@ def _labelled(person: LabelledPerson, skeleton: Skeleton, mask: Mask | None) -> 
 
 def _outline(person: LabelledPerson, mask: Mask | None) -> Floats:
     """Round the mask, else the data set's box, else somewhat more than the labelled keypoints."""
-    if mask is None and person.mask is not None:
-        mask = person.mask.array
     if mask is not None and mask.any():
         return _around_mask(mask)
     if person.given_box is not None:

@@ -19,6 +19,7 @@ from posekit.data.augment import Augmentation, Draws, blurred, occluded, recolou
 from posekit.data.clipping import clipped_boxes
 from posekit.data.crowd import Kind
 from posekit.data.crowd_canvas import CrowdCanvases
+from posekit.data.crowd_covers import Covers, covers_of
 from posekit.skeleton import Skeleton
 
 __all__ = ["People", "Views", "augment_crowds"]
@@ -68,10 +69,12 @@ class Views:
     Attributes:
         images: (B, 3, H, W) float32 in 0..1; outside the photos the colour that was asked for.
         people: who is in them.
+        covers: whose the pixels are; None unless asked for.
     """
 
     images: Tensor
     people: People
+    covers: Covers | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +90,11 @@ class _Windows:
     middle: Tensor
     centre: Tensor
     mirrored: Tensor
+
+    @property
+    def offset(self) -> Tensor:
+        """(B, 2), where the view's pixel (0, 0) lies on the canvas."""
+        return self.centre - (self.matrix @ self.middle[..., None])[..., 0]
 
     def to_view(self, points: Tensor) -> Tensor:
         """(B, ..., 2) canvas pixels -> view pixels, both with centres at integers."""
@@ -106,6 +114,7 @@ def augment_crowds(
     hidden: bool = False,
     fill: tuple[float, float, float] = (0.0, 0.0, 0.0),
     share: slice = slice(None),
+    token: int = 0,
 ) -> Views:
     """Vary the chosen photos.
 
@@ -123,13 +132,21 @@ def augment_crowds(
         hidden: whether keypoints that somebody or something hides count.
         fill: RGB in 0..1 of what is outside the photos.
         share: the part of the B photos to return; see :func:`posekit.data.augment.augment`.
+        token: pixels along a side of a token, to be told whose the tokens are; 0 is not to be told.
     """
     drawn = Draws.of(len(index), generator).part(share)
     close = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
     index = index[share]
     windows = _windows(data, index, size, how, drawn, close)
     images = _sampled(data, index, size, windows, how, drawn, fill)
-    return Views(images, _people(data, index, skeleton, windows, hidden))
+    people = _people(data, index, skeleton, windows, hidden)
+    if not token:
+        return Views(images, people)
+    to_canvas = windows.matrix, windows.offset
+    covers = covers_of(
+        data, index, skeleton, size, to_canvas, windows.sizes, windows.mirrored, token
+    )
+    return Views(images, people, covers)
 
 
 def _windows(
@@ -200,8 +217,9 @@ def _sampled(
         torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
     )
     pixels = torch.stack([xs, ys], -1).flatten(0, 1).float()  # (H W, 2)
-    offset = windows.centre - (windows.matrix @ windows.middle[..., None])[..., 0]
-    where = torch.baddbmm(offset[:, None], pixels.expand(len(index), -1, -1), windows.matrix.mT)
+    where = torch.baddbmm(
+        windows.offset[:, None], pixels.expand(len(index), -1, -1), windows.matrix.mT
+    )
     where = where.unflatten(1, size)  # (B, H, W, 2) canvas pixels
     images = F.grid_sample(
         data.images[index].float(),

@@ -27,7 +27,7 @@ from posekit.weights import cache_dir
 
 __all__ = ["kept_composites", "kept_photos"]
 
-VERSION = 1
+VERSION = 2
 """Raised whenever composites or rendered scenes would come out differently."""
 PIECE = 250
 _QUALITY = 95
@@ -133,6 +133,7 @@ def _write(path: Path, photos: Sequence[CrowdPhoto]) -> None:
     """In one step, so that a kill leaves no half file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     packed = [_packed(photo.pixels) for photo in photos]
+    owners = [_packed_owners(photo) for photo in photos]
     everybody = [who for photo in photos for who in photo.people]
     count = everybody[0].visibility.shape[0]
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -147,6 +148,8 @@ def _write(path: Path, photos: Sequence[CrowdPhoto]) -> None:
             visibility=np.array([who.visibility for who in everybody], np.int8),
             ignore=np.array([who.ignore for who in everybody]),
             complete=np.array([photo.complete for photo in photos]),
+            owners=np.concatenate(owners),
+            owner_lengths=np.array([len(picture) for picture in owners]),
         )
     part.replace(path)
 
@@ -157,6 +160,7 @@ def _read(path: Path) -> list[CrowdPhoto] | None:
         with np.load(path, allow_pickle=False) as file:
             n = dict(file)
         pictures = np.split(n["pictures"], np.cumsum(n["lengths"])[:-1])
+        owners = np.split(n["owners"], np.cumsum(n["owner_lengths"])[:-1])
         everybody = [
             Somebody(outline.astype(float), points.astype(float), visibility, bool(ignore))
             for outline, points, visibility, ignore in zip(
@@ -165,9 +169,14 @@ def _read(path: Path) -> list[CrowdPhoto] | None:
         ]
         ends = np.cumsum(n["crowds"])
         return [
-            CrowdPhoto(_unpacked(picture), tuple(everybody[end - crowd : end]), bool(complete))
-            for picture, crowd, end, complete in zip(
-                pictures, n["crowds"], ends, n["complete"], strict=True
+            CrowdPhoto(
+                _unpacked(picture),
+                tuple(everybody[end - crowd : end]),
+                bool(complete),
+                _unpacked_owners(owned),
+            )
+            for picture, crowd, end, complete, owned in zip(
+                pictures, n["crowds"], ends, n["complete"], owners, strict=True
             )
         ]
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, cv2.error):
@@ -182,6 +191,23 @@ def _packed(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     how = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), how)
     return np.asarray(data, np.uint8).ravel()
+
+
+def _packed_owners(photo: CrowdPhoto) -> npt.NDArray[np.uint8]:
+    """Without loss; nothing where nothing is known."""
+    if photo.owners is None:
+        return np.zeros(0, np.uint8)
+    _, data = cv2.imencode(".png", photo.owners)
+    return np.asarray(data, np.uint8).ravel()
+
+
+def _unpacked_owners(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8] | None:
+    if not len(data):
+        return None
+    owners = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if owners is None:
+        raise ValueError("A picture is damaged.")
+    return np.asarray(owners, np.uint8)
 
 
 def _unpacked(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -8,21 +8,27 @@ lists of people are filled up to the longest.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from posekit.data.crowd import CORNERS, CrowdPhoto
+from posekit.data.crowd import CORNERS, UNKNOWN_OWNER, CrowdPhoto
 from posekit.errors import DataError
 
-__all__ = ["CANVAS", "CrowdCanvases", "make_crowd_canvases"]
+__all__ = ["CANVAS", "OWNER_PIXELS", "CrowdCanvases", "make_crowd_canvases"]
 
 CANVAS = 256
 MOST_PEOPLE = 24
 """Of a photo with more, those with the largest boxes are kept; it is then not complete."""
+OWNER_PIXELS = 2
+"""Canvas pixels along a side for which one says whose they are: tokens are several times larger."""
+
+
+def _no_owners() -> Tensor:
+    return torch.zeros(0, 0, 0, dtype=torch.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,9 @@ class CrowdCanvases:
         visibility: (N, P, K) int8: 0, 1 or 2.
         kinds: (N, P) int8, see :class:`posekit.data.crowd.Kind`.
         complete: (N,) bool, whether everybody is labelled.
+        owners: (N, S / 2, S / 2) uint8, whose each 2 x 2 pixels are: ``p + 1`` is person p's, see
+            :class:`posekit.data.crowd.CrowdPhoto`. Nobody's everywhere where no mask is known;
+            (0, 0, 0) unless asked for.
     """
 
     images: Tensor
@@ -46,6 +55,7 @@ class CrowdCanvases:
     visibility: Tensor
     kinds: Tensor
     complete: Tensor
+    owners: Tensor = field(default_factory=_no_owners)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,7 +72,12 @@ class CrowdCanvases:
 
 
 def make_crowd_canvases(
-    photos: Iterable[CrowdPhoto], count: int, side: int = CANVAS, keypoints: int = 14
+    photos: Iterable[CrowdPhoto],
+    count: int,
+    side: int = CANVAS,
+    keypoints: int = 14,
+    *,
+    owners: bool = False,
 ) -> CrowdCanvases:
     """Put photos on canvases.
 
@@ -71,6 +86,7 @@ def make_crowd_canvases(
         count: how many there are at most, so that memory is taken once.
         side: of the canvases, in pixels.
         keypoints: K.
+        owners: keep whose pixels they are.
 
     Raises:
         DataError: there is no photo.
@@ -82,6 +98,8 @@ def make_crowd_canvases(
     visibility = np.zeros((count, MOST_PEOPLE, keypoints), np.int8)
     kinds = np.zeros((count, MOST_PEOPLE), np.int8)
     complete = torch.zeros(count, dtype=torch.bool)
+    half = side // OWNER_PIXELS
+    owned = torch.zeros(count, half, half, dtype=torch.uint8) if owners else _no_owners()
     done = 0
     for photo in photos:
         pixels, factor = _scaled(photo.pixels, side)
@@ -89,8 +107,13 @@ def make_crowd_canvases(
         images[done, :, :height, :width] = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
         sizes[done] = torch.tensor([height, width])
         complete[done] = photo.complete and len(photo.people) <= MOST_PEOPLE
-        largest = sorted(photo.people, key=lambda who: -np.ptp(who.outline, axis=0).prod())
-        for place, who in enumerate(largest[:MOST_PEOPLE]):
+        order = sorted(
+            range(len(photo.people)),
+            key=lambda n: -np.ptp(photo.people[n].outline, axis=0).prod(),
+        )
+        if owners and photo.owners is not None:
+            owned[done] = torch.from_numpy(_small(photo.owners, order, (height, width), half))
+        for place, who in enumerate(photo.people[n] for n in order[:MOST_PEOPLE]):
             # Pixel centres: the edge at -0.5 stays where it is.
             outlines[done, place] = (who.outline + 0.5) * factor - 0.5
             points[done, place] = (who.keypoints + 0.5) * factor - 0.5
@@ -105,7 +128,23 @@ def make_crowd_canvases(
         return torch.from_numpy(values[:done, :most].copy())
 
     people = short(outlines), short(points), short(visibility), short(kinds)
-    return CrowdCanvases(images[:done], sizes[:done], *people, complete[:done])
+    return CrowdCanvases(images[:done], sizes[:done], *people, complete[:done], owned[:done])
+
+
+def _small(owners: np.ndarray, order: list[int], size: tuple[int, int], half: int) -> np.ndarray:
+    """Whose pixels they are at half a canvas's resolution, people counted in the canvas's order."""
+    renamed = np.zeros(256, np.uint8)
+    renamed[UNKNOWN_OWNER] = UNKNOWN_OWNER
+    for place, person in enumerate(order):
+        if person + 1 < UNKNOWN_OWNER:  # those beyond the list are nobody's to ask about
+            renamed[person + 1] = place + 1 if place < MOST_PEOPLE else UNKNOWN_OWNER
+    middle = (np.arange(half) + 0.5) * OWNER_PIXELS  # measured from the canvas's edge
+    rows, cols = (
+        np.minimum(middle * old / new, old - 1).astype(int)
+        for old, new in zip(owners.shape, size, strict=True)
+    )
+    inside = (middle < size[0])[:, None] & (middle < size[1])
+    return np.asarray(np.where(inside, renamed[owners[np.ix_(rows, cols)]], 0), np.uint8)
 
 
 def _scaled(pixels: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:

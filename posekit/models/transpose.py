@@ -110,10 +110,14 @@ class EncoderLayer(nn.Module):
         for linear in (self.self_attn.out_proj, self.linear1, self.linear2):
             nn.init.xavier_uniform_(linear.weight)
 
-    def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """(B, T, d) tokens and (1, T, d) positions -> (B, T, d)."""
+    def forward(self, x: Tensor, position: Tensor, attended: Tensor | None = None) -> Tensor:
+        """(B, T, d) tokens and (1 or B, T, d) positions -> (B, T, d).
+
+        ``attended`` (B, T) bool says which tokens may be attended to; None is all.
+        """
         q = k = x + position
-        x = self.norm1(x + self.dropout(self.self_attn(q, k, x)))
+        some = () if attended is None else (attended,)
+        x = self.norm1(x + self.dropout(self.self_attn(q, k, x, *some)))
         hidden = self.dropout(F.relu(self.linear1(x)))
         return self.norm2(x + self.dropout(self.linear2(hidden)))
 

@@ -73,7 +73,13 @@ class TrainingCrowds:
 
 
 def read_training_crowds(
-    source: Source, skeleton: Skeleton, options: CrowdOptions, scenes: int = 0
+    source: Source,
+    skeleton: Skeleton,
+    options: CrowdOptions,
+    scenes: int = 0,
+    *,
+    owners: bool = False,
+    more: Sequence[CrowdPhoto] = (),
 ) -> TrainingCrowds:
     """Read a data set.
 
@@ -83,6 +89,8 @@ def read_training_crowds(
         skeleton: the model's keypoints.
         options: composites, canvases.
         scenes: rendered scenes to add.
+        owners: keep whose pixels they are.
+        more: further photos to learn from.
 
     Raises:
         DataError: a file is missing or malformed, or there is nobody to learn from.
@@ -91,10 +99,12 @@ def read_training_crowds(
     read = _read_lsp if source.data.is_dir() else _read_coco
     train, validation = read(source, skeleton, options, problems)
     rendered = _Photos(scenes, _scenes(scenes, skeleton, options.side))
-    learnt = _on_canvases([*train, rendered], skeleton, options.side)
-    kept = _on_canvases(validation, skeleton, options.side)
+    besides = _Photos(len(more), iter(more))
+    learnt = _on_canvases([*train, rendered, besides], skeleton, options.side, owners)
+    kept = _on_canvases(validation, skeleton, options.side, owners)
     composed = sum(part.count for part in train[1:])
-    return TrainingCrowds(learnt, kept, len(learnt) - composed - scenes, composed, problems)
+    photographs = len(learnt) - composed - scenes - len(more)
+    return TrainingCrowds(learnt, kept, photographs, composed, problems)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +115,13 @@ class _Photos:
     photos: Iterator[CrowdPhoto]
 
 
-def _on_canvases(parts: Sequence[_Photos], skeleton: Skeleton, side: int) -> CrowdCanvases:
+def _on_canvases(
+    parts: Sequence[_Photos], skeleton: Skeleton, side: int, owners: bool
+) -> CrowdCanvases:
     # One tensor from the start: joining several of gigabytes would need them twice.
     photos = chain.from_iterable(part.photos for part in parts)
-    return make_crowd_canvases(photos, sum(part.count for part in parts), side, skeleton.size)
+    count = sum(part.count for part in parts)
+    return make_crowd_canvases(photos, count, side, skeleton.size, owners=owners)
 
 
 def _read_coco(

@@ -37,6 +37,8 @@ class Source:
         validation: another COCO-format file, to choose the best weights by.
         validation_images: its photographs.
         start: weights to start from; what they are depends on the task.
+        masks: a COCO-format file of people with masks and perhaps no keypoints, for tasks that can
+            use it.
     """
 
     data: Path
@@ -44,6 +46,7 @@ class Source:
     validation: Path | None = None
     validation_images: Path | None = None
     start: Path | None = None
+    masks: Path | None = None
 
     @property
     def name(self) -> str:

@@ -44,35 +44,78 @@ class MultiHeadAttention(nn.Module):
         """(B, T, d) -> (B, heads, T, d / heads)."""
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend from ``query`` (B, Tq, d) to ``key`` and ``value`` (B, Tk, d): (B, Tq, d)."""
-        w_q, w_k, w_v = self.in_proj_weight.chunk(3)
-        b_q, b_k, b_v = self.in_proj_bias.chunk(3)
-        q = self.split(F.linear(query, w_q, b_q))  # (B, heads, Tq, d / heads)
-        k = self.split(F.linear(key, w_k, b_k))
-        v = self.split(F.linear(value, w_v, b_v))
+    @property
+    def scale(self) -> float:
+        """Factor on the logits."""
+        return float((self.out_proj.in_features // self.heads) ** -0.5)
+
+    def queries_and_keys(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """What the dot products are of: (B, heads, Tq, d / heads) and (B, heads, Tk, d / heads)."""
+        w_q, w_k, _ = self.in_proj_weight.chunk(3)
+        b_q, b_k, _ = self.in_proj_bias.chunk(3)
+        return self.split(F.linear(query, w_q, b_q)), self.split(F.linear(key, w_k, b_k))
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, attended: Tensor | None = None
+    ) -> Tensor:
+        """Attend from ``query`` (B, Tq, d) to ``key`` and ``value`` (B, Tk, d): (B, Tq, d).
+
+        ``attended`` (B, Tk) bool says which keys may be attended to, at least one each; None is
+        all. A trace then holds vectors of one more channel, which leaves the others out: it needs
+        ``scale`` said.
+        """
+        q, k = self.queries_and_keys(query, key)  # (B, heads, T, d / heads)
+        v = self.split(
+            F.linear(value, self.in_proj_weight.chunk(3)[2], self.in_proj_bias.chunk(3)[2])
+        )
         if (tape := active_tape()) is not None:
-            tape.keep(self, q, k)
-        out = fused_attention(q, k, v, self.dropout if self.training else 0.0)
+            tape.keep(self, *(q, k) if attended is None else with_mask(q, k, attended))
+        mask = None if attended is None else attended[:, None, None]
+        out = fused_attention(q, k, v, self.dropout if self.training else 0.0, mask=mask)
         if tape is not None and tape.gradients:
             out = tape.keep_output(self, v, out)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
 
+def with_mask(q: Tensor, k: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
+    """Vectors of one more channel, whose products are -1e9 for keys left out and 0 for the others.
+
+    Args:
+        q: (B, heads, Tq, d).
+        k: (B, heads, Tk, d).
+        attended: (B, Tk) bool.
+    """
+    left_out = torch.where(attended, 0.0, -1e9).to(k)[:, None, :, None]
+    one = torch.ones((), dtype=q.dtype, device=q.device)
+    return (
+        torch.cat([q, one.expand(*q.shape[:-1], 1)], -1),
+        torch.cat([k, left_out.expand(*k.shape[:-1], 1)], -1),
+    )
+
+
 def fused_attention(
-    q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0, scale: float | None = None
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    dropout: float = 0.0,
+    scale: float | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """PyTorch's fused kernel on (B, heads, T, d) vectors: (B, heads, Tq, d).
+
+    ``mask``, bool and expandable to (B, heads, Tq, Tk), is False for keys to leave out.
 
     On the CPU it runs in float32 even under autocast, where its backward pass is about twice as
     fast as in bfloat16.
     """
     plain = q.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     if q.device.type != "cpu" or plain:
-        return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scale)
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, scale=scale
+        )
     with torch.autocast("cpu", enabled=False):
         out = F.scaled_dot_product_attention(
-            q.float(), k.float(), v.float(), dropout_p=dropout, scale=scale
+            q.float(), k.float(), v.float(), attn_mask=mask, dropout_p=dropout, scale=scale
         )
     return out.to(q.dtype)
 

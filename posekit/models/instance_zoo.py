@@ -1,0 +1,76 @@
+"""The models of "Attend to Who You Are": one at the paper's size, and a small one for CPUs.
+
+They look at a whole photo and find everybody in it. Code and weights were not published; what the
+network looks like is our reading, see :mod:`posekit.models.instance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from posekit.models.instance import R50, SMALL, InstanceAttention, InstanceConfig
+from posekit.models.instance_photo import find
+from posekit.weights import WeightsFile
+from posekit.zoo import ModelEntry, Paper, register
+
+PAPER = Paper(
+    title="Attend to Who You Are: Supervising Self-Attention for Keypoint Detection and "
+    "Instance-Aware Association",
+    venue="arXiv",
+    year=2021,
+    arxiv="2111.12892",
+)
+LEVELS = {"encoder": "encoder layer", "supervised": "supervised layer"}
+
+
+def _entry(
+    name: str,
+    title: str,
+    config: InstanceConfig,
+    figures: Mapping[str, Mapping[str, float]],
+    weights: tuple[WeightsFile, ...] = (),
+) -> ModelEntry:
+    return ModelEntry(
+        name=name,
+        title=title,
+        system="Instance Attention",
+        paper=PAPER,
+        build=partial(InstanceAttention, config),
+        skeleton=config.skeleton,
+        input_size=config.input_size,
+        weights=weights,
+        paper_figures=figures,
+        levels=LEVELS,
+        view="photo",
+        find=find,
+    )
+
+
+@register("instance-attention-small")
+def instance_attention_small() -> ModelEntry:
+    """TransPose-R-small with a fourth layer, trained by PoseKit; not a model of the paper."""
+    return _entry(
+        "instance-attention-small",
+        "Instance-Attention-small",
+        SMALL,
+        {},
+        (
+            WeightsFile(
+                kind="shipped",
+                path="instance-attention-small.safetensors",
+                note="trained by PoseKit; the model card says on what",
+            ),
+        ),
+    )
+
+
+@register("instance-attention-r50")
+def instance_attention_r50() -> ModelEntry:
+    """ResNet-50 to C4, six layers of 256; the figure is the abstract's, of the authors' model."""
+    return _entry(
+        "instance-attention-r50",
+        "Instance-Attention-R50",
+        R50,
+        {"COCO test-dev2017": {"AP": 66.5}},
+    )
