@@ -29,7 +29,11 @@ class Shelf:
     def names(self) -> list[str]:
         """Models whose weights can be had, those with weights on this machine first."""
         held = [name for name in list_models() if entry(name).weights]
-        return sorted(held, key=lambda name: not self.has_weights(name))
+        # A backbone predicts no keypoints: what it attends to is worth a look once it has learnt.
+        held += [name for name in list_models(view="backbone") if self.has_weights(name)]
+        return sorted(
+            held, key=lambda name: (not self.has_weights(name), entry(name).view == "backbone")
+        )
 
     def has_weights(self, name: str) -> bool:
         """Whether trained weights lie on this machine."""
@@ -38,4 +42,5 @@ class Shelf:
     def label(self, name: str) -> str:
         """The words in the list of models."""
         model: ModelEntry = entry(name)
-        return model.title if self.has_weights(name) else f"{model.title} · untrained"
+        words = " · no keypoints" if model.view == "backbone" else ""
+        return f"{model.title}{words if self.has_weights(name) else ' · untrained'}"

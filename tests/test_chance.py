@@ -43,7 +43,7 @@ def test_the_figure_is_made_of_the_curves(linear: Prediction) -> None:
     found = faithfulness_of(linear, target, one, steps=4)
 
     def share(kind, map_):  # type: ignore[no-untyped-def]
-        return kind(linear, [target], [map_], steps=4)[0].share
+        return kind(linear, [target], [map_], steps=4, power=2.0, level="cells")[0].share
 
     assert found.insertion == pytest.approx(share(insertion, one), rel=1e-5)
     assert found.deletion == pytest.approx(share(deletion, one), rel=1e-5)

@@ -124,6 +124,29 @@ def test_every_panel_may_show_a_layer_of_its_own(
     assert [panel["figures"]["layer"] for panel in last["panels"]] == ["encoder.3"] * 2
 
 
+def test_one_head_of_every_model_may_be_shown(
+    explorer: Explorer, comparer: Comparer, opened: dict[str, Any]
+) -> None:
+    mean = comparer.compare(sent(opened))["answer"]["panels"]
+    panels = comparer.compare(sent(opened, head=1))["answer"]["panels"]
+    for panel, whole, one in zip(panels, mean, predictions(explorer, opened), strict=True):
+        row = explain(one, Query(0, tuple(panel["point"]), None), head=1).maps[-1].weights
+        shown = floats(panel["map"]["weights"])
+        np.testing.assert_allclose(shown, (row / row.sum()).ravel(), rtol=1e-5)
+        assert not np.allclose(shown, floats(whole["map"]["weights"]), rtol=1e-2)
+        assert "head 2 of" in panel["legend"]
+    # Who asks for a head that a model lacks sees its mean, and is told so.
+    beyond = comparer.compare(sent(opened, head=60))["answer"]["panels"]
+    assert beyond[0]["map"]["weights"] == mean[0]["map"]["weights"]
+    assert "their mean is shown" in beyond[0]["note"]
+    assert question_key(sent(opened)) != question_key(sent(opened, head=1))
+    maps = [
+        {one["keypoint"]: one["maps"] for one in comparer.compare_ranking(request)["keypoints"]}
+        for request in (sent(opened), sent(opened, head=1))
+    ]
+    assert maps[0].keys() == maps[1].keys() and maps[0] != maps[1]
+
+
 def test_a_click_means_the_keypoint_of_the_panel_it_fell_on(
     explorer: Explorer, opened: dict[str, Any]
 ) -> None:
@@ -227,6 +250,21 @@ def test_it_can_be_taken_home_and_leaves_nothing_behind(
     else:
         text = data.decode()
         assert "left wrist" in text.lower() and "http" not in text.replace("http-equiv", "")
+
+
+def test_one_panel_can_be_taken_home_as_a_picture(
+    comparer: Comparer, opened: dict[str, Any]
+) -> None:
+    whole = comparer.compare_download(sent(opened, format="png"))
+    sizes = []
+    for panel, model in enumerate((SMALL, LARGE)):
+        reply = comparer.compare_download(sent(opened, format="png", panel=panel))
+        assert reply["name"] == f"posekit-compare-left-wrist-attention-{model}.png"
+        sizes.append(Image.open(io.BytesIO(base64.b64decode(reply["bytes"]))).size)
+    all_of_it = Image.open(io.BytesIO(base64.b64decode(whole["bytes"]))).size
+    assert max(width for width, _ in sizes) < all_of_it[0] / 2
+    with pytest.raises(TraceError, match="no panel 2"):
+        comparer.compare_download(sent(opened, format="png", panel=2))
 
 
 def test_what_cannot_be_compared_is_a_sentence(comparer: Comparer, opened: dict[str, Any]) -> None:

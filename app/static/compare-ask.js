@@ -8,6 +8,7 @@ function compareRequest(panels) {
     direction: METHODS.get(compare.method).direction ? compare.direction : "row",
     method: compare.method, anchor: compare.anchor,
     layers: layered ? panels.map(panelLayer) : null,
+    head: METHODS.get(compare.method).heads ? compare.head : null,
     pair: compare.pair.map((index) => panels.indexOf(compare.panels[index])),
   };
 }
@@ -20,7 +21,7 @@ async function compareAsk(question) {
   const panels = readyPanels(), number = ++compare.asks;
   if (panels.length < 2) {
     if (question.keypoint) compare.wanted = question.keypoint;
-    return;
+    return dropAsked();
   }
   const { query } = compare, { same, quiet, pair, ...asked } = question;
   const wanted = !same ? asked
@@ -28,10 +29,13 @@ async function compareAsk(question) {
     : { keypoint: query.keypoint, point: query.point, free: true, person: query.person };
   element.classList.add("pk-asking");
   const request = compareRequest(panels), sent = pair ? { ...compare.sent, pair: request.pair } : { ...request, ...wanted };
-  const reply = await compareWork(sent, () => number === compare.asks, drawCompareWork);
+  const work = compareWork(sent, () => number === compare.asks, drawCompareWork);
+  if (asked.point) showAsked(asked.point);
+  const reply = await work;
   if (number !== compare.asks) return;
   element.classList.remove("pk-asking");
   drawCompareWork(null);
+  if (!reply.answer) dropAsked();
   if (reply.expired) {
     compare.wanted = asked.keypoint || (query && query.keypoint) || compare.wanted;
     return sendAgain();
@@ -92,12 +96,19 @@ function takeAnswer(reply, panels, sent, pins) {
   if (reply.pair) reply.pair.values = floatsOf(reply.pair.values);
   paintCompare();
   drawAsked();
-  drawPair();
-  drawFigures();
   markRanks();
-  keepLink();
   if (moved) drawComparePeople(), panels.forEach(fetchPreviews);
-  fetchRanking(panels);
+  // The panels reach the screen first; what stands below them comes when the browser has time.
+  for (const next of [drawFigures, keepLink, () => fetchRanking(panels), drawPair]) {
+    whenIdle(() => {
+      if (compare.answer === reply) next(); // a newer answer brings its own
+    });
+  }
+}
+
+/** Once what was drawn so far is on the screen and nothing more urgent waits, at most a tenth of a second later. */
+function whenIdle(go) {
+  requestAnimationFrame(() => (window.requestIdleCallback ? requestIdleCallback(go, { timeout: 100 }) : setTimeout(go, 0)));
 }
 
 /** The question again after a model, layer, direction or method changed; the first one when there was none. */
@@ -106,7 +117,7 @@ function compareAgain() {
   if (compare.query && !compare.wanted) return compareAsk({ same: true });
   const ready = readyPanels();
   if (ready.length < 2) return;
-  const { view } = ready[0];
+  const { view } = ready.find((panel) => panel.view.skeleton.keypoints.length) || ready[0];
   return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[view.opening], quiet: true });
 }
 
@@ -132,7 +143,7 @@ function drawAnswer(panel) {
   ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0])).map(([value, words, show]) => make("span", {}, [make("b", { text: show(value) }), " " + words])));
   const person = panel.view.people[compare.person];
   panel.nodes.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
-    + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
+    + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
     + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention on this person"));
 }
 
@@ -181,7 +192,7 @@ function drawComparePeople() {
 
 /** The list of keypoints; it depends on the panels, not on the question, so it is asked for when those change. */
 async function fetchRanking(panels) {
-  const request = compareRequest(panels), key = JSON.stringify([request.views, request.person, request.direction, request.layers]);
+  const request = compareRequest(panels), key = JSON.stringify([request.views, request.person, request.direction, request.layers, request.head]);
   if (compare.ranking && compare.ranking.key === key) return;
   const mine = (compare.ranking = { key, keypoints: compare.ranking ? compare.ranking.keypoints : [] });
   const reply = await call("compare_ranking", request);

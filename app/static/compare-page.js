@@ -14,8 +14,20 @@ function markCompare() {
   const layers = slot("compare-layers");
   layers.value = compare.layers;
   layers.disabled = !method.layers;
+  markHeads(method);
   slot("compare-anchor").value = compare.anchor;
   slot("compare-scale").value = compare.scale;
+}
+
+/** The heads there are to choose from: those of the layers on show, where the method knows of heads. */
+function markHeads(method) {
+  const list = slot("compare-head"), chosen = compare.head === null ? 0 : compare.head + 1;
+  const most = Math.max(chosen, ...readyPanels().map((panel) => (layerOf(panel) === null ? 0 : panel.view.layers[layerOf(panel)].heads)));
+  if (list.options.length !== most + 1) {
+    list.replaceChildren(make("option", { value: "", text: "all" }), ...Array.from({ length: most }, (_, head) => make("option", { value: head, text: String(head + 1) })));
+  }
+  list.value = compare.head === null ? "" : String(compare.head);
+  list.disabled = !method.heads || most < 2;
 }
 
 function compareDirection(direction) {
@@ -53,6 +65,11 @@ slot("compare-layers").addEventListener("change", (event) => {
   compare.layers = "own";
   layersChanged();
 });
+slot("compare-head").addEventListener("change", (event) => {
+  compare.head = event.target.value === "" ? null : Number(event.target.value);
+  markCompare();
+  compareAgain();
+});
 slot("compare-anchor").addEventListener("change", (event) => {
   compare.anchor = event.target.value;
   markCompare();
@@ -85,6 +102,7 @@ function linkedState() {
     direction: words.get("direction") === "column" ? "column" : "row",
     method: METHODS.has(words.get("method")) ? words.get("method") : "attention",
     anchor: words.get("ask") === "own" ? "keypoint" : "point",
+    head: /^[1-9][0-9]?$/.test(words.get("head")) ? Number(words.get("head")) - 1 : null,
   };
 }
 
@@ -92,7 +110,7 @@ function linkFragment() {
   const layers = compare.layers === "last" ? "last"
     : compare.panels.map((panel) => panelLayer(panel) || "last").join(",");
   const keypoint = (compare.query && compare.query.keypoint) || compare.wanted;
-  const words = { models: compare.panels.map((panel) => panel.model).join(","), keypoint, layers, direction: compare.direction, method: compare.method, ask: compare.anchor === "keypoint" ? "own" : "same" };
+  const words = { models: compare.panels.map((panel) => panel.model).join(","), keypoint, layers, head: compare.head === null ? null : String(compare.head + 1), direction: compare.direction, method: compare.method, ask: compare.anchor === "keypoint" ? "own" : "same" };
   return "#compare?" + Object.entries(words).filter(([, value]) => value)
     .map(([name, value]) => name + "=" + encodeURIComponent(value).replace(/%20/g, "+").replace(/%2C/g, ",")).join("&");
 }
@@ -129,12 +147,13 @@ async function copyLink() {
 
 // -- downloads ----------------------------------------------------------------------------------
 
-async function downloadComparison(format) {
+/** The comparison as a file; of a picture one panel alone, by its place among those that answered. */
+async function downloadComparison(format, panel) {
   const panels = readyPanels(), { query } = compare;
   if (!query || !compare.sent || panels.length < 2) return complain("Wait until two models have answered; then there is something to download.");
   busy(format === "html" ? "Writing the report …" : format === "png" ? "Drawing the picture …" : "Packing the numbers …");
   compareHint();
-  const reply = await call("compare_download", { ...compare.sent, format });
+  const reply = await call("compare_download", { ...compare.sent, format, panel });
   busy("");
   compareHint();
   if (reply.expired) return sendAgain();

@@ -55,14 +55,25 @@ function paintPair() {
   if (pair) overlay(slot("diff"), (canvas) => drawDifference(canvas, pair, scale));
 }
 
-/** The photo itself, as far as it steps back under a map. */
+const grounds = new Map(); // filter -> the photo through it, at the size it is shown
+
+/** The photo itself, as far as it steps back under a map; filtering it takes longer than any map. */
 function underlay(canvas, filter) {
+  const { width, height } = canvas, held = grounds.get(filter);
+  let ground = held && held.image === stage.image && held.width === width && held.height === height ? held : null;
+  if (!ground) {
+    if (grounds.size > 3) grounds.clear(); // the opacity was moved: those before it are of no use
+    ground = make("canvas", { width, height });
+    ground.image = stage.image;
+    const context = ground.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.filter = filter;
+    context.drawImage(stage.image, 0, 0, width, height);
+    grounds.set(filter, ground);
+  }
   const context = canvas.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
-  context.imageSmoothingQuality = "high";
-  context.filter = filter;
-  context.drawImage(stage.image, 0, 0, canvas.width, canvas.height);
-  context.filter = "none";
+  context.drawImage(ground, 0, 0);
 }
 
 const glass = document.createElement("canvas");
@@ -100,6 +111,8 @@ function glow(part) {
 /** The bar from the right map's colour over none to the left one's. */
 function drawDifferenceBar() {
   const canvas = slot("diff-bar"), context = canvas.getContext("2d"), last = canvas.width - 1;
+  if (canvas.dataset.drawn) return;
+  canvas.dataset.drawn = "yes";
   for (let x = 0; x <= last; x++) {
     const part = (2 * x) / last - 1, share = glow(Math.abs(part)), ground = 70;
     const mix = (part > 0 ? MORE_COLOUR : LESS_COLOUR).map((value) => Math.round(ground + (value - ground) * share));

@@ -7,11 +7,12 @@ const compare = {
   panels: [],         // left to right: {id, model, state, view, error, layer, previews, answer, nodes, unit}
   layers: "last",     // every model's last layer, or "own": panel.layer
   direction: "row", method: "attention",
+  head: null,         // null: the mean, or what the method makes of all of them
   anchor: "point",    // ask all models at the same spot, or ("keypoint") each at its own keypoint
   scale: "one",       // one colour scale for all panels, or "own"
   person: 0,
   query: null, answer: null, ranking: null, trust: null,
-  hover: null,        // {point} while the previews follow the pointer
+  hover: null,        // {point} while the previews follow the pointer; {asked} until the server answers
   pinned: false,
   sent: null,         // the request behind the answer, to ask for more of the same
   wanted: null,       // a keypoint's name to ask about as soon as two panels are ready
@@ -184,7 +185,7 @@ function beginWith(state) {
   const fill = [page.view.model, ...props.compare.begin, ...page.models.map((one) => one.name)];
   const models = known.slice(0, props.compare.most);
   for (const model of fill) if (models.length < 2 && !models.includes(model)) models.push(model);
-  Object.assign(compare, { direction: state.direction, method: state.method, anchor: state.anchor, layers: state.layers.length ? "own" : "last" });
+  Object.assign(compare, { direction: state.direction, method: state.method, anchor: state.anchor, head: state.head, layers: state.layers.length ? "own" : "last" });
   if (state.keypoint) compare.wanted = state.keypoint;
   compare.panels = models.map((model) => newPanel(model));
   compare.panels.forEach((panel, index) => (panel.wantedLayer = state.layers[index] || null));

@@ -116,10 +116,13 @@ async function show(view, source, drawn) {
   stage.photo.setAttribute("aria-label", "The photo, " + view.people.length + (view.people.length > 1 ? " people" : " person")
     + " with " + view.skeleton.keypoints.length + " keypoints each");
   element.dispatchEvent(new CustomEvent("pk-shown"));
-  if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
+  const bare = someone && !view.skeleton.keypoints.length; // a backbone predicts no keypoints
+  const [x0, y0, x1, y1] = someone ? someone.edges : [];
+  if (bare) await ask({ person: page.person, point: [(x0 + x1) / 2, (y0 + y1) / 2], quiet: true, interrupted: null });
+  else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
   else complain(view.notes.concat(view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box")
     + ": try another photo, a box around somebody, or a model that takes a box for one person.").join(" "));
-  if (keypoint >= 0 && view.notes.length) complain(view.notes.join(" "));
+  if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "));
   if (pageShown("explore")) fetchLive(page.person);
   hint();
 }

@@ -93,6 +93,13 @@ def dino_btranspose_small() -> ModelEntry:
         build=partial(DinoBackbone, SMALL),
         skeleton=NO_KEYPOINTS,
         input_size=SMALL.input_size,
+        weights=(
+            WeightsFile(
+                kind="shipped",
+                path="dino-btranspose-small.safetensors",
+                note="pre-trained by PoseKit on photographs, without labels",
+            ),
+        ),
         levels=LEVELS,
         view="backbone",
     )

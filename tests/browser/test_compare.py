@@ -177,6 +177,64 @@ def test_layers_direction_and_scale(comparing: Callable[..., Visitor]) -> None:
     assert visitor.trouble == []
 
 
+def test_a_click_shows_the_live_maps_until_the_answer_is_there(
+    comparing: Callable[..., Visitor],
+) -> None:
+    visitor = comparing()
+    page = visitor.page
+    compared(visitor, lambda: page.mouse.click(*spot(visitor, 0, 0.5, 0.55)))
+    pinned, words = maps(visitor), visitor.text("compare-query")
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route(f"**/*{CALL}*", hold)
+    page.route(f"**/{CALL}/**", hold)
+    page.mouse.click(*spot(visitor, 1, 0.4, 0.3))
+    page.wait_for_function("() => document.querySelector('.pk.pk-live')")
+    page.wait_for_timeout(100)
+    live = maps(visitor)
+    assert changed(pinned, live) == [True, True]
+    page.mouse.move(*spot(visitor, 1, 0.6, 0.7))  # does not follow the pointer any more
+    page.wait_for_timeout(100)
+    assert changed(live, maps(visitor)) == [False, False]
+    assert len(held) == 1
+    held[0].fulfill(json={"error": "The server is busy."})  # what was there is there again
+    page.wait_for_function("() => !document.querySelector('.pk.pk-live')")
+    page.wait_for_timeout(100)
+    assert changed(pinned, maps(visitor)) == [False, False]
+    assert visitor.text("compare-query") == words
+    page.unroute(f"**/*{CALL}*")
+    page.unroute(f"**/{CALL}/**")
+    compared(visitor, lambda: page.mouse.click(*spot(visitor, 1, 0.4, 0.3)))
+    assert changed(pinned, maps(visitor)) == [True, True]
+    assert "Live" not in page.locator(".pk-clegend").nth(1).inner_text()
+    assert visitor.trouble == []
+
+
+def test_a_head_is_chosen_for_all_and_a_panel_is_taken_home(
+    comparing: Callable[..., Visitor],
+) -> None:
+    visitor = comparing(STATE)
+    page = visitor.page
+    before = maps(visitor)
+    reply = compared(visitor, lambda: page.select_option('[data-slot="compare-head"]', label="2"))
+    assert all("head 2 of" in panel["legend"] for panel in reply["panels"])
+    assert changed(before, maps(visitor)) == [True, True]
+    assert "&head=2&" in page.url
+    other = comparing("#" + urlsplit(page.url).fragment)
+    assert other.page.input_value('[data-slot="compare-head"]') == "1"
+    assert changed(maps(visitor), maps(other)) == [False, False]
+    with page.expect_download(timeout=60_000) as file:
+        page.locator(".pk-cshown .pk-icon").nth(1).click()
+    assert file.value.suggested_filename == f"posekit-compare-left-knee-attention-{LARGE}.png"
+    visitor.settle()
+    page.select_option('[data-slot="compare-method"]', "saliency")
+    assert page.is_disabled('[data-slot="compare-head"]')
+    assert visitor.trouble == [] and other.trouble == []
+
+
 def test_a_link_brings_back_everything_but_the_photo(
     comparing: Callable[..., Visitor], portrait: Image.Image
 ) -> None:
