@@ -30,7 +30,8 @@ class Person:
         crop: photo to network input and back; for a model of whole photos the whole photo.
         score: how sure a model of whole photos is of the person; None where a box came first.
         item: which batch item of the trace is about this person.
-        instance: the place among the trace's instances, for a model that records such.
+        instance: the place among those whom the model singled out (the trace's instances, the
+            evidence's people), which need not be the place among the people asked about.
     """
 
     box: Box

@@ -142,8 +142,8 @@ def legend_of(map_: Map, model: PoseModel) -> str:
         signed = " · evidence for only" if map_.signed else ""
         name = find_method(map_.method).title
         return f"{name}{signed} · grid {map_.grid.rows} × {map_.grid.cols}"
-    first, second, _ = legend_lines(map_, model)
-    return f"{first.partition(' · ')[2]} · {second}"
+    first, *more, _ = legend_lines(map_, model)
+    return " · ".join([first.partition(" · ")[2], *more])
 
 
 def titles(predictions: Sequence[Prediction]) -> list[str]:

@@ -6,7 +6,7 @@ right and at the bottom, with the mean colour: nothing beside the photo is atten
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -167,6 +167,7 @@ def find_people(
         config.tokens.to_input.inverse() @ crop.to_crop,
         photo.size,
     )
+    found = replace(found, mask_confidence=tuple(mask.confidence for mask in masks))
     return InstancePeople(found, masks, crop, None if trace is None else trace.to("cpu"))
 
 
@@ -176,19 +177,24 @@ def points_of(peaks: tuple[Peak, ...], members: tuple[int, ...]) -> Floats:
 
 
 def find(
-    model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
+    model: PoseModel,
+    photo: Photo,
+    *,
+    recorded: bool = False,
+    flip_test: bool = False,
+    grouping: View = "body-first",
 ) -> Found:
     """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`.
 
-    A mirrored photo has tokens of its own, whose attention cannot be averaged with this one's:
-    ``flip_test`` changes nothing.
+    ``grouping`` is how keypoints are grouped, see :mod:`posekit.decode.instance`. A mirrored photo
+    has tokens of its own, whose attention cannot be averaged with this one's: ``flip_test`` changes
+    nothing.
     """
-    seen = find_people(model, photo, recorded=recorded)
+    seen = find_people(model, photo, recorded=recorded, view=grouping)
+    everybody = zip(seen.people, seen.grouping.people, strict=True)
     people = tuple(
-        Person(box_around(points, photo.size), points, scores, seen.crop, person.score)
-        for (points, scores), person in list(zip(seen.people, seen.grouping.people, strict=True))[
-            :MAX_BOXES
-        ]
-    )
+        Person(box_around(points, photo.size), points, scores, seen.crop, person.score, instance=n)
+        for n, ((points, scores), person) in enumerate(everybody)
+    )[:MAX_BOXES]
     masks = tuple(mask.array for mask in seen.masks[:MAX_BOXES])
     return Found(people, seen.crop, seen.trace, masks=masks, evidence=seen.grouping)

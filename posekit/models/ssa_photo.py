@@ -122,7 +122,8 @@ def find(
         # Peaks and joins count 1 each at most: the ranking as a share of the largest there can be.
         score = one.ranking_score / (keypoints * (keypoints + joins))
         box = box_around(points, photo.size)
-        people.append(Person(box, points, scores, crop, float(np.clip(score, 0.0, 1.0))))
+        sure = float(np.clip(score, 0.0, 1.0))
+        people.append(Person(box, points, scores, crop, sure, instance=n))
     return Found(tuple(people), crop, seen.trace, evidence=seen.decoding)
 
 

@@ -1,0 +1,26 @@
+"""What else a model left behind about a person, beside maps: stages, matrices, votes, joins.
+
+Each function reads the trace and what the model's decoder kept, and returns nothing for a model
+that has no such thing; none asks which model it is.
+"""
+
+from posekit.explain.inside.fields import Field, LimbField, contradiction_of, fields_of
+from posekit.explain.inside.film import Frame, film_of
+from posekit.explain.inside.joins import JoinRow, joins_of
+from posekit.explain.inside.matrices import Matrix, matrices_of
+from posekit.explain.inside.votes import VoteLine, votes_of
+
+__all__ = [
+    "Field",
+    "Frame",
+    "JoinRow",
+    "LimbField",
+    "Matrix",
+    "VoteLine",
+    "contradiction_of",
+    "fields_of",
+    "film_of",
+    "joins_of",
+    "matrices_of",
+    "votes_of",
+]

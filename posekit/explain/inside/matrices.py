@@ -1,0 +1,121 @@
+"""Attention between things that have no place on the photo: queries, body parts; and gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from posekit.decode.instance_people import Grouping
+from posekit.explain.query import check_person
+from posekit.geometry import TokenGrid
+from posekit.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.named import NamedTensor
+    from posekit.trace import Attention, Trace
+
+__all__ = ["Matrix", "matrices_of"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Who attends to whom, or how open each gate is.
+
+    Attributes:
+        name: of the layer or record in the trace.
+        kind: ``"query"``, ``"part"``, ``"gate"`` or ``"affinity"``.
+        rows: what each row is about, by name.
+        cols: what each column is about, by name.
+        values: (rows, cols); a row of attention sums to 1, a gate is 0 to 1.
+        mine: the row that is about the person asked about, None where all are.
+        boxes: (rows, 4) outer edges in photo pixels, of rows that have a box at that stage.
+        meaning: one sentence.
+    """
+
+    name: str
+    kind: str
+    rows: tuple[str, ...]
+    cols: tuple[str, ...]
+    values: Floats
+    mine: int | None
+    boxes: Floats | None
+    meaning: str
+
+
+def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
+    """All of them about one person, in the order of the forward pass; heads are averaged.
+
+    Raises:
+        TraceError: there is no such person.
+    """
+    someone = prediction.people[check_person(prediction, person)]
+    trace, place = prediction.trace, someone.instance
+    if trace is None:
+        return ()
+    image, token = (
+        trace.instances.places[place]
+        if trace.instances is not None and place is not None
+        else (someone.item, None)
+    )
+    found = []
+    for layer in trace.attentions.values():
+        if isinstance(layer.query_grid, TokenGrid) or isinstance(layer.key_grid, TokenGrid):
+            continue
+        about_all = layer.kind == "query"
+        if not about_all and place is None:
+            continue
+        item = image if about_all else place
+        assert item is not None
+        found.append(_attention(trace, layer, item, image, token if about_all else None, someone))
+    for record in trace.tensors.values():
+        if record.kind == "gate" and place is not None:
+            found.append(_gates(record, place))
+    if isinstance(prediction.evidence, Grouping) and len(prediction.evidence.peaks):
+        found.append(_affinity(prediction.evidence, prediction.skeleton))
+    return tuple(found)
+
+
+@torch.inference_mode()
+def _attention(
+    trace: Trace, layer: Attention, item: int, image: int, mine: int | None, someone: object
+) -> Matrix:
+    rows, cols = layer.query_grid, layer.key_grid
+    assert isinstance(rows, tuple) and isinstance(cols, tuple)
+    weights = layer.matrix(item).mean(0).double().cpu().numpy()
+    boxes = None
+    record = trace.tensors.get(f"boxes.{layer.name.rpartition('.')[2]}")
+    if layer.kind == "query" and record is not None:
+        corners = record.values[image].double().cpu().numpy().reshape(-1, 2)
+        boxes = someone.crop.to_photo.apply(corners).reshape(-1, 4)  # type: ignore[attr-defined]
+    words = (
+        "Which queries each query looked at before it changed its box: who suppresses whom."
+        if layer.kind == "query"
+        else "Which body parts each part looked at before its keypoints were read."
+    )
+    return Matrix(layer.name, layer.kind, rows, cols, weights, mine, boxes, words)
+
+
+def _affinity(grouping: Grouping, skeleton: Skeleton) -> Matrix:
+    """Candidates person by person, so that people are blocks."""
+    order, owner = grouping.ordered()
+    names = tuple(
+        f"{skeleton.keypoints[grouping.peaks[peak].keypoint]}, "
+        + ("nobody" if who < 0 else f"person {who + 1}")
+        for peak, who in zip(order, owner, strict=True)
+    )
+    values = np.asarray(grouping.affinity[np.ix_(order, order)], dtype=np.float64)
+    words = "How much any two keypoints attend to each other; people are blocks."
+    return Matrix("affinity", "affinity", names, names, values, None, None, words)
+
+
+def _gates(record: NamedTensor, place: int) -> Matrix:
+    rows, cols = record.axes
+    values = record.values[place].double().cpu().numpy()
+    return Matrix(record.name, record.kind, rows, cols, values, None, None, record.meaning)
