@@ -18,9 +18,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=7860, help="port, 7860 by default")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--model", default=None, help="the model shown first")
+    parser.add_argument(
+        "--cases",
+        metavar="FOLDER",
+        default=None,
+        help="let everybody who can open the page save, open and delete occlusion cases here;"
+        " without it only a page on this machine has a case library",
+    )
     chosen = parser.parse_args(arguments)
     try:
-        serve(chosen.host, chosen.port, device=chosen.device, model=chosen.model)
+        serve(
+            chosen.host,
+            chosen.port,
+            device=chosen.device,
+            model=chosen.model,
+            cases=chosen.cases,
+        )
     except KeyboardInterrupt:
         return 0
     except (PoseKitError, OSError) as error:

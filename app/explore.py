@@ -26,7 +26,9 @@ from app.calls import boxes_of, plain, question, spoken
 from app.compare import Comparer
 from app.examples import bundled, choose
 from app.gate import Gate
+from app.inside import inside
 from app.methods import Methods
+from app.occlusion import Hider
 from app.payload import Json
 from app.picture import encoded
 from app.session import Limits, SessionStore
@@ -38,7 +40,9 @@ from posekit.estimator import Estimator, PoseKitWarning, Prediction
 from posekit.explain import Explanation, HeatMap, explain, head_grid
 from posekit.explain.evidence import evidence_of
 from posekit.explain.live import preview
+from posekit.explain.query import Query, check_person, resolve
 from posekit.geometry import Box
+from posekit.occlusion import CaseLibrary
 from posekit.photo import Photo, PhotoLimits, read_photo
 from posekit.zoo import entry
 
@@ -47,7 +51,11 @@ MOST_OPENED = 12
 
 
 class Explorer:
-    """Answers the page.  One object serves all visitors; what is theirs lies in ``sessions``."""
+    """Answers the page.  One object serves all visitors; what is theirs lies in ``sessions``.
+
+    ``library``: where cases of occlusion may be saved, None for nowhere; ``local``: only by
+    visitors who come straight from this machine.
+    """
 
     def __init__(
         self,
@@ -56,6 +64,8 @@ class Explorer:
         model: str | None = None,
         limits: Limits | None = None,
         photo_limits: PhotoLimits | None = None,
+        library: CaseLibrary | None = None,
+        local: bool = False,
     ) -> None:
         choose_device(device)  # better refused now than at the first photo
         self.shelf = Shelf(device)
@@ -69,6 +79,7 @@ class Explorer:
         self._opened_lock = threading.Lock()
         self.comparer = Comparer(self)
         self.methods = Methods(self.sessions)
+        self.hider = Hider(self, library, local=local)
 
     # -- calls of the page ------------------------------------------------------------------
 
@@ -120,7 +131,7 @@ class Explorer:
             found = self._opened.get(key)
         if found is None:
             photo, boxes = example.read()
-            prediction, notes = self._predict(photo, sent["model"], boxes)
+            prediction, notes = self.predict(photo, sent["model"], boxes)
             found = prediction, boxes is None
             with self._opened_lock:
                 self._opened[key] = found
@@ -158,6 +169,15 @@ class Explorer:
             for one, held in zip(found.maps, parts, strict=True)
         ]
         return payload.answer(found, heads)
+
+    def inside(self, sent: Json) -> Json:
+        """What the model left besides maps, about the person and keypoint on show."""
+        prediction = self.sessions.get(sent["token"], sent["view"])
+        person, keypoint = int(sent["person"]), sent.get("keypoint")
+        if keypoint is None:
+            check_person(prediction, person)
+            return inside(prediction, Query(person, (0.0, 0.0)))
+        return inside(prediction, resolve(prediction, int(keypoint), person))
 
     def live(self, sent: Json) -> Json:
         """One layer's preview for the live hover."""
@@ -218,7 +238,7 @@ class Explorer:
 
     # -- the rest ---------------------------------------------------------------------------
 
-    def _predict(
+    def predict(
         self, photo: Photo, model: str, boxes: list[Box] | None
     ) -> tuple[Prediction, list[str]]:
         """The prediction, and what the visitor should know about how it came about."""
@@ -239,7 +259,7 @@ class Explorer:
         with_photo: bool = True,
     ) -> Json:
         """Analyse a photo and keep it for the visitor."""
-        prediction, notes = self._predict(photo, model, boxes)
+        prediction, notes = self.predict(photo, model, boxes)
         trace = prediction.trace.nbytes if prediction.trace else 0
         return self._keep(
             token,
@@ -268,8 +288,8 @@ class Explorer:
         """The page's one component, wired to the calls above."""
         calls: tuple[Callable[..., Json], ...] = (
             self.start, self.analyse, self.analyse_example, self.again,
-            self.explain, self.live, self.download, self.forget, *self.comparer.calls,
-            *self.methods.calls,
+            self.explain, self.inside, self.live, self.download, self.forget, *self.comparer.calls,
+            *self.methods.calls, *self.hider.calls,
         )  # fmt: skip
         return gr.HTML(
             value="",
@@ -283,6 +303,7 @@ class Explorer:
             diverging=encoded(colour_table(DIVERGING).tobytes()),
             methods=self.methods.listing(),
             compare=self.comparer.choices(),
+            occlusion=self.hider.choices(),
             trained=self.shelf.has_weights(self.default_model),
             untrained=payload.UNTRAINED,
         )

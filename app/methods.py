@@ -240,7 +240,8 @@ def picks_layer(method: Method) -> bool:
 
 def batch_for(prediction: Prediction, gradients: bool) -> int:
     """Passes at once, so that a batch takes about :data:`STEP_SECONDS` on this machine."""
-    one = prediction.seconds["forward"] / max(1, len(prediction.people))
+    took = prediction.seconds.get("forward", prediction.seconds["total"])
+    one = took / max(1, len(prediction.people))
     return batch_within(STEP_SECONDS, one * GRADIENT_FACTOR if gradients else one)
 
 

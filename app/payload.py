@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, encoded, floats
 from posekit.draw import colour_limit, heat_legend, legend
@@ -81,6 +82,7 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
         "opening": opening(prediction),
         "finds": model.entry.find is not None,
         "columns": bool(spatial),
+        "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
         "card": card(model),
         "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,11 +16,15 @@ from starlette.middleware import Middleware
 
 from app import style
 from app.explore import Explorer
+from app.occlusion_library import FORWARDED
 from app.picture import assets
+from posekit.occlusion import CaseLibrary
 from posekit.photo import PhotoLimits
 
 MAX_BODY = PhotoLimits().max_bytes + 2**20  # a photo, and the few words that travel with it
 SWEEP_SECONDS = 60.0
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PROXIED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 FAVICON = assets() / "favicon.ico"
 
 HEADERS = {
@@ -42,7 +47,8 @@ Send = Callable[[Message], Awaitable[None]]
 class Guard:
     """ASGI middleware: bodies have a size limit, replies carry the headers above.
 
-    Replies to the page's calls are also kept out of every cache: they hold people's photos.
+    Replies to the page's calls are also kept out of every cache: they hold people's photos. A
+    request that came through a proxy is marked as such.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], max_body: int = MAX_BODY) -> None:
@@ -54,6 +60,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        FORWARDED.set(any(name.lower() in PROXIED for name, _ in scope["headers"]))
         came = 0
 
         async def receive_so_much() -> Message:
@@ -130,13 +137,21 @@ def serve(
     model: str | None = None,
     block: bool = True,
     explorer: Explorer | None = None,
+    cases: str | Path | None = None,
 ) -> gr.Blocks:
     """Serve the page and print its address; ``port`` None takes a free one.
+
+    ``cases`` is a folder that occlusion cases may be saved in by everybody who can open the page.
+    Without it there is a library only on a page that this machine alone can open: the usual one
+    (:func:`posekit.occlusion.library_dir`), and only for visitors who come through no proxy.
 
     With ``block`` False it returns while the page is served, and ``close()`` of the result ends it.
     """
     private_folder()
-    explorer = explorer or Explorer(device=device, model=model)
+    if explorer is None:
+        local = cases is None and host in LOOPBACK
+        library = CaseLibrary(cases) if cases is not None or local else None
+        explorer = Explorer(device=device, model=model, library=library, local=local)
     page = build(explorer)
     _, address, _ = page.launch(
         server_name=host, server_port=port, prevent_thread_lock=True, **launch_options()

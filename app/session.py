@@ -124,6 +124,16 @@ class SessionStore(Generic[T]):
         with self._lock:
             return self._held(token, view).value
 
+    def touch(self, token: str) -> None:
+        """Mark the visitor as here; :class:`SessionError` if the session is gone."""
+        with self._lock:
+            self._touch(token)
+
+    def drop(self, token: str, view: str) -> None:
+        """Forget one of the visitor's views now; one that is not there is no error."""
+        with self._lock:
+            self._touch(token).views.pop(view, None)
+
     def remember(self, token: str, view: str, key: Hashable, answer: Any, nbytes: int) -> None:
         """Keep an answer beside a view; the oldest ones make room, and all go with the view.
 

@@ -9,7 +9,16 @@ import gradio as gr
 
 STATIC = Path(__file__).resolve().parent / "static"
 
-SHEETS = ("tokens.css", "layout.css", "stage.css", "panel.css", "methods.css", "compare.css")
+SHEETS = (
+    "tokens.css",
+    "layout.css",
+    "stage.css",
+    "panel.css",
+    "methods.css",
+    "inside.css",
+    "compare.css",
+    "occlusion.css",
+)
 SCRIPTS = (
     "dom.js",
     "state.js",
@@ -19,6 +28,7 @@ SCRIPTS = (
     "boxes.js",
     "panel.js",
     "methods.js",
+    "inside.js",
     "download.js",
     "live.js",
     "intake.js",
@@ -29,6 +39,14 @@ SCRIPTS = (
     "compare-figures.js",
     "compare-pair.js",
     "compare-page.js",
+    "occlusion.js",
+    "occlusion-draw.js",
+    "occlusion-tools.js",
+    "occlusion-answer.js",
+    "occlusion-pointer.js",
+    "occlusion-sweep.js",
+    "occlusion-library.js",
+    "occlusion-page.js",
     "page.js",
 )
 """In this order: each may use what the ones before it declare; page.js starts the page."""
@@ -60,7 +78,9 @@ def theme() -> gr.themes.Base:
 def markup() -> str:
     """The page's HTML with its style sheets inside."""
     sheets = "\n".join(_read(name) for name in SHEETS)
-    body = _read("explore.html").replace("<!-- compare -->", _read("compare.html"))
+    body = _read("explore.html")
+    for page in ("inside", "compare", "occlusion"):
+        body = body.replace(f"<!-- {page} -->", _read(f"{page}.html"))
     html = f"<style>\n{sheets}\n</style>\n{body}"
     # Gradio runs the template through Handlebars and a JavaScript template literal; ours is
     # neither.

@@ -11,6 +11,8 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 from posekit.decode.heatmap import decode_heatmaps, plain_peaks
 from posekit.device import autocast, is_out_of_memory, release_memory
 from posekit.errors import ModelError
-from posekit.found import in_boxes
+from posekit.found import Finder, in_boxes
 from posekit.geometry import Box, Crop, input_to_heatmap
 from posekit.people import Person, check_boxes, whole_photo_box
 from posekit.photo import Photo
@@ -73,12 +75,32 @@ class Estimator:
         flip_test: also run the mirrored crop and average the heatmaps, for a little accuracy at
             twice the time. The trace is that of the crop as it is.
         batch_size: how many people go through the network at once.
+        grouping: how keypoints are put together to people, of a model that can do it in several
+            ways (its entry's ``groupings``); None is its first.
+
+    Raises:
+        ModelError: the batch size is below 1, or the model knows no such grouping.
     """
 
-    def __init__(self, model: PoseModel, *, flip_test: bool = False, batch_size: int = 8) -> None:
+    def __init__(
+        self,
+        model: PoseModel,
+        *,
+        flip_test: bool = False,
+        batch_size: int = 8,
+        grouping: str | None = None,
+    ) -> None:
         if batch_size < 1:
             raise ModelError(f"The batch size is at least 1, not {batch_size}.")
+        if grouping is not None and grouping not in model.entry.groupings:
+            known = " or ".join(model.entry.groupings)
+            raise ModelError(
+                f"{model.entry.title} groups keypoints {known}, not {grouping}."
+                if known
+                else f"There is one way in which {model.entry.title} puts people together."
+            )
         self.model = model
+        self.grouping = grouping
         self.flip_test = flip_test
         self.batch_size = batch_size
 
@@ -170,6 +192,8 @@ class Estimator:
         chosen = None if boxes is None else check_boxes(boxes, photo)
         model, find = self.model, self.model.entry.find
         assert find is not None  # see predict
+        if self.grouping is not None:
+            find = cast(Finder, partial(cast(Any, find), grouping=self.grouping))
         try:
             found = find(model, photo, recorded=record, flip_test=self.flip_test)
         except RuntimeError as error:

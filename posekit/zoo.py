@@ -71,6 +71,8 @@ class ModelEntry:
             photo, in which it finds the people by itself; ``"backbone"`` is a crop too, by a
             network that attends but predicts no keypoints.
         find: how people are found in a whole photo, for the view ``"photo"``.
+        groupings: the ways in which it can put keypoints together to people, the first by
+            default; its ``find`` takes one as ``grouping``.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ModelEntry:
     std: tuple[float, float, float] = IMAGENET_STD
     view: View = "crop"
     find: Finder | None = None
+    groupings: tuple[str, ...] = ()
 
     def normalised(self, images: Tensor) -> Tensor:
         """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""

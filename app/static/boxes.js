@@ -87,7 +87,7 @@ function drawPeople() {
   if (bar.hidden) return;
   view.people.forEach((person, index) => {
     const name = "Person " + (index + 1);
-    bar.append(make("span", { class: "pk-chip-pair" }, [
+    bar.append(make("span", { class: view.whole ? "" : "pk-chip-pair" }, [
       make("button", {
         type: "button", class: "pk-chip", "aria-pressed": String(index === page.person), text: name,
         onclick: () => choosePerson(index),

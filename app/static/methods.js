@@ -49,21 +49,25 @@ function chooseMethod(name) {
 
 /** The controls a method has; those it lacks go away, and one line says why. */
 function markMethod() {
-  const method = how(), none = !page.view.layers.length;
+  // Without attention between places a model may still leave maps by keypoint: they take its place.
+  const method = how(), none = !page.view.layers.length, own = !none && !page.view.columns;
   const layers = !none && (method.direction || method.layers || method.layer);
-  const heads = !none && method.heads;
-  slot("method-line").textContent = method.description;
+  const heads = !none && !own && method.heads;
+  slot("method-line").textContent = own && byAttention()
+    ? "What this model leaves behind about the keypoint on its way to it." : method.description;
   for (const option of slot("method").querySelectorAll("option")) {
-    option.disabled = none && HOW.get(option.value).needs === "attention";
+    const one = HOW.get(option.value);
+    option.disabled = (none || (own && !one.direction)) && one.needs === "attention";
+    if (one.direction) option.textContent = own ? "The model’s own maps" : one.title;
   }
-  slot("direction").hidden = none || !method.direction;
+  slot("direction").hidden = none || own || !method.direction;
   slot("layers-head").hidden = slot("layers").hidden = !layers;
   slot("heads-head").hidden = slot("heads").hidden = !heads;
   slot("layers").classList.toggle("pk-bare", Boolean(method.layer));
   slot("heads").classList.toggle("pk-bare", !method.direction);
   const parts = !none && method.direction ? page.view.layers[page.layer].parts : [];
   slot("parts").hidden = !parts.length;
-  const missing = [!method.direction && "direction", !layers && "layer", !heads && "head"].filter(Boolean);
+  const missing = own && byAttention() ? [] : [!method.direction && "direction", !layers && "layer", !heads && "head"].filter(Boolean);
   const why = none && method.needs === "attention"
     ? page.view.title + " has no attention between places of the photo. Choose a method of the other groups."
     : !missing.length ? ""

@@ -94,6 +94,7 @@ async function show(view, source, drawn) {
   stopJob("photo");
   page.part = page.found = null;
   page.told = "";
+  showInside(null);
   page.source = source;
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
@@ -156,6 +157,7 @@ async function ask(question) {
   if (moved) drawPeople();
   questionChanged(quiet, interrupted);
   refreshAnswer();
+  fetchInside();
   if (moved || (page.live && page.live.person !== page.person)) fetchLive(page.person);
   hint();
 }

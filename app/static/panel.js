@@ -45,7 +45,7 @@ function paintNow() {
     const grid = currentGrid(index);
     if (!grid) return;
     drawMapOnCrop(canvas, stage.image, grid, look, asked.point);
-    canvas.nextElementSibling.querySelector("small").textContent = "peak " + percent(largest(grid.weights));
+    canvas.nextElementSibling.querySelector("small").textContent = "peak " + (page.view.columns ? percent : plainNumber)(largest(grid.weights));
     canvas.parentElement.title = legendOf(grid, index) + " · key " + (index + 1);
   });
   thumbs("heads").forEach((canvas) => {
@@ -143,7 +143,6 @@ function markChoice() {
     node.setAttribute("aria-checked", String(on));
     node.tabIndex = on ? 0 : -1;
   });
-  slot("direction").hidden = Boolean(page.view && page.view.layers.length && !page.view.columns);
   if (!page.view || !page.view.layers.length) return;
   slot("heads-of").textContent = how().direction || how().layer ? page.view.layers[page.layer].title.toLowerCase() : "all layers";
   markParts();

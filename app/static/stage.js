@@ -96,6 +96,7 @@ function drawSkeleton() {
     const again = svg.querySelector('[data-at="' + focused + '"]');
     if (again) again.focus({ preventScroll: true });
   }
+  drawInside();
   markQuery();
 }
 

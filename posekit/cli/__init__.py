@@ -23,6 +23,7 @@ from posekit.cli.look import explain, predict
 from posekit.cli.models import models
 from posekit.cli.occlude import occlude
 from posekit.cli.output import remark
+from posekit.cli.people import people
 from posekit.cli.serve import serve
 from posekit.cli.train import train
 from posekit.cli.weights import weights_app
@@ -72,6 +73,7 @@ def posekit(
 app.command()(models)
 app.command()(predict)
 app.command()(explain)
+app.command()(people)
 app.command()(compare)
 app.command()(occlude)
 app.command()(train)

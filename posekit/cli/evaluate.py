@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from posekit.cli.evaluate_instance import COUNT, evaluate_instances
 from posekit.cli.options import (
     DEFAULT_MODEL,
     DeviceOption,
@@ -42,6 +43,7 @@ class Metric(StrEnum):
     oks = "oks"
     purity = "purity"
     people = "people"
+    instance = "instance"
 
 
 class BoxSource(StrEnum):
@@ -70,6 +72,7 @@ def evaluate(
         typer.Option(
             help="pck: PCK@0.2 (torso). pckh: PCKh@0.5 (head). oks: COCO's AP and AR. purity: "
             "attention on the person's own mask. people: who a model of whole photos finds. "
+            "instance: people from attention (purity, grouping, masks). "
             "auto: people for such a model, else pck for joints.npz, oks for .json."
         ),
     ] = Metric.auto,
@@ -86,6 +89,16 @@ def evaluate(
     card: Annotated[
         bool, typer.Option("--card", help="Write the figures into the checkpoint's model card.")
     ] = False,
+    count: Annotated[
+        int, typer.Option(min=1, help="For instance: composites and scenes of each overlap.")
+    ] = COUNT,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FILE",
+            help="For instance: other weights of the model, measured on the same photos.",
+        ),
+    ] = None,
     flip_test: FlipOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -111,6 +124,19 @@ def evaluate(
         raise WeightsError(
             "A model card takes figures of a checkpoint on a whole .json file, or on all "
             "photographs held out, without flip test."
+        )
+    if chosen == Metric.instance:
+        return evaluate_instances(
+            loaded,
+            data,
+            images=images,
+            part=part,
+            limit=limit,
+            count=count,
+            beside=beside or [],
+            device=device,
+            card=card,
+            as_json=as_json,
         )
     estimator = Estimator(loaded, flip_test=flip_test)
     source: Literal["given", "labels"] = "labels" if boxes == BoxSource.labels else "given"

@@ -77,7 +77,7 @@ def predict(
             save_png(drawn, out)
         except OSError as error:
             raise _unwritable(out, error) from error
-    result = _people(prediction)
+    result = people_values(prediction)
     rows = [
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
         for n, person in enumerate(result["people"])
@@ -241,7 +241,7 @@ def _unwritable(out: Path, error: OSError) -> PoseKitError:
     return PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.")
 
 
-def _people(prediction: Prediction) -> dict[str, Any]:
+def people_values(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain values; coordinates in pixels of the photo."""
     names = prediction.skeleton.keypoints
     return {

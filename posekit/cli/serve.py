@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,12 +18,21 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, envvar="PORT")] = 7860,
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
+    cases: Annotated[
+        Path | None,
+        typer.Option(
+            "--cases",
+            metavar="FOLDER",
+            help="Let everybody who can open the page save, open and delete occlusion cases here. "
+            "Without it only a page on this machine has a case library.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the page until Ctrl-C."""
     from app.server import serve as serve_page
 
     try:
-        serve_page(host, port, device=device, model=model)
+        serve_page(host, port, device=device, model=model, cases=cases)
     except OSError as error:
         raise PoseKitError(
             f"The page cannot be served at {host}:{port}; if another program has that port, choose "

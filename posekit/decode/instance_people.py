@@ -81,6 +81,8 @@ class Grouping:
         people: the best score first.
         view: how they were grouped.
         duplicates: people left out because a better one has the same pose.
+        mask_confidence: of each person's mask, in 0..1, see
+            :class:`~posekit.decode.instance_masks.AttentionMask`; empty before masks are made.
     """
 
     peaks: tuple[Peak, ...]
@@ -88,6 +90,7 @@ class Grouping:
     people: tuple[GroupedPerson, ...]
     view: View
     duplicates: tuple[GroupedPerson, ...] = ()
+    mask_confidence: tuple[float, ...] = ()
 
     def keypoints(self, person: int) -> tuple[Floats, Floats]:
         """Points (K, 2), NaN where not found, and scores (K,), 0 where not found."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import get_args
 
+from posekit.decode.instance_people import View
 from posekit.models.instance import R50, SMALL, InstanceAttention, InstanceConfig
 from posekit.models.instance_photo import find
 from posekit.weights import WeightsFile
@@ -44,6 +46,7 @@ def _entry(
         levels=LEVELS,
         view="photo",
         find=find,
+        groupings=get_args(View),
     )
 
 

@@ -42,6 +42,7 @@ def study(
     masks: MaskChoice = None,
     truth: npt.ArrayLike | None = None,
     before: Prediction | None = None,
+    after: Prediction | None = None,
 ) -> Study:
     """Put something in front of a photo, and see what it changes.
 
@@ -59,6 +60,8 @@ def study(
         truth: (K, 2) where the keypoints really are, in the model's skeleton, NaN where not known.
         before: what this model found in this photo with these boxes, when that is known already;
             made with ``record=True``.
+        after: likewise, of the photo with the occluder in front: another keypoint then costs no
+            pass of the network.
 
     Returns:
         A :class:`Study`. Nobody found on either side, or a keypoint that is not found, is said in
@@ -67,7 +70,8 @@ def study(
     Raises:
         OcclusionError: the occluder covers nothing; masks or truth do not fit.
         SkeletonError: no such keypoint.
-        TraceError: no such person although there are people, or ``before`` is of something else.
+        TraceError: no such person although there are people, or ``before`` or ``after`` is of
+            something else.
         BoxError: a box is empty or lies outside the photo.
     """
     estimator = as_estimator(model)
@@ -76,12 +80,15 @@ def study(
     elif before.photo.digest != photo.digest:
         raise TraceError("What was found before is of another photo: predict on this one.")
     index, point, who = _asked(before, keypoint, person)
-    cover = np.zeros(photo.size, dtype=bool) if occluder is None else occluder.cover(photo)
+    cover = np.zeros(photo.size, dtype=bool)
     if occluder is None:
         occluded, after = photo, before
     else:
-        occluded = occluder.apply(photo)
-        after = estimator.predict(occluded, boxes)
+        cover, occluded = occluder.drawn(photo)
+        if after is None:
+            after = estimator.predict(occluded, boxes)
+        elif after.photo.digest != occluded.digest:
+            raise TraceError("What was found after is of another photo: predict on this one.")
     there = who
     if who is not None and boxes is None and estimator.model.entry.find is not None:
         there = matched(before, after)[who]

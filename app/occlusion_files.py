@@ -1,0 +1,53 @@
+"""What can be taken home from the Occlusion page, as bytes."""
+
+from __future__ import annotations
+
+import tempfile
+from html import escape
+from pathlib import Path
+
+from posekit.draw import save_png
+from posekit.occlusion import Study, Sweep, draw_study, html_page
+
+FORMATS = {
+    "html": "text/html",
+    "png": "image/png",
+    "json": "application/json",
+    "npz": "application/zip",
+    "sweep": "text/html",
+}
+MOST_NOTE, MOST_TITLE = 4000, 120
+
+
+def written(
+    found: Study, kind: str, *, note: str = "", title: str = "", sweep: Sweep | None = None
+) -> bytes:
+    """A study as a file of a kind of :data:`FORMATS`; what it wrote to the disk is gone again."""
+    if kind == "html":
+        page = html_page(found, note=note[:MOST_NOTE], title=title[:MOST_TITLE], sweep=sweep)
+        return page.encode("utf-8")
+    with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
+        path = Path(folder) / f"study.{kind}"
+        if kind == "png":
+            save_png(draw_study(found), path)
+        else:
+            {"json": found.save_json, "npz": found.save_npz}[kind](path)
+        return path.read_bytes()
+
+
+def plotted(found: Sweep) -> bytes:
+    """A sweep as one HTML file that brings plotly along: every figure there is of it."""
+    figures = [found.figure()] if found.shape is None else [found.figure(), found.curves()]
+    parts = [
+        one.to_html(full_html=False, include_plotlyjs=n == 0, config={"displaylogo": False})
+        for n, one in enumerate(figures)
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(found.title)}</title>'
+    return f"<!doctype html><html><head>{head}</head><body>{''.join(parts)}</body></html>".encode()
+
+
+def file_name(label: str, kind: str) -> str:
+    """``posekit-occlusion-left-wrist.png``."""
+    words = "-".join("".join(one if one.isalnum() else " " for one in label).split())
+    tail = "-sweep.html" if kind == "sweep" else f".{kind}"
+    return f"posekit-occlusion-{words}{tail}"

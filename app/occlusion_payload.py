@@ -1,0 +1,226 @@
+"""What the server tells the Occlusion page: a study's two sides, its table, a sweep, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app import payload
+from app.payload import Json
+from app.picture import data_url, encoded, floats
+from posekit.estimator import Prediction
+from posekit.explain import AttentionMap
+from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep, masks_of_model
+from posekit.occlusion.matching import matched
+from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
+from posekit.photo import Photo, read_photo
+
+NO_MASK = "no mask known"
+
+
+def answer(found: Study, *, with_after_masks: bool = True) -> Json:
+    """A study as the page draws it; ``with_after_masks``: a segmenting model's masks after."""
+    prediction = found.before.prediction
+    return {
+        "title": found.title,
+        "label": found.label,
+        "keypoint": found.keypoint,
+        "layer": found.layer,
+        "trained": prediction.model.trained,
+        "occluder": None if found.occluder is None else found.occluder.to_dict(),
+        "words": None if found.occluder is None else found.occluder.words,
+        "before": side(found.before),
+        "after": side(found.after),
+        "layers": [layer(found, name) for name in found.layers],
+        "masks": None if found.masks is None else found.masks.words,
+        "own": found.own,
+        "moved": _moved(found),
+        "heads": HEADS,
+        "changes": changes(found),
+        "keypointHeads": KEYPOINT_HEADS,
+        "keypoints": [keypoint_cells(row) for row in found.keypoint_changes],
+        "sentences": list(found.sentences),
+        "afterMasks": masks_after(found) if with_after_masks else None,
+    }
+
+
+def side(one: Side) -> Json:
+    """Everybody found, and where the question stands."""
+    return {
+        "people": people(one.prediction),
+        "person": one.person,
+        "point": None if one.query is None else [float(value) for value in one.query.point],
+        "confidence": one.confidence,
+        "note": one.note,
+    }
+
+
+def people(prediction: Prediction) -> list[Json]:
+    """Everybody's box, keypoints (null where not found) and scores."""
+    return [
+        {
+            "edges": list(person.box.edges),
+            "keypoints": [
+                [float(x), float(y)] if there else None
+                for (x, y), there in zip(person.keypoints, person.found, strict=True)
+            ],
+            "scores": [float(score) for score in person.scores],
+        }
+        for person in prediction.people
+    ]
+
+
+def layer(found: Study, name: str) -> Json:
+    """One layer's maps of both sides under one colour scale, and on whom they lie."""
+    sides = found.before, found.after
+    maps = [one.map(name) for one in sides]
+    # Weight per square photo pixel: the two sides' cells may differ in size.
+    limit = max((_density(one) for one in maps if one is not None), default=0.0)
+    before, after = (
+        None if one is None else _map(one, limit, which.prediction)
+        for one, which in zip(maps, sides, strict=True)
+    )
+    return {
+        "name": name,
+        "before": before,
+        "after": after,
+        "shares": [_shares(one, name) for one in sides],
+    }
+
+
+def _map(one: AttentionMap, limit: float, prediction: Prediction) -> Json:
+    return {
+        "rows": one.grid.rows,
+        "cols": one.grid.cols,
+        "toPhoto": payload.affine(one.grid_to_photo),
+        "weights": floats(one.weights),
+        "token": one.query_token,
+        "top": limit * _cell(one),
+        "model": prediction.model.entry.title,
+    }
+
+
+def _density(one: AttentionMap) -> float:
+    return float(one.weights.max()) / _cell(one)
+
+
+def _cell(one: AttentionMap) -> float:
+    """A cell's area in square photo pixels."""
+    return max(1e-12, abs(float(np.linalg.det(one.grid_to_photo.matrix[:, :2]))))
+
+
+def _shares(one: Side, name: str) -> Json:
+    purity = one.purity.get(name)
+    return {
+        "own": None if purity is None else purity.own,
+        "others": None if purity is None else purity.others,
+        "background": None if purity is None else purity.background,
+        "occluder": one.on_occluder.get(name),
+    }
+
+
+def changes(found: Study) -> list[Json]:
+    """The table's rows; ``layer`` names the layer a row is about.
+
+    Where no mask says whose pixel is whose, the rows about that are there all the same and say so.
+    """
+    rows = []
+    for row in found.changes:
+        about = next((name for name in found.layers if row.key.endswith(f".{name}")), None)
+        rows.append({"key": row.key, "layer": about, "cells": change_cells(row)})
+        rows[-1]["meaning"] = row.meaning
+    if found.before.purity or found.after.purity or found.layer is None:
+        return rows
+    missing = [
+        {
+            "key": f"{key}.{found.layer}",
+            "layer": found.layer,
+            "cells": [f"{name}, {found.layer}", NO_MASK, NO_MASK, "–"],
+            "meaning": "nothing says which pixels are this person's",
+        }
+        for key, name in (
+            ("on_person", "attention on this person"),
+            ("on_others", "attention on other people"),
+            ("on_background", "attention on the background"),
+        )
+    ]
+    at = next((n for n, row in enumerate(rows) if row["layer"] is not None), len(rows))
+    return [*rows[:at], *missing, *rows[at:]]
+
+
+def _moved(found: Study) -> float | None:
+    if found.keypoint is None:
+        return None
+    value = float(found.displacement[found.keypoint])
+    return value if np.isfinite(value) else None
+
+
+def masks(found: PersonMasks | None) -> Json | None:
+    """Everybody's masks as run lengths, and where they come from."""
+    if found is None:
+        return None
+    return {"words": found.words, "source": found.source, "list": found.to_dict()["masks"]}
+
+
+def masks_after(found: Study) -> list[Json | None] | None:
+    """What a model that segments people makes of the occluded photo, in the order before."""
+    before, after = found.before.prediction, found.after.prediction
+    held = masks_of_model(after)
+    if held is None or found.occluder is None:
+        return None
+    order: Sequence[int | None] = range(len(before.people))
+    if found.boxes is None:
+        order = matched(before, after)
+    sent = held.to_dict()["masks"]
+    return [None if n is None or n >= len(sent) else sent[n] for n in order]
+
+
+def mean_colour(photo: Photo) -> list[int]:
+    """The photo's mean colour, as occluders of that colour have it."""
+    return [round(float(value)) for value in photo.pixels.reshape(-1, 3).mean(axis=0)]
+
+
+def sweep(found: Sweep) -> Json:
+    """A sweep's numbers, row by row, and for a grid the map of the drop."""
+    heat: Json | None = None
+    if found.shape is not None and found.to_photo is not None:
+        heat = {
+            "rows": found.shape[0],
+            "cols": found.shape[1],
+            "toPhoto": payload.affine(found.to_photo),
+            "weights": floats(found.heat.values),
+            "signed": True,
+            "top": float(found.heat.limit),
+        }
+    return {
+        "kind": found.kind,
+        "title": found.title,
+        "label": found.label,
+        "keypoint": found.keypoint,
+        "layer": found.layer,
+        "shareWords": found.share_words,
+        "masks": found.masks,
+        "before": found.before.confidence,
+        "seconds": round(found.seconds, 2),
+        "rows": found.rows,
+        "heat": heat,
+    }
+
+
+def saved(case: SavedCase, title: str) -> Json:
+    """One case of the library's list; ``title`` is its model's."""
+    return {
+        "id": case.id,
+        "created": case.created.isoformat(timespec="minutes"),
+        "title": case.title,
+        "note": case.note,
+        "model": title,
+        "keypoint": case.keypoint,
+        "thumb": data_url(read_photo(case.after), quality=82) if case.after.is_file() else None,
+    }
+
+
+def file(name: str, kind: str, content: bytes) -> Json:
+    """A file for the visitor's browser to keep."""
+    return {"name": name, "type": kind, "bytes": encoded(content)}

@@ -1,0 +1,114 @@
+// Occlusion: the gallery, the link, its buttons, and when the page opens.
+
+/** The prepared cases and one's own photo; pictures come one after another, each rendered once by the server. */
+function buildGallery() {
+  const box = slot("oc-cases");
+  if (box.children.length) return;
+  const card = (name, picture, title, level, question, open) => make("button", { type: "button", class: "pk-oc-case", "data-case": name, "aria-pressed": "false", onclick: open }, [
+    picture, make("span", { class: "pk-oc-name" }, [make("b", { text: title }), level ? make("small", { class: "pk-oc-level", "data-level": level, text: OC_LEVELS[level] }) : ""]), make("small", { class: "pk-oc-asks", text: question }),
+  ]);
+  const glyph = () => make("span", { class: "pk-oc-own", "aria-hidden": "true" }, [draw("svg", { viewBox: "0 0 24 24" }, [draw("path", { d: "M4 8h4l1.5-2.5h5L16 8h4v11H4z" }), draw("circle", { cx: 12, cy: 13, r: 3.4 })])]);
+  box.append(card("", glyph(), "Your photo", null, "The one open on Explore, with its boxes.", () => openOcclusionSource({ own: true })));
+  for (const one of props.occlusion.cases) {
+    box.append(card(one.name, make("img", { alt: "", width: 64, height: 64 }), one.title, one.level, one.question, () => openOcclusionSource({ case: one.name })));
+  }
+  slot("oc-model").append(...page.models.map((model) => make("option", { value: model.name, text: model.label })));
+  slot("oc-model").value = page.view.model;
+  fetchCases();
+}
+
+let ocThumbsAsked = false;
+
+async function fetchCaseThumbs() {
+  if (ocThumbsAsked) return;
+  ocThumbsAsked = true;
+  for (const node of all(".pk-oc-case img")) {
+    const reply = await call("occlusion_thumb", { case: node.parentElement.dataset.case });
+    if (reply.thumb) node.src = reply.thumb;
+  }
+}
+
+// -- the link -----------------------------------------------------------------------------------
+
+const OC_FRAGMENT = /^#occlusion\?(.*)$/;
+
+/** What a link says: a prepared case, model, keypoint and layer; a photo is never part of it. */
+function ocLinked() {
+  const found = OC_FRAGMENT.exec(location.hash), words = new URLSearchParams(found ? found[1] : "");
+  const known = (name, list) => (list.includes(words.get(name)) ? words.get(name) : null);
+  return {
+    case: known("case", props.occlusion.cases.map((one) => one.name)), model: known("model", page.models.map((one) => one.name)),
+    keypoint: words.get("keypoint"), layer: words.get("layer"), point: null, person: NaN,
+  };
+}
+
+function keepOcLink() {
+  if (!pageShown("occlusion") || !occlusion.view) return;
+  const { source, view, keypoint, layer } = occlusion;
+  const words = { case: source.case, model: view.model, keypoint: keypoint === null ? null : view.skeleton.keypoints[keypoint], layer };
+  occlusion.link = "#occlusion" + (source.saved ? "" : "?" + Object.entries(words).filter(([, value]) => value).map(([name, value]) => name + "=" + encodeURIComponent(value).replace(/%20/g, "+")).join("&"));
+  if (location.hash !== occlusion.link) history.replaceState(history.state, "", occlusion.link);
+}
+
+/** Whether the address holds a case that this page did not write there. */
+function newOcLink() {
+  return OC_FRAGMENT.test(location.hash) && location.hash !== occlusion.link;
+}
+
+window.addEventListener("hashchange", () => {
+  if (!element.isConnected || !pageShown("occlusion") || pageNamed(location.hash) !== "occlusion") return;
+  if (newOcLink()) openOcclusion();
+  else keepOcLink();
+});
+
+// -- controls -----------------------------------------------------------------------------------
+
+slot("oc-model").addEventListener("change", (event) => {
+  if (occlusion.view) openOcclusionSource(occlusion.source, { model: event.target.value, keep: ocKeep() });
+});
+slot("oc-map").addEventListener("change", paintOcclusion);
+slot("oc-masks").addEventListener("change", drawMaskLayers);
+
+/** From Explore: its photo, model and keypoint. */
+function bringPhoto() {
+  if (!page.view) return;
+  const keypoint = page.query && page.query.keypoint !== null ? page.view.skeleton.keypoints[page.query.keypoint] : null;
+  occlusion.bring = { person: page.person, keypoint, point: null, layer: null };
+  goTo("occlusion");
+}
+
+const OCCLUSION_DEEDS = {
+  "occlusion-open": bringPhoto,
+  "oc-remove": removeThing,
+  "oc-limb-sweep": () => runSweep("limb"),
+  "oc-grid-sweep": () => runSweep("grid"),
+  "oc-sweep-stop": () => stopSweep("visitor"),
+  "oc-html": () => downloadOcclusion("html"),
+  "oc-png": () => downloadOcclusion("png"),
+  "oc-json": () => downloadOcclusion("json"),
+  "oc-npz": () => downloadOcclusion("npz"),
+  "oc-plotly": () => downloadOcclusion("sweep"),
+  "oc-save": saveCase,
+  "oc-more": () => fetchCases(true),
+};
+
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-do]");
+  if (button && OCCLUSION_DEEDS[button.dataset.do]) OCCLUSION_DEEDS[button.dataset.do]();
+});
+document.addEventListener("keydown", (event) => {
+  if (!element.isConnected || !pageShown("occlusion") || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
+  if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (event.key === "?") slot("help").showModal();
+  else if (event.key === "Escape") setTool(null);
+});
+
+element.addEventListener("pk-shown", () => {
+  dropOwnPhoto();
+  if (pageShown("occlusion")) openOcclusion();
+});
+element.addEventListener("pk-page", (event) => {
+  if (event.detail !== "occlusion") return;
+  openOcclusion();
+  requestAnimationFrame(fitOcclusion);
+});

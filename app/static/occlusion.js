@@ -1,0 +1,192 @@
+// Occlusion: what the page knows, and how a case, a saved case or the visitor's photo is opened.
+//
+// The server keeps the side before as one analysed view; a question sends the occluder along and gets both sides back,
+// of which only the one after cost a pass of the model.
+
+const occlusion = {
+  source: null,       // {case}, {saved} or {own: true}
+  base: null,         // of one's own photo: {source, boxes, token, model} it was opened from
+  view: null,         // the side before, as Explore's page.view
+  owned: false,       // whether the server made the view for this page alone
+  image: null,        // the decoded photo
+  masks: null,        // {words, source, list} whose pixel is whose, as run lengths
+  mean: [128, 128, 128],
+  person: 0, keypoint: null, point: null,
+  layer: null,        // name; null: the last
+  occluder: null,     // plain values, as posekit.occlusion writes them
+  answer: null,       // of the newest question that was answered
+  asks: 0, opens: 0,
+  tool: null,         // "brush" or "patch" while the photo waits for a stroke or a piece; "cutout", "limb": its options
+  draft: null, drag: null,
+  colour: "mean", brush: 0.06, share: 0.6,
+  unit: 1,            // photo pixels per screen pixel
+  sweep: null, sweeping: null,
+  link: null,
+  bring: null,        // what Explore's button brings along
+};
+
+const OC_LEVELS = { easy: "easy", medium: "medium", hard: "hard", cruel: "cruel" };
+const ocSides = ["before", "after"].map((name) => {
+  const root = element.querySelector('[data-side="' + name + '"]'), part = (one) => root.querySelector('[data-part="' + one + '"]');
+  return { name, root, mat: root.querySelector(".pk-mat"), frame: root.querySelector(".pk-frame"), photo: part("photo"), masks: part("masks"), map: part("map"), pose: part("pose"), tip: part("tip") };
+});
+
+/** What every question about the open photo says. */
+function ocRequest() {
+  const { view, source } = occlusion;
+  return {
+    token: page.token, view: view.id, case: source.case || null, saved: source.saved || null, whole: Boolean(view.whole),
+    person: occlusion.person, keypoint: occlusion.keypoint, point: occlusion.point, layer: occlusion.layer, occluder: occlusion.occluder,
+  };
+}
+
+/**
+ * Open {case}, {saved} or {own: true}, through a model. `keep` holds what should stay as it is: person, keypoint (a name), point,
+ * layer, occluder. When it fails, everything on the page stays.
+ */
+async function openOcclusionSource(source, options) {
+  const { model = slot("oc-model").value || page.view.model, keep = null, again = 0 } = options || {};
+  const number = ++occlusion.opens;
+  occlusion.asks++; // what is under way is about another photo
+  stopSweep("photo");
+  ocBusy(source.own ? "Looking at your photo …" : "Opening the case …");
+  complain("");
+  const own = source.own ? { view: page.view.id, boxes: page.boxes, whole: page.view.whole } : {};
+  const before = occlusion.owned && occlusion.view ? occlusion.view.id : null;
+  const reply = await call("occlusion_open", { token: page.token, model, case: source.case || null, saved: source.saved || null, ...own, instead: before });
+  if (number !== occlusion.opens) return false;
+  if (reply.expired && again < 2) {
+    if (source.own) return ocBusy(""), sendAgain(), false; // the photo comes anew, and this page with it
+    if (again) await renew();
+    return openOcclusionSource(source, { model, keep, again: again + 1 });
+  }
+  if (reply.error) {
+    ocBusy("");
+    complain(reply.error);
+    if (occlusion.view) slot("oc-model").value = occlusion.view.model;
+    return false;
+  }
+  let image = stage.image;
+  if (reply.photo.src) {
+    image = new Image();
+    image.src = reply.photo.src;
+    await image.decode();
+    if (number !== occlusion.opens) return false;
+  }
+  takeOpened(reply, source, image, keep);
+  return true;
+}
+
+/** Put an opened photo on the page and ask the first question about it. */
+function takeOpened(reply, source, image, keep) {
+  const sameView = occlusion.view && occlusion.view.photo.width === reply.photo.width && occlusion.view.photo.height === reply.photo.height;
+  Object.assign(occlusion, {
+    source, view: reply, image, masks: reply.masks, mean: reply.mean, answer: null, sweep: null, draft: null, drag: null,
+    owned: !source.own || reply.id !== page.view.id,
+    base: source.own ? ocBase() : null,
+    person: reply.person, keypoint: reply.keypoint, point: reply.point, layer: reply.layer, occluder: reply.occluder,
+  });
+  if (keep) {
+    const known = keep.keypoint === null ? -1 : reply.skeleton.keypoints.indexOf(keep.keypoint);
+    if (keep.occluder !== undefined && sameView) occlusion.occluder = keep.occluder;
+    if (keep.person < reply.people.length) occlusion.person = keep.person;
+    if (keep.point) Object.assign(occlusion, { point: keep.point, keypoint: null });
+    else if (known >= 0) Object.assign(occlusion, { keypoint: known, point: null });
+    if (reply.layers.some((layer) => layer.name === keep.layer)) occlusion.layer = keep.layer;
+  }
+  ocMaskPictures.clear();
+  element.classList.add("pk-oc-ready");
+  slot("oc-model").value = reply.model;
+  slot("oc-untrained").hidden = reply.trained;
+  if (!reply.trained) slot("oc-untrained").replaceChildren(make("b", { text: "Untrained weights. " }), reply.card.untrained);
+  if (source.saved) {
+    slot("oc-case-title").value = reply.case.title;
+    slot("oc-case-note").value = reply.case.note;
+  }
+  setTool(null);
+  drawOcHead();
+  drawSweep();
+  fitOcclusion();
+  drawOcPeople();
+  drawOcChips();
+  drawOccluders();
+  keepOcLink();
+  ocBusy("");
+  if (reply.notes && reply.notes.length) complain(reply.notes.join(" "));
+  else if (!reply.people.some((one) => one.keypoints.some(Boolean))) complain(reply.title + " found nobody in this photo: try another photo, or a model that takes a box for one person.");
+  askOcclusion();
+}
+
+/** What one's own photo was opened from; another photo, box or session asks for opening it anew. */
+function ocBase() {
+  return page.view && { source: page.source, boxes: JSON.stringify(page.boxes), token: page.token };
+}
+
+/** What stays when only the model changes, or the server let go of the photo. */
+function ocKeep() {
+  const { view, person, keypoint, point, layer, occluder } = occlusion;
+  return { person, keypoint: keypoint === null ? null : view.skeleton.keypoints[keypoint], point, layer, occluder };
+}
+
+/** The server let go of the photo: the same once more. */
+function reopenOcclusion() {
+  return openOcclusionSource(occlusion.source, { model: occlusion.view.model, keep: ocKeep() });
+}
+
+/** The page is shown, or Explore's photo changed. */
+function openOcclusion() {
+  if (!page.token || !page.view) return;
+  buildGallery();
+  const link = ocLinked(), { bring } = occlusion;
+  occlusion.bring = null;
+  if (bring) return openOcclusionSource({ own: true }, { model: page.view.model, keep: bring });
+  if (newOcLink()) return openOcclusionSource(link.case ? { case: link.case } : { own: true }, { model: link.model || undefined, keep: link });
+  if (!occlusion.source) return openOcclusionSource({ case: props.occlusion.opens });
+  if (occlusion.source.own && ocBaseMoved()) return openOcclusionSource({ own: true }, { keep: occlusion.view ? { ...ocKeep(), occluder: undefined, point: null } : null });
+  if (occlusion.view) fitOcclusion();
+}
+
+function ocBaseMoved() {
+  const base = ocBase();
+  return !occlusion.view || !occlusion.base || Object.keys(base).some((key) => base[key] !== occlusion.base[key]);
+}
+
+/** Explore's photo is another one, or gone: nothing of the old one stays here, seen or not. */
+function dropOwnPhoto() {
+  if (!occlusion.source || !occlusion.source.own || !ocBaseMoved()) return;
+  Object.assign(occlusion, { answer: null, image: null, masks: null, sweep: null, occluder: null });
+  occlusion.asks++;
+  for (const { photo, masks, map, pose } of ocSides) {
+    for (const canvas of [photo, masks, map]) canvas.width = canvas.height = 1;
+    pose.replaceChildren();
+  }
+  if (!pageShown("occlusion")) occlusion.view = null;
+}
+
+/** Title, question and who hides what. */
+function drawOcHead() {
+  const { source, view } = occlusion, known = props.occlusion.cases.find((one) => one.name === source.case);
+  const title = known ? known.title : source.saved ? view.case.title : "Your photo";
+  slot("oc-title").replaceChildren(make("b", { text: title }), known ? make("small", { class: "pk-oc-level", "data-level": known.level, text: OC_LEVELS[known.level] }) : "");
+  const by = known ? view.hiddenBy : "nobody", what = view.skeleton.keypoints[view.keypoint];
+  const hidden = by === "nobody" || by === "not known" ? "" : /edge/.test(by) ? " The photo ends before the " + what + "." : " In this scene " + by + " hides the " + what + ".";
+  slot("oc-question").textContent = known ? known.question + hidden
+    : source.saved ? [view.case.note, "Saved " + new Date(view.case.created).toLocaleString() + (view.savedModel === view.model ? "." : " with another model.")].filter(Boolean).join(" ")
+    : "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front.";
+  for (const node of all(".pk-oc-case")) {
+    const on = source.own ? node.dataset.case === "" : node.dataset.case === source.case, box = node.parentElement;
+    node.setAttribute("aria-pressed", String(on));
+    // Into view within the list; the page itself stays where it is.
+    if (on) box.scrollTo({ top: node.offsetTop - box.offsetTop - box.clientHeight / 3, left: node.offsetLeft - box.offsetLeft - 16 });
+  }
+}
+
+function ocBusy(text) {
+  element.classList.toggle("pk-oc-opening", Boolean(text));
+  ocState(text);
+}
+
+/** A few words over the photo after: what is under way, or why it is not up to date. */
+function ocState(text) {
+  write(slot("oc-state"), text);
+}

@@ -1,0 +1,69 @@
+"""The grouping of keypoints by attention, said in one or two sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from posekit.explain.instance import Compared, Why
+
+__all__ = ["sentence"]
+
+_NAMED = 3  # members that are told by name; of more, the strongest
+
+
+def sentence(answer: Why) -> str:
+    """Why a keypoint is a person's, or why the person has none."""
+    if not answer.found:
+        return _missing(answer)
+    what = f"the {answer.keypoint} at {_place(answer.point)}, found with score {answer.score:.2f}"
+    if answer.first:
+        first = f"Person {answer.person} began with {what}: nothing was there to compare it with."
+    else:
+        first = f"Person {answer.person} got {what}: {_decided(answer)}."
+    against = " ".join(part for part in (_rival(answer.rival), _runner_up(answer)) if part)
+    return f"{first} {against}".strip()
+
+
+def _decided(answer: Why) -> str:
+    assert answer.affinity is not None  # found
+    over = f"{answer.affinity:.2f}, above the {answer.threshold:.2f} it takes"
+    if answer.limb is not None:
+        member = answer.members[0]
+        return f"it and the {member.keypoint} attend to each other with {over} ({answer.limb})"
+    members = sorted(answer.members, key=lambda one: -one.affinity)
+    named = ", ".join(f"{one.keypoint} {one.affinity:.2f}" for one in members[:_NAMED])
+    count = f"the {len(members)} keypoints" if len(members) > 1 else "the one keypoint"
+    return f"its mean affinity with {count} already there is {over} ({named})"
+
+
+def _rival(rival: Compared | None) -> str:
+    if rival is None:
+        return ""
+    return f"The next candidate, at {_place(rival.point)}, had {rival.affinity:.2f}."
+
+
+def _runner_up(answer: Why) -> str:
+    if not answer.others:
+        return ""
+    person, affinity = answer.others[0]
+    return f"With person {person} its mean affinity is {affinity:.2f}."
+
+
+def _missing(answer: Why) -> str:
+    nothing = f"Person {answer.person} has no {answer.keypoint}"
+    best = answer.rival
+    if best is None or answer.affinity is None:
+        return f"{nothing}: no candidate for one was found."
+    where = f"the likeliest candidate, at {_place(best.point)}, "
+    reached = f"its mean affinity is {answer.affinity:.2f}"
+    if best.person >= 0:
+        return f"{nothing}: {where}is person {best.person}'s; here {reached}."
+    if answer.affinity <= answer.threshold:
+        return f"{nothing}: {where}is nobody's; {reached}, not above {answer.threshold:.2f}."
+    return f"{nothing}: {where}is nobody's, though {reached}; others were preferred on the way."
+
+
+def _place(point: tuple[float, float] | None) -> str:
+    assert point is not None  # whoever is told of has a place
+    return f"({point[0]:.0f}, {point[1]:.0f})"

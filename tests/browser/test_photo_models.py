@@ -1,0 +1,58 @@
+"""The page with a backbone and with a model of whole photos, both with their shipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.browser.visitor import Visitor, asked_for
+
+Visit = Callable[..., Visitor]
+
+
+def choose(visitor: Visitor, model: str) -> dict[str, Any]:
+    """Pick a model from the list; returns the server's reply about the photo."""
+    with visitor.page.expect_response(
+        lambda reply: asked_for("again")(reply) or asked_for("analyse_example")(reply)
+    ) as reply:
+        visitor.page.select_option('[data-slot="model"]', model)
+    answer: dict[str, Any] = reply.value.json()
+    visitor.settle()
+    return answer
+
+
+def test_a_backbone_attends_without_keypoints(visit: Visit) -> None:
+    visitor = visit()
+    view = choose(visitor, "dino-btranspose-small")
+    assert view["skeleton"]["keypoints"] == []
+    page = visitor.page
+    assert page.locator(".pk-point").count() == 0
+    assert page.locator(".pk-layers .pk-thumb").count() == 1
+    answer = visitor.click(0.5, 0.4)
+    assert answer["query"]["keypoint"] is None and len(answer["layers"]) == 1
+    assert "free spot" in visitor.text("query")
+    assert visitor.canvas(".pk-map")[..., 3].max() > 0
+    assert visitor.trouble == []
+
+
+def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
+    visitor = visit()
+    view = choose(visitor, "instance-attention-small")
+    page = visitor.page
+    found = [person for person in view["people"] if any(person["keypoints"])]
+    shown = sum(at is not None for person in view["people"] for at in person["keypoints"])
+    assert page.locator(".pk-point").count() == shown
+    if not found:
+        assert "found nobody" in page.locator('[role="alert"]:visible').inner_text()
+        return
+    person = view["people"].index(found[0])
+    keypoint = next(k for k, at in enumerate(found[0]["keypoints"]) if at)
+    point = page.locator(f'.pk-point[data-at="{person}:{keypoint}"]')
+    answer = visitor.ask(lambda: point.dispatch_event("click", {"detail": 0}))
+    assert (answer["query"]["person"], answer["query"]["keypoint"]) == (person, keypoint)
+    titles = page.locator(".pk-layers .pk-thumb b").all_inner_texts()
+    assert len(titles) == len(answer["layers"]) >= 4
+    assert any("upervised" in title for title in titles)
+    page.wait_for_selector('[data-slot="inside"]:visible')
+    assert page.locator(".pk-matrix canvas").count() >= 1
+    assert visitor.trouble == []

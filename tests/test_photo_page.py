@@ -1,0 +1,155 @@
+"""The page with models of whole photos and with a backbone: what the server tells it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gradio.data_classes import DataWithFiles
+from PIL import Image
+
+from app.calls import spoken
+from app.explore import Explorer
+from posekit.models.ssa_zoo import ENTRIES
+from posekit.weights import RANDOM
+from posekit.zoo import PoseModel
+from tests.test_photo_models import PEOPLE, SIZE, WRIST, Knows
+
+BACKBONE = "dino-btranspose-small"
+
+
+@pytest.fixture(scope="module")
+def explorer() -> Explorer:
+    """With a network of the OpenPose line that knows where three people are."""
+    made = Explorer(device="cpu", model="transpose-r-small")
+    network = Knows((PEOPLE + 0.5) * (192 / max(SIZE)) - 0.5).eval()
+    knowing = PoseModel(ENTRIES["ssa-small"], network, RANDOM, torch.device("cpu"))
+    made.shelf._models["ssa-small"] = knowing
+    return made
+
+
+def upload(token: str, model: str, boxes: list[list[float]] | None = None) -> DataWithFiles:
+    noise = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, format="PNG")
+    fields = {"token": token, "model": model, "boxes": json.dumps(boxes or [])}
+    return DataWithFiles(data=fields, files=[("photo", buffer.getvalue())])
+
+
+@pytest.fixture(scope="module")
+def opened(explorer: Explorer) -> dict[str, Any]:
+    token = explorer.start({})["token"]
+    view = explorer.analyse(upload(token, "ssa-small"))
+    return {"token": token, "view": view["id"], "reply": view}
+
+
+def weights(layer: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(layer["weights"]), "<f4").reshape(layer["rows"], -1)
+
+
+def test_everybody_is_on_the_page_without_a_box(opened: dict[str, Any]) -> None:
+    view = opened["reply"]
+    assert view["whole"] and view["finds"] and not view["columns"] and not view["live"]
+    assert len(view["people"]) == 3
+    titles = [layer["title"] for layer in view["layers"]]
+    assert {"Heatmap of stage 1", "Offset votes", "Limb ends", "Synthesised heatmap"} <= set(titles)
+    json.dumps(view, allow_nan=False)
+
+
+def test_a_click_is_answered_with_the_maps_about_the_nearest_keypoint(
+    explorer: Explorer, opened: dict[str, Any]
+) -> None:
+    x, y = PEOPLE[1][WRIST] + 2.0
+    answer = explorer.explain(
+        {"token": opened["token"], "view": opened["view"], "person": None,
+         "point": [float(x), float(y)], "direction": "row"}
+    )  # fmt: skip
+    assert answer["query"]["keypoint"] == WRIST and answer["query"]["token"] == -1
+    assert len(answer["layers"]) == len(opened["reply"]["layers"])
+    heat = weights(answer["layers"][0])
+    a, b, c, d, e, f = answer["layers"][0]["toPhoto"]
+    row, col = np.unravel_index(int(heat.argmax()), heat.shape)
+    peak = np.array([a * col + b * row + c, d * col + e * row + f])
+    assert np.linalg.norm(PEOPLE[:, WRIST] - peak, axis=1).min() < 8 * max(SIZE) / 192
+    assert "grid" in answer["layers"][0]["legends"][0]
+    json.dumps(answer, allow_nan=False)
+
+
+def test_the_inside_of_a_model_that_joins_limbs(explorer: Explorer, opened: dict[str, Any]) -> None:
+    assert opened["reply"]["inside"]
+    reply = explorer.inside(
+        {"token": opened["token"], "view": opened["view"], "person": 2, "keypoint": WRIST}
+    )
+    assert reply["film"] == reply["matrices"] == []
+    (join,) = reply["joins"]
+    assert join["limb"] == "left wrist > left elbow" and len(join["ends"]) == 2
+    assert reply["votes"] and reply["fields"][0]["arrows"]
+    json.dumps(reply, allow_nan=False)
+
+
+def test_a_model_without_an_inside_says_so(explorer: Explorer) -> None:
+    token = explorer.start({})["token"]
+    assert not explorer.analyse(upload(token, "transpose-r-small"))["inside"]
+
+
+def test_a_keypoint_that_was_not_found_is_null_and_asking_for_it_is_a_sentence(
+    explorer: Explorer,
+) -> None:
+    token = explorer.start({})["token"]
+    view = explorer.analyse(upload(token, "ssa-small", [[0, 0, 14, 14]]))
+    (nobody,) = view["people"]
+    assert nobody["keypoints"] == [None] * 14 and not any(nobody["scores"])
+    ask = {"token": token, "view": view["id"], "person": 0, "keypoint": 3, "direction": "row"}
+    reply = spoken(explorer.explain)(ask)
+    assert "found no" in reply["error"]
+
+
+def test_the_second_direction_is_refused_in_a_sentence(
+    explorer: Explorer, opened: dict[str, Any]
+) -> None:
+    reply = spoken(explorer.explain)({"token": opened["token"], "view": opened["view"], "person": 0,
+                  "keypoint": WRIST, "direction": "column"})  # fmt: skip
+    assert "one direction" in reply["error"]
+
+
+@pytest.mark.parametrize(
+    ("base", "other"),
+    [("transpose-r-small", "ssa-small"), ("ssa-small", "transpose-r-small")],
+)
+def test_models_of_both_kinds_are_compared_person_by_person(
+    explorer: Explorer, base: str, other: str
+) -> None:
+    token = explorer.start({})["token"]
+    first = explorer.analyse(upload(token, base))
+    second = explorer.comparer.compare_open(
+        {"token": token, "view": first["id"], "model": other, "boxes": []}
+    )
+    assert len(second["people"]) == len(first["people"])
+    ask = {"token": token, "views": [first["id"], second["id"]], "person": 0}
+    ranked = explorer.comparer.compare_ranking(ask)["keypoints"]
+    assert len(ranked) == 14 and all(one["maps"] is not None for one in ranked)
+    reply = explorer.comparer.compare({**ask, "keypoint": "left wrist"})
+    panels = reply["answer"]["panels"]
+    assert all(panel["map"] is not None for panel in panels), [p["note"] for p in panels]
+    json.dumps(reply, allow_nan=False)
+
+
+def test_a_backbone_has_attention_and_no_keypoints(explorer: Explorer) -> None:
+    assert BACKBONE in explorer.shelf.names()
+    assert explorer.shelf.label(BACKBONE).endswith("no keypoints")
+    token = explorer.start({})["token"]
+    view = explorer.analyse(upload(token, BACKBONE))
+    assert view["people"][0]["keypoints"] == [] and view["columns"] and view["live"]
+    assert [layer["title"] for layer in view["layers"]] == ["MHSA block 1"]
+    answer = explorer.explain(
+        {"token": token, "view": view["id"], "person": 0, "point": [200.0, 150.0],
+         "direction": "row"}
+    )  # fmt: skip
+    assert answer["query"]["keypoint"] is None
+    assert weights(answer["layers"][0]).size % (answer["layers"][0]["cols"]) == 0
+    assert answer["layers"][0]["numbers"][0]["entropy_nats"] > 0
