@@ -241,7 +241,7 @@ class Hider:
                 person=one.person, boxes=one.boxes, layer=one.layer, truth=truth,
                 masks=self.masks(token, view, prediction, sent), before=prediction, after=after,
             )
-        )  # type: ignore[no-any-return]  # fmt: skip
+        )  # fmt: skip
 
     def masks(
         self, token: str, view: str, prediction: Prediction, sent: Json
