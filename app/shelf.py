@@ -6,6 +6,9 @@ import threading
 
 from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models, load
 
+VIEWS = ("crop", "photo", "backbone")
+"""The order in which models of each kind are listed."""
+
 
 class Shelf:
     """Models by name, loaded when first asked for.  Safe to use from several threads."""
@@ -32,7 +35,7 @@ class Shelf:
         # A backbone predicts no keypoints: what it attends to is worth a look once it has learnt.
         held += [name for name in list_models(view="backbone") if self.has_weights(name)]
         return sorted(
-            held, key=lambda name: (not self.has_weights(name), entry(name).view == "backbone")
+            held, key=lambda name: (not self.has_weights(name), VIEWS.index(entry(name).view))
         )
 
     def has_weights(self, name: str) -> bool:

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import socket
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gradio.data_classes import DataWithFiles
@@ -24,7 +26,10 @@ from app.explore import Explorer
 from app.occlusion import GRIDS, Hider
 from app.occlusion_library import FORWARDED, GONE, OFF
 from app.occlusion_payload import NO_MASK
+from app.server import serve
+from app.session import SessionError, SessionStore
 from app.style import SCRIPTS, STATIC, markup
+from posekit.errors import TraceError
 from posekit.explain import explain
 from posekit.occlusion import (
     CaseLibrary,
@@ -147,7 +152,7 @@ def test_both_sides_carry_the_cores_numbers(explorer: Explorer, hider: Hider, op
 def test_only_a_new_occluder_costs_a_pass_of_the_model(
     explorer: Explorer, hider: Hider, opened: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passes = []
+    passes: list[int] = []
     module = explorer.shelf.get(SMALL).module
     monkeypatch.setattr(module, "forward", _counting(module.forward, passes))
     first = hider.occlusion_study(sent(opened, occluder=rectangle()))
@@ -520,3 +525,49 @@ def test_the_page_has_three_pages_and_no_script_takes_anothers_names() -> None:
         for name in re.findall(r'slot\("(oc-[\w-]+)"\)', (STATIC / script).read_text())
     }
     assert used <= set(slots)
+
+
+def test_a_proxy_is_noticed_over_http(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    explorer = Explorer(device="cpu", model=SMALL, library=CaseLibrary(folder), local=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = serve(port=port, block=False, explorer=explorer)
+    try:
+        base = f"http://127.0.0.1:{port}"
+        parts = httpx.get(f"{base}/config").json()["components"]
+        us = next(one["id"] for one in parts if one["props"].get("elem_id") == "posekit")
+        asked = {"component_id": us, "fn_name": "occlusion_cases", "session_hash": "x"}
+        asked["data"] = {"token": explorer.start({})["token"]}
+        url = f"{base}/gradio_api/component_server/"
+        assert httpx.post(url, json=asked).json()["on"] is True
+        for name in ("X-Forwarded-For", "forwarded", "Via"):
+            reply = httpx.post(url, json=asked, headers={name: "192.0.2.7"}).json()
+            assert reply["on"] is False and reply["words"] == OFF
+    finally:
+        page.close()
+
+
+def test_a_side_after_of_another_photo_is_refused(hider: Hider, opened: Sent) -> None:
+    before = hider.explorer.sessions.get(opened["token"], opened["reply"]["id"])
+    thing = occluder_from_dict(rectangle())
+    with pytest.raises(TraceError, match="another photo"):
+        study(before.model, before.photo, thing, keypoint=0, before=before, after=before)
+
+
+def test_a_view_can_be_let_go_by_its_own_visitor_only() -> None:
+    store: SessionStore[str] = SessionStore()
+    mine, other = store.open(), store.open()
+    view = store.put(mine, "photo", 5)
+    store.drop(other, view)
+    assert store.get(mine, view) == "photo"
+    store.drop(mine, view)
+    store.drop(mine, view)  # no error: it is gone, as was wanted
+    assert store.nbytes == 0
+    with pytest.raises(SessionError):
+        store.get(mine, view)
+    with pytest.raises(SessionError):
+        store.touch("guess")

@@ -78,7 +78,8 @@ def test_everybody_is_found_without_a_box(prediction: Prediction) -> None:
         assert person.item == 0 and person.found.all() and 0.0 < person.score <= 1.0
         assert person.box.contains(person.keypoints).all()
     assert prediction.evidence is not None and prediction.masks is None
-    found = FoundSet.of(prediction.people)
+    assert FoundSet.of((), 14).keypoints.shape == (0, 14, 2)
+    found = FoundSet.of(prediction.people, 14)
     assert found.boxes.shape == (3, 4) and found.keypoints.shape == (3, 14, 2)
 
 

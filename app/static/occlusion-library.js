@@ -62,6 +62,7 @@ async function saveCase() {
   ocLibrary.total++;
   markLibrary(slot("oc-library-words").textContent);
   ocState("Saved.");
+  setTimeout(() => slot("oc-state").textContent === "Saved." && ocState(""), 3000);
 }
 
 async function exportCase(one) {

@@ -222,10 +222,12 @@ def _measure_people(estimator: Estimator, photos: Iterable[LabelledPhoto]) -> Se
             "itself: measure pck or oks."
         )
 
-    def find(photo: Photo) -> FoundSet:
-        return FoundSet.of(estimator.predict(photo, record=False).people)
+    skeleton = estimator.model.entry.skeleton
 
-    return evaluate_sets(find, photos, estimator.model.entry.skeleton)
+    def find(photo: Photo) -> FoundSet:
+        return FoundSet.of(estimator.predict(photo, record=False).people, skeleton.size)
+
+    return evaluate_sets(find, photos, skeleton)
 
 
 def _text(score: Score) -> str:

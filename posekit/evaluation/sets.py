@@ -48,12 +48,12 @@ class FoundSet:
     scores: Floats
 
     @classmethod
-    def of(cls, people: Sequence[Person]) -> FoundSet:
-        """Those of a prediction by a model of whole photos."""
+    def of(cls, people: Sequence[Person], keypoints: int) -> FoundSet:
+        """Those of a prediction by a model of whole photos with so many keypoints."""
         return cls(
             np.array([person.box.edges for person in people], np.float64).reshape(-1, 4),
             np.array([person.keypoints for person in people], np.float64).reshape(
-                len(people), -1, 2
+                len(people), keypoints, 2
             ),
             np.array([person.score or 0.0 for person in people], np.float64),
         )

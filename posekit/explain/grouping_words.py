@@ -1,15 +1,80 @@
-"""The grouping of keypoints by attention, said in one or two sentences."""
+"""Why a keypoint is a person's: the scores that decided, and the same in one or two sentences."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    from posekit.explain.instance import Compared, Why
+__all__ = ["NOBODY", "Compared", "Why", "sentence"]
 
-__all__ = ["sentence"]
+NOBODY = -1
+"""The owner of a candidate that was given to none of the prediction's people."""
+
+Point = tuple[float, float]
 
 _NAMED = 3  # members that are told by name; of more, the strongest
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A candidate that a decision looked at, or one that stood against it.
+
+    Attributes:
+        keypoint: its name.
+        point: in photo pixels.
+        score: of the heatmap.
+        affinity: with the candidate in question; of a rival, with the members it was compared with.
+        person: whose it is, or NOBODY.
+    """
+
+    keypoint: str
+    point: Point
+    score: float
+    affinity: float
+    person: int
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a candidate is a person's keypoint, or why the person has none.
+
+    Attributes:
+        person: index into the prediction's people.
+        keypoint: the name.
+        found: whether the person has it.
+        point: in photo pixels; None when not found.
+        score: of the heatmap; 0 when not found.
+        first: the person began with it: it was compared with nothing.
+        affinity: what decided, the mean over ``members``; 1 for the first. When not found, that of
+            the best candidate for it, None where there was none.
+        threshold: what it had to exceed.
+        members: the person's keypoints it was compared with.
+        limb: the limb that joined it, of the part-first grouping.
+        rival: the next best candidate for this keypoint of this person, while it was still free;
+            when not found, the best one.
+        others: other people and the mean affinity of the candidate with all their keypoints, the
+            highest first: whose it would have been.
+        text: one or two sentences.
+    """
+
+    person: int
+    keypoint: str
+    found: bool
+    point: Point | None
+    score: float
+    first: bool
+    affinity: float | None
+    threshold: float
+    members: tuple[Compared, ...]
+    limb: str | None
+    rival: Compared | None
+    others: tuple[tuple[int, float], ...]
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        others = [{"person": person, "affinity": value} for person, value in self.others]
+        return asdict(self) | {"others": others}
 
 
 def sentence(answer: Why) -> str:
@@ -64,6 +129,6 @@ def _missing(answer: Why) -> str:
     return f"{nothing}: {where}is nobody's, though {reached}; others were preferred on the way."
 
 
-def _place(point: tuple[float, float] | None) -> str:
+def _place(point: Point | None) -> str:
     assert point is not None  # whoever is told of has a place
     return f"({point[0]:.0f}, {point[1]:.0f})"

@@ -8,14 +8,15 @@ people's masks are known: :func:`purity_of`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from posekit.decode.instance_people import Claim, Grouping
 from posekit.errors import TraceError
+from posekit.explain.grouping_words import NOBODY, Compared, Why, sentence
 from posekit.explain.keypoint_rows import (
     KeypointPurity,
     keypoint_maps,
@@ -41,11 +42,6 @@ __all__ = [
     "purity_of",
     "why",
 ]
-
-NOBODY = -1
-"""The owner of a candidate that was given to none of the prediction's people."""
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,68 +88,6 @@ class Affinity:
         if one != other:
             return float(block.mean())
         return float(block[~np.eye(b - a, dtype=bool)].mean()) if b - a > 1 else 1.0
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A candidate that a decision looked at, or one that stood against it.
-
-    Attributes:
-        keypoint: its name.
-        point: in photo pixels.
-        score: of the heatmap.
-        affinity: with the candidate in question; of a rival, with the members it was compared with.
-        person: whose it is, or NOBODY.
-    """
-
-    keypoint: str
-    point: Point
-    score: float
-    affinity: float
-    person: int
-
-
-@dataclass(frozen=True)
-class Why:
-    """Why a candidate is a person's keypoint, or why the person has none.
-
-    Attributes:
-        person: index into the prediction's people.
-        keypoint: the name.
-        found: whether the person has it.
-        point: in photo pixels; None when not found.
-        score: of the heatmap; 0 when not found.
-        first: the person began with it: it was compared with nothing.
-        affinity: what decided, the mean over ``members``; 1 for the first. When not found, that of
-            the best candidate for it, None where there was none.
-        threshold: what it had to exceed.
-        members: the person's keypoints it was compared with.
-        limb: the limb that joined it, of the part-first grouping.
-        rival: the next best candidate for this keypoint of this person, while it was still free;
-            when not found, the best one.
-        others: other people and the mean affinity of the candidate with all their keypoints, the
-            highest first: whose it would have been.
-        text: one or two sentences.
-    """
-
-    person: int
-    keypoint: str
-    found: bool
-    point: Point | None
-    score: float
-    first: bool
-    affinity: float | None
-    threshold: float
-    members: tuple[Compared, ...]
-    limb: str | None
-    rival: Compared | None
-    others: tuple[tuple[int, float], ...]
-    text: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        others = [{"person": person, "affinity": value} for person, value in self.others]
-        return asdict(self) | {"others": others}
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +152,6 @@ def why(prediction: Prediction, person: int, keypoint: str | int) -> Why:
         TraceError: the model does not group keypoints by attention, or there is no such person.
         SkeletonError: no such keypoint.
     """
-    from posekit.explain.grouping_words import sentence
-
     grouping = _grouping(prediction)
     check_person(prediction, person)
     skeleton = prediction.skeleton

@@ -339,6 +339,26 @@ def test_ones_own_photo_comes_along_and_an_untrained_model_is_announced(
     assert visitor.trouble == []
 
 
+def test_an_expired_visit_is_renewed_and_the_question_answered(
+    hiding: Callable[..., Hiding],
+) -> None:
+    visitor = hiding()
+    page = visitor.page
+    with page.expect_request(lambda one: "occlusion_study" in (one.post_data or "")) as sent:
+        put = visitor.study(lambda: page.click('[data-tool="rectangle"]'))
+    token = sent.value.post_data_json["data"]["token"]
+    assert visitor.call("forget", {"token": token}) == {"forgotten": True}
+    with page.expect_response(
+        lambda one: asked_for("occlusion_study")(one) and "before" in one.json(), timeout=60_000
+    ) as reply:
+        page.click('[data-slot="oc-chips"] [data-keypoint="8"]')
+    visitor.answered()
+    answer = reply.value.json()
+    assert answer["keypoint"] == 8 and answer["occluder"] == put["occluder"]
+    assert page.locator('[data-slot="alert"]').is_hidden()
+    assert visitor.trouble == []
+
+
 def test_on_a_phone_it_fits_and_works_by_touch(hiding: Callable[..., Hiding]) -> None:
     visitor = hiding(width=390, height=844, has_touch=True, is_mobile=True)
     page = visitor.page
