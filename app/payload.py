@@ -18,8 +18,7 @@ from app.picture import data_url, encoded, floats
 from posekit.draw import colour_limit, heat_legend, legend
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
-from posekit.explain.attention import layers_of
-from posekit.explain.evidence import Evidence
+from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.live import Preview
 from posekit.geometry import Affine
@@ -49,8 +48,11 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
     ``whole``: nobody was boxed, the photo is taken as one person.  ``with_photo``: send its pixels.
     """
     photo, skeleton, model = prediction.photo, prediction.skeleton, prediction.model
-    layers = layers_of(prediction) if prediction.trace else []
-    spatial = prediction.trace.spatial if prediction.trace else []
+    trace = prediction.trace
+    spatial = trace.spatial if trace else []
+    layers: list[Attention | Evidence] = [*spatial]
+    if trace and not spatial:
+        layers = [*evidence_of(trace)]
     return {
         "id": view_id,
         "model": model.name,

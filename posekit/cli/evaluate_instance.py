@@ -57,7 +57,10 @@ def evaluate_instances(
             source = shlex.quote(data.name) if coco else "LSPET"
             command = f"posekit evaluate {model.name} --data {source} --metric instance"
             command += "" if coco or count == COUNT else f" --count {count}"
-            command += " --card" + "".join(f" --beside {shlex.quote(one)}" for one in beside)
+            command += " --card" + "".join(
+                f" --beside {shlex.quote(f'{name}={Path(file).name}')}"
+                for name, file in (_named(one) for one in beside)
+            )
             more = {"beside": compared} if compared else {}
             add_measurement(model.weights.local, name, score, command, **more)
         result[name] = {

@@ -22,7 +22,7 @@ from posekit.decode.instance_masks import person_masks
 from posekit.decode.instance_people import View
 from posekit.decode.paf_people import Peak, Vote
 from posekit.errors import ModelError
-from posekit.evaluation.instance_score import VIEWS, InstanceScore, PhotoScore, gathered
+from posekit.evaluation.instance_figures import VIEWS, InstanceScore, PhotoScore, gathered
 from posekit.evaluation.instance_sets import CrowdTruth
 from posekit.evaluation.masks import mask_iou
 from posekit.evaluation.purity import Covers, Purity, token_cover
