@@ -27,7 +27,7 @@ const occlusion = {
 
 const OC_LEVELS = { easy: "easy", medium: "medium", hard: "hard", cruel: "cruel" };
 const ocSides = ["before", "after"].map((name) => {
-  const root = element.querySelector('[data-side="' + name + '"]'), part = (one) => root.querySelector('[data-part="' + one + '"]');
+  const root = element.querySelector('[data-side="' + name + '"]'), part = (one) => root.querySelector('[data-piece="' + one + '"]');
   return { name, root, mat: root.querySelector(".pk-mat"), frame: root.querySelector(".pk-frame"), photo: part("photo"), masks: part("masks"), map: part("map"), pose: part("pose"), tip: part("tip") };
 });
 

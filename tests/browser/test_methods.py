@@ -275,9 +275,13 @@ def test_parts_are_offered_where_a_layer_has_them(
     assert len(set(layers)) == len(layers) == 4
     assert not reader.shows("parts")  # the last layer is one piece
     visitor.page.keyboard.press("1")
-    assert visitor.page.locator("[data-part]").all_inner_texts() == ["all", "content", "position"]
+    assert visitor.page.locator('[data-slot="parts"] [data-part]').all_inner_texts() == [
+        "all",
+        "content",
+        "position",
+    ]
     before = reader.map()
-    answer = visitor.ask(lambda: visitor.page.click('[data-part="position"]'))
+    answer = visitor.ask(lambda: visitor.page.click('[data-slot="parts"] [data-part="position"]'))
     assert answer["layers"][0]["part"] == "position" and answer["layers"][-1]["part"] is None
     assert not np.array_equal(before, reader.map())
     assert "position part alone" in visitor.text("legend")

@@ -61,7 +61,7 @@ class Hiding(Visitor):
     def layers(self, side: str) -> list[np.ndarray]:
         """What is drawn on a side: the photo, the masks, the map."""
         return [
-            self.canvas(f'[data-side="{side}"] [data-part="{part}"]')
+            self.canvas(f'[data-side="{side}"] [data-piece="{part}"]')
             for part in ("photo", "masks", "map")
         ]
 
@@ -243,9 +243,9 @@ def test_brush_piece_person_and_limb(hiding: Callable[..., Hiding]) -> None:
     length = [np.hypot(*np.subtract(*one["points"])) for one in (limb, more)]
     assert length[1] == pytest.approx(1.5 * length[0], rel=0.02)  # 60 % and 90 %
     page.check('[data-slot="oc-masks"]')
-    assert visitor.canvas('[data-side="before"] [data-part="masks"]')[..., 3].any()
+    assert visitor.canvas('[data-side="before"] [data-piece="masks"]')[..., 3].any()
     page.uncheck('[data-slot="oc-map"]')
-    assert not visitor.canvas('[data-side="after"] [data-part="map"]')[..., 3].any()
+    assert not visitor.canvas('[data-side="after"] [data-piece="map"]')[..., 3].any()
     chosen = visitor.study(lambda: page.click("[data-oc-layer] >> nth=0"))
     assert chosen["layer"] == "encoder.1"
     assert visitor.trouble == []
