@@ -96,10 +96,10 @@ W48 = QueryPoseConfig("hrnet", 48, branches_twice=True)
 """As its configuration file says; the published checkpoint is said to be :data:`W48_LIGHT`."""
 W48_LIGHT = replace(W48, light=True)
 SMALL = QueryPoseConfig(
-    "basic",
+    "bottleneck",
     32,
     light=True,
-    blocks=(2, 2, 2, 2),
+    blocks=(3, 4, 1, 1),
     queries=24,
     stages=3,
     d=96,
@@ -112,7 +112,8 @@ SMALL = QueryPoseConfig(
     part_width=64,
     skeleton=LSP14,
     parts=LSP_PARTS,
-    shortest=256,
-    longest=256,
+    shortest=192,
+    longest=192,
 )
-"""For CPUs, and for the checkpoint that is shipped; not a model of the paper."""
+"""For CPUs, and for the checkpoint that is shipped; not a model of the paper. The trunk's first
+half has the shape of TransPose-R-small's, so that it can start from there."""

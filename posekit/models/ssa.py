@@ -257,25 +257,36 @@ class SSANet(nn.Module):
         return outputs.heat[-1][:, : self.config.skeleton.size].float()
 
     def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
-        """Copy the ten convolutions of an ImageNet VGG-19 into the trunk [code], in place.
+        """Start from weights of another network, in place: whatever fits by name and shape.
+
+        The code starts from the ten convolutions of an ImageNet VGG-19 [code]. The trunk's names
+        count with and without their prefix, so that such a file fits, and so does a network whose
+        trunk this is.
 
         Args:
-            pretrained: state dict of a VGG-19 in torchvision's names; without it nothing changes,
-                since the constructor draws weights as the code does.
+            pretrained: state dict of a VGG-19 or ResNet in torchvision's names, of a TransPose-R,
+                or of a network like this one, whose running averages of the stages' losses are
+                left behind; without it nothing changes, since the constructor draws weights as
+                the code does.
 
         Returns:
             How many tensors were copied.
 
         Raises:
-            ModelError: nothing in ``pretrained`` fits this trunk.
+            ModelError: nothing in ``pretrained`` fits.
         """
         if pretrained is None:
             return 0
-        own = self.trunk.state_dict()
-        fitting = {k: v for k, v in pretrained.items() if k in own and v.shape == own[k].shape}
+        fitting = {}
+        for key, own in self.state_dict().items():
+            for known in (key, key.removeprefix("trunk.")):
+                if key != "stage_loss" and known in pretrained:
+                    if pretrained[known].shape == own.shape:
+                        fitting[key] = pretrained[known]
+                    break
         if not fitting:
             raise ModelError("No tensor of these weights fits the model's trunk.")
-        self.trunk.load_state_dict(fitting, strict=False)
+        self.load_state_dict(fitting, strict=False)
         return len(fitting)
 
     def grid_size(self, input_size: Size) -> Size:

@@ -109,7 +109,7 @@ class QueryPoseTask:
             raise DataError(f"{self.entry.title} is no QueryPose.")
         if self.start is not None:
             take_over(network, read_state_dict(self.start), self.start.name)
-        return Supervised(network)
+        return Supervised(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, without the flow's."""

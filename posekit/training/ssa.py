@@ -85,7 +85,7 @@ class SSATask:
         validation: photos to measure on.
         augmentation: how photos are varied in training.
         options: the switches.
-        start: ImageNet weights of the trunk.
+        start: weights to start from, of a trunk or of a network like this one.
     """
 
     entry: ModelEntry
