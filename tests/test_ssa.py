@@ -320,3 +320,26 @@ def test_the_trace_of_the_truth_shows_no_contradiction() -> None:
     torch.testing.assert_close(maps["votes.neck"], target.heat[:, 12], atol=1e-3, rtol=0)
     peak = target.heat[0, 12].argmax()
     assert maps["contradiction.neck"].flatten()[peak].abs() < 0.31  # limb ends are blunt
+
+
+def test_offsets_join_a_trained_network_without_changing_what_it_says() -> None:
+    torch.manual_seed(1)
+    config = replace(SMALL, trunk_width=8, features=16, paf_widths=(8,), heat_widths=(8, 8))
+    without = SSANet(replace(config, offsets=False)).eval()
+    without.stage_loss.fill_(3.0)
+    for weight in without.parameters():  # far from what the constructor would draw again
+        torch.nn.init.normal_(weight, std=0.3)
+    model = SSANet(config).eval()
+    last = model.heat_stages[-1][-1]
+    drawn = last.weight[config.heat_channels :].clone()
+
+    assert model.initialise(without.state_dict()) == len(without.state_dict()) - 1
+    assert torch.equal(last.weight[config.heat_channels :], drawn)
+    assert model.stage_loss.abs().max() == 0  # averages belong to a run
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        before, after = without(images), model(images)
+    for name in ("paf", "heat"):
+        for old, new in zip(getattr(before, name), getattr(after, name), strict=True):
+            torch.testing.assert_close(new, old)
+    assert len(after.offset) == 2 and not before.offset

@@ -26,7 +26,7 @@ from posekit.training.engine import start_engine
 from posekit.training.export import add_measurement, export
 from posekit.training.heatmaps import HeatmapTask
 from posekit.training.loop import Trainer
-from posekit.training.recipe import Recipe, Stage, read_recipe
+from posekit.training.recipe import Recipe, Stage, read_recipe, with_options
 from posekit.zoo import ModelEntry, entry
 from tests.dots import dots
 
@@ -234,3 +234,16 @@ def test_export_writes_weights_and_a_card(people: Canvases, tmp_path: Path, fabr
     assert card["measured_details"]["dots"]["PCK@0.2"]["command"] == "measure dots"
     with pytest.raises(WeightsError, match="no training run"):
         export(tmp_path, recipe, tmp_path, 1, "dots")
+
+
+def test_options_of_a_recipe_can_be_changed_one_by_one() -> None:
+    options = {"offsets": True, "crowds": {"composites": 9, "side": 64}}
+    recipe = Recipe("tiny", (Stage((32, 32), 1, 1),), options=options)
+    changed = with_options(recipe, ["offsets=false", "crowds.side=32", "elsewhere = 0.5"])
+    crowds = {"composites": 9, "side": 32}
+    assert changed.options == {"offsets": False, "crowds": crowds, "elsewhere": 0.5}
+    assert recipe.options["crowds"]["side"] == 64
+    assert with_options(recipe, []) == recipe
+    for wrong in ("offsets", "offsets=yes", "=1"):
+        with pytest.raises(DataError, match="NAME=VALUE"):
+            with_options(recipe, [wrong])

@@ -34,6 +34,10 @@ def train(
         Path | None,
         typer.Option(help="A .json file of people with masks alone, to supervise attention with."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="Change an option of the recipe: NAME=VALUE; may be repeated."),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Stop then; the same command goes on later.")
     ] = None,
@@ -51,12 +55,12 @@ def train(
     from posekit.training.engine import start_engine
     from posekit.training.export import export
     from posekit.training.loop import Trainer
-    from posekit.training.recipe import read_recipe
+    from posekit.training.recipe import read_recipe, with_options
     from posekit.training.task import Distilled
     from posekit.training.tasks import Source, prepare
     from posekit.zoo import entry
 
-    plan = read_recipe(recipe)
+    plan = with_options(read_recipe(recipe), option or [])
     model = entry(plan.model)
     fabric = start_engine(device, devices=devices, nodes=nodes, bf16=plan.bf16)
     remark("reading the photographs")

@@ -257,11 +257,12 @@ class SSANet(nn.Module):
         return outputs.heat[-1][:, : self.config.skeleton.size].float()
 
     def initialise(self, pretrained: Mapping[str, Tensor] | None = None) -> int:
-        """Start from weights of another network, in place: whatever fits by name and shape.
+        """Start from weights of another network, in place: whatever fits by name.
 
         The code starts from the ten convolutions of an ImageNet VGG-19 [code]. The trunk's names
         count with and without their prefix, so that such a file fits, and so does a network whose
-        trunk this is.
+        trunk this is. From a network like this one without offsets the stages start as well: what
+        it said is said unchanged, what it did not say starts as the constructor has it.
 
         Args:
             pretrained: state dict of a VGG-19 or ResNet in torchvision's names, of a TransPose-R,
@@ -279,11 +280,13 @@ class SSANet(nn.Module):
             return 0
         fitting = {}
         for key, own in self.state_dict().items():
-            for known in (key, key.removeprefix("trunk.")):
-                if key != "stage_loss" and known in pretrained:
-                    if pretrained[known].shape == own.shape:
-                        fitting[key] = pretrained[known]
-                    break
+            given = pretrained.get(key, pretrained.get(key.removeprefix("trunk.")))
+            if given is None or key == "stage_loss":
+                continue
+            if given.shape == own.shape:
+                fitting[key] = given
+            elif key.startswith("heat_stages.") and leads(given, own):
+                fitting[key] = grown(given, own)
         if not fitting:
             raise ModelError("No tensor of these weights fits the model's trunk.")
         self.load_state_dict(fitting, strict=False)
@@ -302,3 +305,18 @@ class SSANet(nn.Module):
                 f"{input_size[0]} x {input_size[1]} is not."
             )
         return input_size[0] // stride, input_size[1] // stride
+
+
+def leads(given: Tensor, own: Tensor) -> bool:
+    """Whether a convolution's weights are those of one with fewer channels, in or out."""
+    same = given.ndim == own.ndim and given.shape[2:] == own.shape[2:]
+    return same and all(few <= many for few, many in zip(given.shape, own.shape, strict=True))
+
+
+def grown(given: Tensor, own: Tensor) -> Tensor:
+    """Weights of a convolution with channels added behind: in, they count nothing; out, as in
+    ``own``."""
+    weights = own.clone()
+    weights[: len(given)] = 0
+    weights[tuple(slice(size) for size in given.shape)] = given.to(own.dtype)
+    return weights

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,3 +112,28 @@ def read_recipe(path: str | Path) -> Recipe:
         raise DataError(f"There is no recipe at {path}.") from error
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
         raise DataError(f"{path} is not a training recipe: {error}.") from error
+
+
+def with_options(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """The recipe with some of its task's options changed.
+
+    Args:
+        recipe: what to change.
+        changes: ``"NAME=VALUE"`` in TOML, such as ``"spatial=true"`` or ``"crowds.composites=0"``.
+
+    Raises:
+        DataError: a change is not of that form.
+    """
+    options = dict(recipe.options)
+    for change in changes:
+        try:
+            changed = tomllib.loads(change)
+        except tomllib.TOMLDecodeError as error:
+            raise DataError(
+                f"{change!r} is no option: write NAME=VALUE, such as spatial=true."
+            ) from error
+        for name, value in changed.items():
+            old = options.get(name)
+            nested = isinstance(old, Mapping) and isinstance(value, Mapping)
+            options[name] = {**old, **value} if nested else value
+    return replace(recipe, options=options)
