@@ -314,7 +314,7 @@ def leads(given: Tensor, own: Tensor) -> bool:
 
 
 def grown(given: Tensor, own: Tensor) -> Tensor:
-    """A convolution's weights with channels added behind: in, they count nothing; out, as in own."""
+    """A convolution's weights with channels added: in, they count nothing; out, as in ``own``."""
     weights = own.clone()
     weights[: len(given)] = 0
     weights[tuple(slice(size) for size in given.shape)] = given.to(own.dtype)
