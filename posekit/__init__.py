@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from posekit.geometry import Box
     from posekit.occlusion import occlude
     from posekit.photo import read_photo
+    from posekit.top_down import TopDown
     from posekit.trace import record
     from posekit.zoo import list_models, load
 
@@ -31,6 +32,7 @@ __all__ = [
     "Box",
     "Estimator",
     "PoseKitError",
+    "TopDown",
     "__version__",
     "compare",
     "explain",
@@ -45,6 +47,7 @@ _HOME = {
     "Box": "posekit.geometry",
     "Estimator": "posekit.estimator",
     "PoseKitError": "posekit.errors",
+    "TopDown": "posekit.top_down",
     "list_models": "posekit.zoo",
     "load": "posekit.zoo",
     "occlude": "posekit.occlusion",

@@ -16,6 +16,7 @@ from posekit.cli.options import (
     DeviceOption,
     FlipOption,
     JsonOption,
+    PeopleByOption,
     WeightsOption,
     load_model,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from posekit.evaluation import OKS, PCK, PurityScore
     from posekit.evaluation.sets import SetScore
     from posekit.photo import Photo
+    from posekit.zoo import PoseModel
 
     Score = PCK | OKS | PurityScore | SetScore
 
@@ -80,6 +82,7 @@ def evaluate(
         BoxSource,
         typer.Option(help="given: the data set's own. labels: around the labelled keypoints."),
     ] = BoxSource.given,
+    people_by: PeopleByOption = None,
     part: Annotated[
         str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
     ] = "held out",
@@ -118,7 +121,7 @@ def evaluate(
     loaded = load_model(model, weights, device)
     chosen = metric
     if metric == Metric.auto:
-        finds = loaded.entry.find is not None
+        finds = loaded.entry.find is not None or people_by is not None
         chosen = Metric.people if finds else Metric.oks if coco else Metric.pck
     if card and (loaded.weights.local is None or not whole):
         raise WeightsError(
@@ -138,6 +141,9 @@ def evaluate(
             card=card,
             as_json=as_json,
         )
+    finder = None if people_by is None else load_model(people_by, "auto", device)
+    if finder is not None and chosen != Metric.people:
+        raise typer.BadParameter("--people-by goes with --metric people.")
     estimator = Estimator(loaded, flip_test=flip_test)
     source: Literal["given", "labels"] = "labels" if boxes == BoxSource.labels else "given"
     if coco:
@@ -146,27 +152,36 @@ def evaluate(
         read = CocoData(data, images, limit=limit)
         problems = read.problems
         name = f"{read.name}, {len(read)} photograph{'s' if len(read) != 1 else ''}"
-        score: Score = _measure_coco(estimator, read, chosen, source)
+        score: Score = _measure_coco(estimator, read, chosen, source, finder)
     else:
         from posekit.training.export import HELD_OUT_NAME
 
         name = HELD_OUT_NAME
-        score = _measure_lsp(estimator, data, part, limit, problems, chosen, source)
+        score = _measure_lsp(estimator, data, part, limit, problems, chosen, source, finder)
     if problems:
         remark(problems.summary())
     if card and loaded.weights.local is not None:
         from posekit.training.export import add_measurement
 
         where = "given" if coco and source == "given" else "around the labelled keypoints"
+        if chosen == Metric.people:
+            where = f"found by {people_by or model}"
+        if people_by is not None:  # other figures than with given boxes, so other data for a card
+            name += f", people found by {people_by}"
         command = f"posekit evaluate {model} --data {shlex.quote(data.name) if coco else 'LSPET'}"
-        command += f" --metric {chosen.value} --boxes {source} --card"
+        command += f" --metric {chosen.value} --boxes {source}"
+        command += f" --people-by {people_by} --card" if people_by else " --card"
         add_measurement(loaded.weights.local, name, score, command, boxes=where)
     result = dataclasses.asdict(score) | {"problems": problems.as_dict()}
     show(result, _text(score), as_json=as_json)
 
 
 def _measure_coco(
-    estimator: Estimator, data: Any, metric: Metric, boxes: Literal["given", "labels"]
+    estimator: Estimator,
+    data: Any,
+    metric: Metric,
+    boxes: Literal["given", "labels"],
+    finder: PoseModel | None,
 ) -> Score:
     from tqdm import tqdm
 
@@ -175,7 +190,7 @@ def _measure_coco(
 
     photos = tqdm(data.photos(), total=len(data), unit="photo", disable=None)
     if metric == Metric.people:
-        return _measure_people(estimator, photos)
+        return _measure_people(estimator, photos, finder)
     if metric == Metric.oks:
         return evaluate_oks(estimator, photos, boxes)
     if metric == Metric.purity:
@@ -192,6 +207,7 @@ def _measure_lsp(
     problems: Problems,
     metric: Metric,
     boxes: Literal["given", "labels"],
+    finder: PoseModel | None,
 ) -> Score:
     from tqdm import tqdm
 
@@ -206,26 +222,32 @@ def _measure_lsp(
     people = tqdm(read_lsp(folder, part, limit, problems), unit="person", disable=None)
     photos = (LabelledPhoto(p.photo, (p,), p.skeleton, p.image_id) for p in people)
     if metric == Metric.people:
-        return _measure_people(estimator, photos)
+        return _measure_people(estimator, photos, finder)
     if metric == Metric.oks:
         return evaluate_oks(estimator, photos, boxes)
     return measure(estimator, people, "pckh" if metric == Metric.pckh else "pck", boxes)
 
 
-def _measure_people(estimator: Estimator, photos: Iterable[LabelledPhoto]) -> SetScore:
+def _measure_people(
+    estimator: Estimator, photos: Iterable[LabelledPhoto], finder: PoseModel | None
+) -> SetScore:
     from posekit.errors import ModelError
     from posekit.evaluation.sets import FoundSet, evaluate_sets
+    from posekit.top_down import TopDown
 
-    if estimator.model.entry.find is None:
+    model = estimator.model
+    if model.entry.find is None and finder is None:
         raise ModelError(
-            f"{estimator.model.entry.title} is given a box for each person and finds nobody by "
-            "itself: measure pck or oks."
+            f"{model.entry.title} is given a box for each person and finds nobody by itself: "
+            "measure pck or oks, or name who finds the people with --people-by."
         )
-
-    skeleton = estimator.model.entry.skeleton
+    sees: Estimator | TopDown = estimator
+    if finder is not None:
+        sees = TopDown(model, finder, flip_test=estimator.flip_test)
+    skeleton = model.entry.skeleton
 
     def find(photo: Photo) -> FoundSet:
-        return FoundSet.of(estimator.predict(photo, record=False).people, skeleton.size)
+        return FoundSet.of(sees.predict(photo, record=False).people, skeleton.size)
 
     return evaluate_sets(find, photos, skeleton)
 

@@ -31,6 +31,7 @@ from posekit.cli.options import (
     JsonOption,
     ModelOption,
     OptionalPhoto,
+    PeopleByOption,
     PhotoArgument,
     WeightsOption,
     check_out,
@@ -61,13 +62,23 @@ def predict(
         Path | None, typer.Option("--out", "-o", help="The photo with the pose: .png.")
     ] = None,
     weights: WeightsOption = "auto",
+    people_by: PeopleByOption = None,
     flip_test: FlipOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Find the keypoints of the people in a photo."""
     check_out(out, ".png")
-    prediction = find_people(photo, model, weights, box, device, flip_test=flip_test, record=False)
+    prediction = find_people(
+        photo,
+        model,
+        weights,
+        box,
+        device,
+        flip_test=flip_test,
+        record=False,
+        people_by=people_by,
+    )
     if out is not None:
         from posekit.draw import draw_skeleton, save_png
 
@@ -86,7 +97,8 @@ def predict(
     ]
     text = table(["PERSON", "KEYPOINT", "X", "Y", "SCORE"], rows)
     if not result["people"]:
-        text = f"{prediction.model.entry.title} found nobody in this photo."
+        who = people_by or prediction.model.entry.title
+        text = f"{who} found nobody in this photo."
     show(result, text, as_json=as_json)
 
 
@@ -142,6 +154,7 @@ def explain(
         typer.Option("--out", "-o", help="A picture (.png), raw maps (.npz) or both as .json."),
     ] = None,
     weights: WeightsOption = "auto",
+    people_by: PeopleByOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -163,7 +176,9 @@ def explain(
     flags = {"layer": layer or None, "head": head, "part": part}
     flags["direction"] = None if direction is None else direction.value
     options = gather_options(chosen, option or [], flags)
-    prediction = find_people(photo, model, weights, box, device, flip_test=False, record=True)
+    prediction = find_people(
+        photo, model, weights, box, device, flip_test=False, record=True, people_by=people_by
+    )
     query = resolve(prediction, asked, person)
     wanted = target_of(query, target)
     if "progress" in chosen.options:

@@ -38,6 +38,14 @@ BoxOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+PeopleByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--people-by",
+        metavar="MODEL",
+        help="Let this model of whole photos find the people, one of `posekit models`.",
+    ),
+]
 FlipOption = Annotated[
     bool, typer.Option("--flip-test", help="Average with the mirrored photo: better, half as fast.")
 ]
@@ -97,12 +105,19 @@ def find_people(
     *,
     flip_test: bool,
     record: bool,
+    people_by: str | None = None,
 ) -> Prediction:
     """Read the photo, load the model, find the people."""
     from posekit.estimator import Estimator
     from posekit.photo import read_photo
+    from posekit.top_down import TopDown
 
     chosen = read_boxes(boxes)
+    if chosen and people_by is not None:
+        raise typer.BadParameter("give boxes or --people-by, not both.")
     picture = read_photo(photo)
-    estimator = Estimator(load_model(model, weights, device), flip_test=flip_test)
-    return estimator.predict(picture, chosen, record=record)
+    loaded = load_model(model, weights, device)
+    if people_by is not None:
+        finder = load_model(people_by, "auto", device)
+        return TopDown(loaded, finder, flip_test=flip_test).predict(picture, record=record)
+    return Estimator(loaded, flip_test=flip_test).predict(picture, chosen, record=record)

@@ -1,0 +1,70 @@
+"""Top-down without given boxes: one model finds the people, another looks at each of them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from posekit.errors import ModelError
+from posekit.estimator import Estimator, Prediction
+from posekit.people import MAX_BOXES
+from posekit.photo import Photo
+from posekit.zoo import PoseModel
+
+__all__ = ["TopDown"]
+
+
+class TopDown:
+    """A model of crops whose boxes come from a model that finds people in whole photos.
+
+    Args:
+        model: looks at crops (``posekit.load``).
+        finder: finds people: QueryPose, for instance.
+        flip_test: of ``model``, see :class:`posekit.Estimator`.
+        least: people of whom the finder is less sure are left out, from 0 to 1.
+
+    Raises:
+        ModelError: the model finds people by itself, or the finder does not.
+    """
+
+    def __init__(
+        self, model: PoseModel, finder: PoseModel, *, flip_test: bool = False, least: float = 0.0
+    ) -> None:
+        if model.entry.find is not None:
+            raise ModelError(
+                f"{model.entry.title} finds people by itself and needs no other model for it."
+            )
+        if finder.entry.find is None:
+            raise ModelError(
+                f"{finder.entry.title} is given a box for each person and finds nobody by itself."
+            )
+        self.least = least
+        self._estimator = Estimator(model, flip_test=flip_test)
+        self._finder = Estimator(finder)
+
+    def predict(self, photo: Photo, *, record: bool = True) -> Prediction:
+        """Find the people, then the keypoints of each.
+
+        Args:
+            photo: see :func:`posekit.read_photo`.
+            record: keep the trace of the model of crops.
+
+        Returns:
+            What the model of crops saw in the boxes found, the 32 surest at most and nobody where
+            nobody was found. A person's ``score`` is the finder's times the mean confidence of the
+            keypoints, and ``seconds`` has the finder's time as ``"find"``.
+        """
+        started = time.perf_counter()
+        found = self._finder.predict(photo, record=False).people
+        sure = [person for person in found if (person.score or 0.0) >= self.least][:MAX_BOXES]
+        ended = time.perf_counter()
+        seen = self._estimator.predict(photo, [person.box for person in sure], record=record)
+        people = tuple(
+            replace(person, score=(at.score or 0.0) * float(np.mean(person.scores)))
+            for person, at in zip(seen.people, sure, strict=True)
+        )
+        seconds = seen.seconds | {"find": ended - started}
+        seconds["total"] += ended - started
+        return replace(seen, people=people, seconds=seconds)

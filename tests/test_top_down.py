@@ -1,0 +1,96 @@
+"""Top-down with people found by another model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import posekit
+from posekit.cli import app
+from posekit.errors import ModelError
+from posekit.estimator import Estimator
+from posekit.found import Found
+from posekit.geometry import Box, Crop
+from posekit.people import MAX_BOXES, Person
+from posekit.photo import Photo
+from posekit.top_down import TopDown
+from posekit.zoo import PoseModel
+from tests.tiny_models import BlobFinder, noise_photo, pose_model
+
+SPOTS = ((30.0, 40.0), (90.0, 25.0))
+BOXES = (Box(10, 15, 40, 50), Box(75, 0, 30, 50))
+
+
+def photo_of_spots() -> Photo:
+    """Two bright spots on black, one in each box, so that every keypoint is there."""
+    y, x = np.mgrid[:80, :120]
+    light = sum(np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 18) for cx, cy in SPOTS)
+    pixels = np.repeat(np.uint8(np.clip(255 * light, 0, 255))[..., None], 3, axis=2)
+    return Photo(pixels)
+
+
+def finder(boxes: tuple[Box, ...], scores: tuple[float, ...]) -> PoseModel:
+    """A model of whole photos that finds somebody in each of these boxes."""
+
+    def find(model: PoseModel, photo: Photo, *, recorded: bool, flip_test: bool) -> Found:
+        crop = Crop.of_box(Box.whole(photo.size), (64, 64), photo.size)
+        nothing = np.full((17, 2), np.nan), np.zeros(17)
+        people = tuple(
+            Person(box, *nothing, crop, score=score)
+            for box, score in zip(boxes, scores, strict=True)
+        )
+        return Found(people, crop, None)
+
+    known = pose_model(BlobFinder(), (64, 48))
+    return replace(known, entry=replace(known.entry, view="photo", find=find))
+
+
+def test_each_person_is_looked_at_in_the_box_that_was_found() -> None:
+    photo, model = photo_of_spots(), pose_model(BlobFinder(), (64, 48))
+    seen = TopDown(model, finder(BOXES, (0.9, 0.5))).predict(photo)
+    given = Estimator(model).predict(photo, list(BOXES))
+    assert [person.box for person in seen.people] == list(BOXES)
+    for person, same, spot, sure in zip(seen.people, given.people, SPOTS, (0.9, 0.5), strict=True):
+        np.testing.assert_allclose(person.keypoints, same.keypoints)
+        np.testing.assert_allclose(person.keypoints, np.tile(spot, (17, 1)), atol=0.35)
+        assert person.score == pytest.approx(sure * person.scores.mean())
+    assert seen.trace is not None and seen.seconds["total"] >= seen.seconds["find"] >= 0
+
+
+def test_who_is_hardly_seen_is_left_out_and_nobody_is_nobody() -> None:
+    photo, model = photo_of_spots(), pose_model(BlobFinder(), (64, 48))
+    assert len(TopDown(model, finder(BOXES, (0.9, 0.5)), least=0.6).predict(photo).people) == 1
+    assert TopDown(model, finder((), ())).predict(photo, record=False).people == ()
+    crowd = tuple(Box(n, 0, 20, 20) for n in range(40))
+    people = TopDown(model, finder(crowd, (0.5,) * 40)).predict(photo, record=False).people
+    assert [person.box for person in people] == list(crowd[:MAX_BOXES])
+
+
+def test_the_two_models_are_not_taken_for_one_another() -> None:
+    crops, whole = pose_model(BlobFinder(), (64, 48)), finder((), ())
+    with pytest.raises(ModelError, match="needs no other model"):
+        TopDown(whole, whole)
+    with pytest.raises(ModelError, match="finds nobody by itself"):
+        TopDown(crops, crops)
+
+
+def test_the_command_line_lets_a_model_find_the_people(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "noise.png"
+    Image.fromarray(noise_photo(96, 80).pixels).save(path)
+    run = CliRunner().invoke
+    by = ["--people-by", "instance-attention-small"]
+    done = run(app, ["predict", str(path), "--model", "transpose-r-small", *by, "--json"])
+    assert done.exit_code == 0, done.output
+    whole = posekit.Estimator(posekit.load("instance-attention-small"))
+    found = whole.predict(posekit.read_photo(path), record=False).people
+    told = json.loads(done.stdout)["people"]
+    assert len(told) == len(found)
+    both = run(app, ["predict", str(path), "--box", "0,0,9,9", *by])
+    assert both.exit_code != 0 and "not both" in both.output
