@@ -81,3 +81,45 @@ def test_columns(benchmark: Callable[..., object], model: str) -> None:
     ratio = compare(f"{model}: later columns", later, "full matrix", lambda: eager(layers))
     benchmark(later)
     assert ratio.time > 3
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "keypoints"),
+    [
+        ("instance attention, small", (4, 4, 24, 24, 32), 14),
+        ("instance attention, R50", (6, 8, 40, 40, 32), 17),
+    ],
+)
+def test_rows_of_ten_people(
+    benchmark: Callable[..., object],
+    model: str,
+    shape: tuple[int, int, int, int, int],
+    keypoints: int,
+) -> None:
+    """Every keypoint of ten people, in every layer: purity, affinity and masks read these rows."""
+    layers = layers_of(shape)
+    tokens = [(5 + 11 * n) % (shape[2] * shape[3]) for n in range(10 * keypoints)]
+
+    def ours() -> list[Tensor]:
+        return [layer.rows(tokens) for layer in layers]
+
+    for row, matrix in zip(ours(), eager(layers), strict=True):
+        assert (row - matrix[:, tokens]).abs().max() < 1e-5
+    compare(
+        f"{model}: {10 * keypoints} rows, all layers and heads",
+        ours,
+        "full matrix",
+        lambda: eager(layers),
+    )
+
+    def supervised() -> Tensor:
+        return layers[-2].rows(tokens)
+
+    ratio = compare(
+        f"{model}: {10 * keypoints} rows, the supervised layer",
+        supervised,
+        "full matrix",
+        lambda: eager(layers[-2:-1]),
+    )
+    benchmark(supervised)
+    assert ratio.time > 2
