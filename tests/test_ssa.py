@@ -343,3 +343,5 @@ def test_offsets_join_a_trained_network_without_changing_what_it_says() -> None:
         for old, new in zip(getattr(before, name), getattr(after, name), strict=True):
             torch.testing.assert_close(new, old)
     assert len(after.offset) == 2 and not before.offset
+    for network in (without, model):  # a checkpoint's shapes tell which of the two it is of
+        assert SSANet.for_weights(config, network.state_dict()).config == network.config

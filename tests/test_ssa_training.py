@@ -26,7 +26,7 @@ from posekit.skeleton import COCO17, LSP14
 from posekit.training.engine import start_engine
 from posekit.training.loop import Trainer
 from posekit.training.recipe import Recipe, Stage, read_recipe
-from posekit.training.ssa import SSAOptions, SSATask, people_mask
+from posekit.training.ssa import SSAOptions, SSATask, people_mask, targets_of
 from posekit.training.ssa_score import matched
 from posekit.training.ssa_task import ssa
 from posekit.training.tasks import Source, options_of, task_kinds
@@ -142,7 +142,7 @@ def test_targets_lie_where_the_dots_are(photos: CrowdCanvases) -> None:
     generator = torch.Generator().manual_seed(3)
     how = task.augmentation
     views = augment_crowds(photos, torch.arange(8), LSP14, (96, 96), generator, how, hidden=True)
-    targets = task.targets(views.people, (96, 96), GRID)
+    targets = targets_of(views.people, TINY, (96, 96))
     seen = 0
     for image, keypoint, row, col in targets.own_block.nonzero().tolist():
         ox, oy = targets.offset[image, 2 * keypoint : 2 * keypoint + 2, row, col].tolist()
@@ -172,7 +172,7 @@ def test_a_perfect_network_scores_in_full(photos: CrowdCanvases) -> None:
             generator = torch.Generator().manual_seed(0)
             every = torch.arange(len(images))
             views = augment_crowds(photos, every, LSP14, (96, 96), generator, NONE, hidden=True)
-            truth = self.task.targets(views.people, (96, 96), GRID)
+            truth = targets_of(views.people, TINY, (96, 96))
             return StageOutputs((truth.paf,), (truth.heat,), (truth.offset,), ())
 
     task = SSATask(tiny(), photos, photos, NONE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from posekit.cli.evaluate_contradiction import evaluate_contradiction
 from posekit.cli.evaluate_instance import COUNT, evaluate_instances
 from posekit.cli.options import (
     DEFAULT_MODEL,
@@ -46,6 +47,7 @@ class Metric(StrEnum):
     purity = "purity"
     people = "people"
     instance = "instance"
+    contradiction = "contradiction"
 
 
 class BoxSource(StrEnum):
@@ -74,7 +76,8 @@ def evaluate(
         typer.Option(
             help="pck: PCK@0.2 (torso). pckh: PCKh@0.5 (head). oks: COCO's AP and AR. purity: "
             "attention on the person's own mask. people: who a model of whole photos finds. "
-            "instance: people from attention (purity, grouping, masks). "
+            "instance: people from attention (purity, grouping, masks). contradiction: crowds "
+            "by the OpenPose line, and how far votes and fields contradict its heatmaps. "
             "auto: people for such a model, else pck for joints.npz, oks for .json."
         ),
     ] = Metric.auto,
@@ -99,8 +102,12 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME=FILE",
-            help="For instance: other weights of the model, measured on the same photos.",
+            help="For instance and contradiction: other weights, measured on the same photos.",
         ),
+    ] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(min=32, help="For contradiction: size of the input, the model's by default."),
     ] = None,
     flip_test: FlipOption = False,
     device: DeviceOption = "auto",
@@ -140,6 +147,10 @@ def evaluate(
             device=device,
             card=card,
             as_json=as_json,
+        )
+    if chosen == Metric.contradiction:
+        return evaluate_contradiction(
+            loaded, data, part=part, side=side, beside=beside or [], card=card, as_json=as_json
         )
     finder = None if people_by is None else load_model(people_by, "auto", device)
     if finder is not None and chosen != Metric.people:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from posekit.cli.output import remark, show, table
+from posekit.cli.evaluate_beside import figures_table, named_file
+from posekit.cli.output import remark, show
 
 if TYPE_CHECKING:
     from posekit.data.problems import Problems
@@ -40,7 +39,7 @@ def evaluate_instances(
     from posekit.data.problems import Problems
     from posekit.training.export import add_measurement
 
-    others = dict(_named(one) for one in beside)
+    others = dict(named_file(one) for one in beside)
     problems = Problems()
     coco = data.suffix.lower() == ".json"
     scores: dict[str, dict[str, InstanceScore]] = {}
@@ -59,7 +58,7 @@ def evaluate_instances(
             command += "" if coco or count == COUNT else f" --count {count}"
             command += " --card" + "".join(
                 f" --beside {shlex.quote(f'{name}={Path(file).name}')}"
-                for name, file in (_named(one) for one in beside)
+                for name, file in (named_file(one) for one in beside)
             )
             more = {"beside": compared} if compared else {}
             add_measurement(model.weights.local, name, score, command, **more)
@@ -67,7 +66,7 @@ def evaluate_instances(
             "figures": score.figures, "details": score.details, "beside": compared
         }  # fmt: skip
         lines.append(f"{name}: {score.people} people in {score.photos} photos")
-        lines.append(_table({model.weights.kind: score.figures, **compared}))
+        lines.append(figures_table({model.weights.kind: score.figures, **compared}))
         lines += [
             f"  {group}: {_line(figures)}" for group, figures in score.groups.items() if group
         ]
@@ -117,22 +116,6 @@ def _measured(
         other = load(model.name, weights=file, device=device)
         scores[title] = evaluate_instance(other, tqdm(read, desc=title, **bar))
     return scores
-
-
-def _named(text: str) -> tuple[str, str]:
-    name, mark, file = text.partition("=")
-    if not (name and mark and file):
-        raise typer.BadParameter(f"--beside takes NAME=FILE, not {text!r}.")
-    return name, file
-
-
-def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    names = list(next(iter(rows.values())))
-    lines = [
-        [title, *(f"{figures.get(name, float('nan')):.2f}" for name in names)]
-        for title, figures in rows.items()
-    ]
-    return table(["WEIGHTS", *names], lines)
 
 
 def _line(figures: Mapping[str, float]) -> str:

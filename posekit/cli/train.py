@@ -72,6 +72,7 @@ def train(
     trainer = Trainer(prepared.task, plan, out, fabric)
     trainer.run(validate_every=validate_every, seconds=60 * minutes if minutes else math.inf)
     if export_to is not None and fabric.is_global_zero:
+        distilled = isinstance(prepared.task, Distilled)
         weights = export(
             out,
             plan,
@@ -82,5 +83,6 @@ def train(
             examples=len(prepared.task),
             start="random weights" if start is None else start.name,
             product=prepared.task.product if isinstance(prepared.task, Distilled) else None,
+            network=None if distilled else prepared.task.build(),
         )
         remark(f"wrote {weights} and its model card")

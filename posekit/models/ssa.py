@@ -15,7 +15,7 @@ Shapes: B images, K keypoints, L limbs, (h, w) cells of 8 x 8 pixels.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, cast
 
 import torch
@@ -181,6 +181,13 @@ class SSANet(nn.Module):
                 nn.init.zeros_(cast(nn.Conv2d, gate).weight)
                 nn.init.zeros_(cast(Tensor, cast(nn.Conv2d, gate).bias))
         self.register_buffer("stage_loss", torch.zeros(config.paf_stages + config.heat_stages))
+
+    @classmethod
+    def for_weights(cls, config: SSAConfig, weights: Mapping[str, Tensor]) -> SSANet:
+        """The network that these weights are of: with offsets or without, as their shapes say."""
+        last = [weights[name] for name in weights if name.startswith("heat_stages.0.6.weight")]
+        offsets = not last or len(last[0]) > config.heat_channels
+        return cls(replace(config, offsets=offsets))
 
     def forward(self, images: Tensor) -> StageOutputs:
         """All stages' fields, heatmaps and offsets.

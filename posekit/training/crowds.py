@@ -27,9 +27,10 @@ from posekit.scenes import render_scene
 from posekit.skeleton import Skeleton
 from posekit.training.tasks import Source
 
-__all__ = ["CrowdOptions", "TrainingCrowds", "read_training_crowds"]
+__all__ = ["CrowdOptions", "TrainingCrowds", "read_measured_crowds", "read_training_crowds"]
 
 _BACKDROPS = 60
+_MEASURED_SEED = 3
 _CROWDED = (1, 2, 3, 4)  # people in a rendered scene, in turn
 _SCENE_SEED = FIRST_SEED + 500_000  # scenes of several people, none of which the examples show
 
@@ -107,6 +108,27 @@ def read_training_crowds(
     return TrainingCrowds(learnt, kept, photographs, composed, problems)
 
 
+def read_measured_crowds(
+    folder: Path, skeleton: Skeleton, part: str, count: int, problems: Problems | None = None
+) -> CrowdCanvases:
+    """Composites of the people of one part of an LSP-style data set, to measure on.
+
+    Args:
+        folder: of the data set.
+        skeleton: the model's keypoints.
+        part: ``"held out"`` or ``"validation"``.
+        count: how many.
+        problems: notes what could not be used.
+
+    Raises:
+        DataError: the data set cannot be read.
+    """
+    singles = _Singles.read(folder, part, skeleton, Problems() if problems is None else problems)
+    options = CrowdOptions()
+    photos = _Photos(count, singles.put_together(count, _MEASURED_SEED, options))
+    return _on_canvases([photos], skeleton, options.side, owners=False)
+
+
 @dataclass(frozen=True, eq=False)
 class _Photos:
     """So many photos at most, made one after the other."""
@@ -176,7 +198,9 @@ class _Singles:
     def read(cls, folder: Path, part: str, skeleton: Skeleton, problems: Problems) -> _Singles:
         """One part of an LSP-style data set."""
         people = list(read_lsp(folder, part, problems=problems))
-        return cls(list(pseudo_masks(people, folder.name or "lsp")), skeleton)
+        name = folder.name or "lsp"
+        name += "-held-out" if part == "held out" else ""  # beside those that are learnt from
+        return cls(list(pseudo_masks(people, name)), skeleton)
 
     def photos(self) -> Iterator[CrowdPhoto]:
         """Each photograph as it is; who else may be in it nobody said."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from posekit.checkpoint import save_safetensors
 from posekit.data.lsp import HELD_OUT
@@ -33,6 +33,7 @@ def export(
     examples: int | None = None,
     start: str = "random weights",
     product: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+    network: nn.Module | None = None,
 ) -> Path:
     """Write the averaged weights of a run as half-precision safetensors, with a first model card.
 
@@ -48,6 +49,8 @@ def export(
         examples: what an epoch goes through; photographs and scenes by default.
         start: what training started from, in words.
         product: takes the model's weights out of those of the whole network, where it has more.
+        network: takes the weights before they are written; the zoo's by default, which a recipe's
+            options may have changed.
 
     Returns:
         The path of the weights.
@@ -59,7 +62,7 @@ def export(
     if not path.exists():
         raise WeightsError(f"{run} holds no training run.")
     state = torch.load(path, map_location="cpu", weights_only=True)
-    model = entry(recipe.model).build()
+    model = entry(recipe.model).build() if network is None else network
     average = state["average"]
     model.load_state_dict(average if product is None else product(average))
     weights = save_safetensors(model, folder / f"{recipe.model}.safetensors", half=True)

@@ -134,6 +134,7 @@ def with_options(recipe: Recipe, changes: Sequence[str]) -> Recipe:
             ) from error
         for name, value in changed.items():
             old = options.get(name)
-            nested = isinstance(old, Mapping) and isinstance(value, Mapping)
-            options[name] = {**old, **value} if nested else value
+            if isinstance(old, Mapping) and isinstance(value, Mapping):
+                value = {**old, **value}
+            options[name] = value
     return replace(recipe, options=options)

@@ -21,7 +21,7 @@ from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.data.paf_targets import PafTargets, encode_people
 from posekit.decode.paf_grid import PafGrid
 from posekit.errors import DataError
-from posekit.models.ssa import SSANet, StageOutputs
+from posekit.models.ssa import SSAConfig, SSANet, StageOutputs
 from posekit.models.ssa_losses import Kind, SSALoss
 from posekit.models.ssa_photo import decoder_for
 from posekit.training.recipe import Stage
@@ -29,7 +29,7 @@ from posekit.training.ssa_score import Tally
 from posekit.training.task import Score, Step
 from posekit.zoo import ModelEntry
 
-__all__ = ["SSAOptions", "SSATask", "people_mask"]
+__all__ = ["SSAOptions", "SSATask", "measured", "people_mask", "targets_of"]
 
 
 @dataclass(frozen=True)
@@ -145,54 +145,70 @@ class SSATask:
             fill=self.entry.mean,
             share=step.share,
         )
-        targets = self.targets(views.people, step.stage.input_size, network.config.grid)
-        outputs = model(self.normalised(views.images))
+        targets = targets_of(
+            views.people, network.config, step.stage.input_size, self.options.elsewhere
+        )
+        outputs = model(laid_out(self.entry, views.images))
         parts = self.options.loss(
             outputs, targets, network.config, network.stage_loss, step.progress
         )
         network.stage_loss.copy_(_over_processes(parts.stage_loss))
         return parts.total
 
-    def targets(self, people: People, input_size: tuple[int, int], grid: PafGrid) -> PafTargets:
-        """The truth about a batch of views, as maps."""
-        size = input_size[0] // grid.stride, input_size[1] // grid.stride
-        keypoints = people.keypoints - 0.5  # to pixel centres at the integers
-        mask = people_mask(people, size, grid, self.options.elsewhere)
-        limbs = self.entry.skeleton.limbs
-        return encode_people(keypoints, people.counted, limbs, size, grid, mask)
-
     def validate(self, model: nn.Module, stage: Stage) -> Score:
-        """OKS AP on whole photos in which everybody is labelled, and what else an ablation asks.
+        """What :func:`measured` says of the photos to measure on."""
+        return measured(inner(model), self.entry, self.validation, stage.input_size)
 
-        ``PCK@0.2`` is the share of all labelled keypoints that somebody found has right, in per
-        cent; ``contradiction`` is specification 6.5 [ours], and ``apart`` the mean of |H - S| on
-        people.
-        """
-        network = inner(model)
-        config, data = network.config, self.validation
-        chosen = data.complete if bool(data.complete.any()) else torch.ones_like(data.complete)
-        decoder = decoder_for(config)
-        generator = torch.Generator(data.images.device).manual_seed(0)
-        tally = Tally(config)
-        for photos in chosen.nonzero()[:, 0].split(32):
-            views = augment_crowds(
-                data,
-                photos,
-                config.skeleton,
-                stage.input_size,
-                generator,
-                NONE,
-                hidden=True,
-                fill=self.entry.mean,
-            )
-            outputs = cast(StageOutputs, model(self.normalised(views.images)))
-            targets = self.targets(views.people, stage.input_size, config.grid)
-            tally.add(outputs, targets, views.people, decoder)
-        return tally.score()
 
-    def normalised(self, images: Tensor) -> Tensor:
-        """Views in 0..1 as the network expects them, laid out for the device's kernels."""
-        return self.entry.normalised(images).contiguous(memory_format=torch.channels_last)
+def measured(
+    network: SSANet, entry: ModelEntry, photos: CrowdCanvases, input_size: tuple[int, int]
+) -> Score:
+    """OKS AP on whole photos in which everybody is labelled, and what else an ablation asks.
+
+    ``PCK@0.2`` is the share of all labelled keypoints that somebody found has right, in per cent;
+    ``contradiction`` is specification 6.5 [ours], and ``apart`` the mean of |H - S| on people.
+
+    Args:
+        network: with or without offsets.
+        entry: the model it is of.
+        photos: to measure on; those with everybody labelled count, or all where none is so.
+        input_size: (height, width) the photos are scaled to.
+    """
+    config = network.config
+    chosen = photos.complete if bool(photos.complete.any()) else torch.ones_like(photos.complete)
+    decoder = decoder_for(config)
+    generator = torch.Generator(photos.images.device).manual_seed(0)
+    tally = Tally(config)
+    for some in chosen.nonzero()[:, 0].split(32):
+        views = augment_crowds(
+            photos,
+            some,
+            config.skeleton,
+            input_size,
+            generator,
+            NONE,
+            hidden=True,
+            fill=entry.mean,
+        )
+        outputs = cast(StageOutputs, network(laid_out(entry, views.images)))
+        tally.add(outputs, targets_of(views.people, config, input_size), views.people, decoder)
+    return tally.score()
+
+
+def targets_of(
+    people: People, config: SSAConfig, input_size: tuple[int, int], elsewhere: float = 0.3
+) -> PafTargets:
+    """The truth about a batch of views, as maps; see :func:`people_mask` for ``elsewhere``."""
+    grid = config.grid
+    size = input_size[0] // grid.stride, input_size[1] // grid.stride
+    keypoints = people.keypoints - 0.5  # to pixel centres at the integers
+    mask = people_mask(people, size, grid, elsewhere)
+    return encode_people(keypoints, people.counted, config.skeleton.limbs, size, grid, mask)
+
+
+def laid_out(entry: ModelEntry, images: Tensor) -> Tensor:
+    """Views in 0..1 as the network expects them, laid out for the device's kernels."""
+    return entry.normalised(images).contiguous(memory_format=torch.channels_last)
 
 
 def people_mask(people: People, size: tuple[int, int], grid: PafGrid, elsewhere: float) -> Tensor:

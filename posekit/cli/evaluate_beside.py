@@ -1,0 +1,33 @@
+"""What the measurements of several weights beside one another share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import typer
+
+from posekit.cli.output import table
+
+__all__ = ["figures_table", "named_file"]
+
+
+def named_file(text: str) -> tuple[str, str]:
+    """``"NAME=FILE"`` as a name and a file.
+
+    Raises:
+        BadParameter: it is not of that form.
+    """
+    name, mark, file = text.partition("=")
+    if not (name and mark and file):
+        raise typer.BadParameter(f"--beside takes NAME=FILE, not {text!r}.")
+    return name, file
+
+
+def figures_table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Figures by the name of the weights, as a table to print."""
+    names = list(next(iter(rows.values())))
+    lines = [
+        [title, *(f"{figures.get(name, float('nan')):.2f}" for name in names)]
+        for title, figures in rows.items()
+    ]
+    return table(["WEIGHTS", *names], lines)

@@ -1,0 +1,100 @@
+"""``posekit evaluate --metric contradiction``: the OpenPose line on crowds, weights by weights."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from posekit.cli.evaluate_beside import figures_table, named_file
+from posekit.cli.output import remark, show
+
+if TYPE_CHECKING:
+    from posekit.data.crowd_canvas import CrowdCanvases
+    from posekit.zoo import PoseModel
+
+__all__ = ["CROWDS", "evaluate_contradiction"]
+
+CROWDS = 200
+"""Composites that are measured on."""
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """A measurement for a model card."""
+
+    figures: Mapping[str, float]
+    details: Mapping[str, Any]
+
+
+def evaluate_contradiction(
+    model: PoseModel,
+    data: Path,
+    *,
+    part: str,
+    side: int | None,
+    beside: Sequence[str],
+    card: bool,
+    as_json: bool,
+) -> None:
+    """Measure composites of people kept out of training, print, and write the card.
+
+    Raises:
+        ModelError: the model is not of the OpenPose line.
+        DataError: the data set is not of LSP's kind.
+    """
+    from posekit.checkpoint import load_into, read_state_dict
+    from posekit.data.problems import Problems
+    from posekit.errors import DataError, ModelError
+    from posekit.models.ssa import SSANet
+    from posekit.training.crowds import read_measured_crowds
+    from posekit.training.export import add_measurement
+
+    if not isinstance(model.module, SSANet):
+        raise ModelError(f"{model.entry.title} has no votes and fields that could contradict.")
+    if data.suffix.lower() == ".json":
+        raise DataError(
+            "Contradiction is measured on composites, made of a folder with joints.npz."
+        )
+    problems = Problems()
+    photos = read_measured_crowds(data, model.entry.skeleton, part, CROWDS, problems)
+    if problems:
+        remark(problems.summary())
+    size = model.entry.input_size if side is None else (side, side)
+    own: str = model.weights.kind
+    rows = {own: _measured(model, model.module, photos, size)}
+    for title, file in (named_file(one) for one in beside):
+        weights = read_state_dict(file)
+        network = SSANet.for_weights(model.module.config, weights)
+        load_into(network, weights, name=f"{model.entry.title} ({title})")
+        rows[title] = _measured(model, network.to(model.device).eval(), photos, size)
+    name = f"{len(photos)} composites of LSPET people kept out of training, {size[1]} x {size[0]}"
+    if part != "held out":
+        name = f"{len(photos)} composites of {part} people, {size[1]} x {size[0]}"
+    compared = {title: figures for title, figures in rows.items() if title != own}
+    if card and model.weights.local is not None:
+        command = f"posekit evaluate {model.name} --data LSPET --metric contradiction"
+        command += "" if side is None else f" --side {side}"
+        command += " --card" + "".join(
+            f" --beside {shlex.quote(f'{title}={Path(file).name}')}"
+            for title, file in (named_file(one) for one in beside)
+        )
+        score = _Figures(rows[own], {"photographs": len(photos)})
+        more = {"beside": compared} if compared else {}
+        add_measurement(model.weights.local, name, score, command, **more)
+    result = {name: rows[own], "beside": compared, "problems": problems.as_dict()}
+    show(result, f"{name}\n{figures_table(rows)}", as_json=as_json)
+
+
+def _measured(
+    model: PoseModel, network: Any, photos: CrowdCanvases, size: tuple[int, int]
+) -> dict[str, float]:
+    import torch
+
+    from posekit.training.ssa import measured
+
+    with torch.inference_mode():
+        score = measured(network, model.entry, photos, size)
+    return {score.name: score.value, **score.figures}
