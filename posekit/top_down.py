@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from posekit.cards import read_card
 from posekit.errors import ModelError
 from posekit.estimator import Estimator, Prediction
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo
-from posekit.zoo import PoseModel
+from posekit.zoo import PoseModel, choose_weights, entry, list_models
 
-__all__ = ["TopDown"]
+__all__ = ["TopDown", "best_finder"]
+
+RECALL = "person recall"
 
 
 class TopDown:
@@ -68,3 +71,25 @@ class TopDown:
         seconds = seen.seconds | {"find": ended - started}
         seconds["total"] += ended - started
         return replace(seen, people=people, seconds=seconds)
+
+
+def best_finder() -> str | None:
+    """The trained model of whole photos that misses fewest people, by its card; None without any.
+
+    Where several data sets are in a card, the one with most photographs counts, which the cards of
+    models measured by ``posekit evaluate`` share.
+    """
+    found: list[tuple[float, str]] = []
+    for name in list_models(view="photo"):
+        weights = choose_weights(entry(name))
+        if weights.kind == "random":
+            continue
+        card = read_card(weights)
+        photographs = {
+            data: measured.get(RECALL, {}).get("photographs", 0)
+            for data, measured in card.get("measured_details", {}).items()
+        }
+        most = max(photographs, key=lambda data: photographs[data], default=None)
+        recall = card.get("measured", {}).get(most, {}).get(RECALL, 0.0)
+        found.append((float(recall), name))
+    return max(found)[1] if found else None

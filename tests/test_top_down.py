@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import posekit
+from posekit import top_down
 from posekit.cli import app
 from posekit.errors import ModelError
 from posekit.estimator import Estimator
@@ -18,7 +19,8 @@ from posekit.found import Found
 from posekit.geometry import Box, Crop
 from posekit.people import MAX_BOXES, Person
 from posekit.photo import Photo
-from posekit.top_down import TopDown
+from posekit.top_down import TopDown, best_finder
+from posekit.weights import WeightsFile
 from posekit.zoo import PoseModel
 from tests.tiny_models import BlobFinder, noise_photo, pose_model
 
@@ -77,6 +79,34 @@ def test_the_two_models_are_not_taken_for_one_another() -> None:
         TopDown(whole, whole)
     with pytest.raises(ModelError, match="finds nobody by itself"):
         TopDown(crops, crops)
+
+
+def test_the_finder_on_offer_is_the_one_that_misses_fewest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recalls = {"querypose-small": 40.0, "ssa-small": 70.0, "instance-attention-small": 60.0}
+    few, many = "14 photographs", "500 photographs"
+
+    def card(weights: WeightsFile) -> dict[str, object]:
+        name = str(weights.path).removesuffix(".safetensors")
+        return {
+            "measured": {few: {"person recall": 99.0 - recalls[name]}, many: measured(name)},
+            "measured_details": {
+                few: {"person recall": {"photographs": 14}},
+                many: {"person recall": {"photographs": 500}, "PCK": {}},
+            },
+        }
+
+    def measured(name: str) -> dict[str, float]:
+        return {"person recall": recalls[name]}
+
+    shipped = {name: WeightsFile(kind="shipped", path=f"{name}.safetensors") for name in recalls}
+    none = WeightsFile(kind="random")
+    monkeypatch.setattr(top_down, "choose_weights", lambda e: shipped.get(e.name, none))
+    monkeypatch.setattr(top_down, "read_card", card)
+    assert best_finder() == "ssa-small"
+    shipped.clear()
+    assert best_finder() is None
 
 
 def test_the_command_line_lets_a_model_find_the_people(tmp_path: Path) -> None:
