@@ -77,5 +77,5 @@ def test_the_table_of_models_is_the_zoo() -> None:
 
 
 def test_linked_files_exist() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+    for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", README):
         assert (ROOT / target).is_file(), target
