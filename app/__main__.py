@@ -25,6 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="let everybody who can open the page save, open and delete occlusion cases here;"
         " without it only a page on this machine has a case library",
     )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="offer the calls of the HTTP API as MCP tools too (pip install 'posekit[mcp]')",
+    )
     chosen = parser.parse_args(arguments)
     try:
         serve(
@@ -33,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
             device=chosen.device,
             model=chosen.model,
             cases=chosen.cases,
+            mcp=chosen.mcp,
         )
     except KeyboardInterrupt:
         return 0

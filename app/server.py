@@ -5,19 +5,28 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 from starlette.middleware import Middleware
 
 from app import style
+from app.api import Api
+from app.api_door import CALL, CallDoor
+from app.api_pictures import FILE, PictureDoor
+from app.blocks import Page
 from app.explore import Explorer
 from app.occlusion_library import FORWARDED
 from app.picture import assets
+from app.plotly_script import PlotlyScript
+from app.tools import check_installed, mend_answers
+from app.uploads import ADDRESS as UPLOAD
+from app.uploads import UploadDoor
 from posekit.occlusion import CaseLibrary
 from posekit.photo import PhotoLimits
 
@@ -25,6 +34,8 @@ MAX_BODY = PhotoLimits().max_bytes + 2**20  # a photo, and the few words that tr
 SWEEP_SECONDS = 60.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PROXIED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+PERSONAL = ("component_server", CALL, "/gradio_api/queue/", FILE, UPLOAD)
+"""Addresses whose replies are about somebody's photo."""
 FAVICON = assets() / "favicon.ico"
 
 HEADERS = {
@@ -47,8 +58,8 @@ Send = Callable[[Message], Awaitable[None]]
 class Guard:
     """ASGI middleware: bodies have a size limit, replies carry the headers above.
 
-    Replies to the page's calls are also kept out of every cache: they hold people's photos. A
-    request that came through a proxy is marked as such.
+    Replies to calls are also kept out of every cache: they are about people's photos. A request
+    that came through a proxy is marked as such.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], max_body: int = MAX_BODY) -> None:
@@ -75,7 +86,7 @@ class Guard:
                     (k, v) for k, v in message.get("headers", ()) if k.lower() not in HEADERS
                 ]
                 headers.extend(HEADERS.items())
-                if "component_server" in scope["path"]:
+                if any(part in scope["path"] for part in PERSONAL):
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers
             await send(message)
@@ -88,23 +99,24 @@ class Guard:
         await self.app(scope, receive_so_much, send_with_headers)
 
 
-def build(explorer: Explorer | None = None, *, device: str = "auto") -> gr.Blocks:
-    """The page as Gradio Blocks.  Launch it with :func:`launch_options`."""
-    explorer = explorer or Explorer(device=device)
-    with gr.Blocks(
+def build(api: Api) -> Page:
+    """The page and the API as Gradio Blocks.  Launch them with :func:`launch_options`."""
+    with Page(
         title="PoseKit · see where a pose model looks",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(600, 1800),
     ) as page:
-        explorer.component()
+        api.explorer.component()
+        api.expose()
+    page.api = api
     # The page's calls do not pass through Gradio's queue (they have a line of their own, app.gate);
-    # it is bounded all the same, and closed to requests that would skip it.
+    # those of the API do. It is bounded, and closed to requests that would skip it.
     page.queue(api_open=False, max_size=16, default_concurrency_limit=1)
     return page
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(api: Api, *, mcp: bool = False) -> dict[str, Any]:
     """What every launch must say: nothing kept, nothing shared, nothing from elsewhere."""
     return {
         "theme": style.theme(),
@@ -118,10 +130,16 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "ssr_mode": False,
         "enable_monitoring": False,
-        "mcp_server": False,
+        "mcp_server": mcp,
         "quiet": True,
         "app_kwargs": {
-            "middleware": [Middleware(Guard)],
+            "middleware": [
+                Middleware(Guard),
+                Middleware(PlotlyScript),
+                Middleware(UploadDoor, uploads=api.uploads),
+                Middleware(PictureDoor, pictures=api.pictures),
+                Middleware(CallDoor, api=api),
+            ],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -138,29 +156,47 @@ def serve(
     block: bool = True,
     explorer: Explorer | None = None,
     cases: str | Path | None = None,
-) -> gr.Blocks:
+    mcp: bool = False,
+) -> Page:
     """Serve the page and print its address; ``port`` None takes a free one.
 
     ``cases`` is a folder that occlusion cases may be saved in by everybody who can open the page.
     Without it there is a library only on a page that this machine alone can open: the usual one
     (:func:`posekit.occlusion.library_dir`), and only for visitors who come through no proxy.
 
+    ``mcp`` offers the calls of the API as MCP tools too, which needs the package mcp.
+
     With ``block`` False it returns while the page is served, and ``close()`` of the result ends it.
+
+    Raises:
+        PackageError: the package mcp is not installed.
     """
+    if mcp:
+        check_installed()
     private_folder()
     if explorer is None:
         local = cases is None and host in LOOPBACK
         library = CaseLibrary(cases) if cases is not None or local else None
         explorer = Explorer(device=device, model=model, library=library, local=local)
-    page = build(explorer)
+    api = Api(explorer)
+    page = build(api)
     _, address, _ = page.launch(
-        server_name=host, server_port=port, prevent_thread_lock=True, **launch_options()
+        server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(api, mcp=mcp)
     )
-    _sweep_now_and_then(explorer)
+    if mcp:
+        mend_answers(page)
+    _sweep_now_and_then(explorer, api)
     print(f"PoseKit is at {address}  (Ctrl + C ends it)", flush=True)
     if block:
+        end_cleanly()
         page.block_thread()
     return page
+
+
+def end_cleanly() -> None:
+    """Let a polite kill, such as a container's stop, leave nothing behind in temporary folders."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # runs what atexit holds
 
 
 def private_folder() -> str:
@@ -172,12 +208,13 @@ def private_folder() -> str:
     return os.environ["GRADIO_TEMP_DIR"]
 
 
-def _sweep_now_and_then(explorer: Explorer) -> None:
-    """Forget stale sessions even when nobody comes by."""
+def _sweep_now_and_then(explorer: Explorer, api: Api) -> None:
+    """Forget stale sessions, uploads and pictures even when nobody comes by."""
 
     def sweep() -> None:
         pause = threading.Event()
         while not pause.wait(SWEEP_SECONDS):
             explorer.sessions.sweep()
+            api.sweep()
 
     threading.Thread(target=sweep, name="posekit-sweep", daemon=True).start()

@@ -27,12 +27,19 @@ def serve(
             "Without it only a page on this machine has a case library.",
         ),
     ] = None,
+    mcp: Annotated[
+        bool,
+        typer.Option(
+            "--mcp",
+            help="Offer the calls of the HTTP API as MCP tools too; needs the package mcp.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the page until Ctrl-C."""
     from app.server import serve as serve_page
 
     try:
-        serve_page(host, port, device=device, model=model, cases=cases)
+        serve_page(host, port, device=device, model=model, cases=cases, mcp=mcp)
     except OSError as error:
         raise PoseKitError(
             f"The page cannot be served at {host}:{port}; if another program has that port, choose "

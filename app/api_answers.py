@@ -1,0 +1,125 @@
+"""What the HTTP API answers, as plain JSON.  Coordinates are pixels of the photo as it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app import payload
+from app.payload import Json
+from posekit.catalogue import catalogue
+from posekit.draw import describe, heat_legend, legend
+from posekit.estimator import Prediction
+from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
+from posekit.explain.evidence import Evidence, evidence_of
+from posekit.explain.faithfulness import Faithfulness
+from posekit.trace import Attention
+from posekit.zoo import entry
+
+CARD = (
+    "name", "title", "system", "view", "paper", "skeleton", "keypoints", "input_size", "parameters",
+    "trained", "status", "trained_on", "not_trained_on", "limits", "measured", "paper_figures",
+)  # fmt: skip
+"""What of a model card is told; the rest speaks of files and of how training went."""
+
+
+def models(names: list[str]) -> list[Json]:
+    """The cards of the models of these names, in this order."""
+    cards = {card["name"]: card for group in catalogue(names) for card in group["models"]}
+    return [
+        {
+            **{key: cards[name][key] for key in CARD if key in cards[name]},
+            "weights": cards[name]["state"]["words"],
+            "levels": dict(entry(name).levels),
+        }
+        for name in names
+    ]
+
+
+def people(prediction: Prediction, notes: list[str]) -> Json:
+    """Everybody in a photo: boxes, and keypoints by name, null where one was not found."""
+    model, names = prediction.model, prediction.skeleton.keypoints
+    return {
+        "model": model.name,
+        "title": model.entry.title,
+        "trained": model.trained,
+        "status": model.card["status"],
+        "photo_size": list(prediction.photo.size),
+        "people": [
+            {
+                "box": [person.box.x, person.box.y, person.box.width, person.box.height],
+                "score": person.score,
+                "keypoints": {
+                    name: {"x": float(x), "y": float(y), "score": float(score)} if there else None
+                    for name, (x, y), score, there in zip(
+                        names, person.keypoints, person.scores, person.found, strict=True
+                    )
+                },
+            }
+            for person in prediction.people
+        ],
+        "layers": layers(prediction),
+        "notes": notes,
+        "seconds": {step: round(took, 4) for step, took in prediction.seconds.items()},
+    }
+
+
+def layers(prediction: Prediction) -> list[Json]:
+    """The layers that can be asked about."""
+    trace = prediction.trace
+    held: Sequence[Attention | Evidence] = []
+    if trace is not None:
+        held = trace.spatial or evidence_of(trace)
+    return [payload.layer(one, prediction.model) for one in held]
+
+
+def explanation(
+    found: Explanation | HeatMap,
+    shown: AttentionMap | HeatMap,
+    prediction: Prediction,
+    query: Query,
+    trust: Faithfulness | None,
+    *,
+    method: str,
+    values: bool,
+    notes: list[str],
+) -> Json:
+    """One map: what was asked, where its cells lie, its numbers, and the cells if wanted."""
+    if isinstance(shown, HeatMap):
+        about = describe(shown, prediction=prediction, query=query)
+        line, measured = heat_legend(shown, prediction.model), None
+        if shown.mass.any():
+            measured = heat_numbers(shown, prediction, query.point)
+        cells = shown.values
+    else:
+        assert isinstance(found, Explanation)  # whose map it is
+        about = describe(shown, found)
+        about.pop("layers")
+        about["grid"] = about.pop("grids")[0]
+        about |= {"layer": shown.layer, "total": shown.total}
+        line, measured = legend(shown, prediction.model), None
+        if shown.weights.any():  # none are where nobody voted, say
+            measured = numbers(shown, prediction)
+        cells = shown.weights
+    return {
+        **about,
+        "method": method,
+        "legend": line,
+        "numbers": measured and {**asdict(measured), "mass_outside": measured.mass_outside},
+        "faithfulness": None if trust is None else payload.trust(trust),
+        "grid_to_photo": shown.grid_to_photo.matrix.tolist(),
+        "values": cells.tolist() if values else None,
+        "layers": [one["name"] for one in layers(prediction)],
+        "notes": notes,
+    }
+
+
+def file(path: str) -> dict[str, Any]:
+    """A file of this server as Gradio tells its clients of one: they download it."""
+    return {
+        "path": path,
+        "orig_name": "explanation.png",
+        "mime_type": "image/png",
+        "meta": {"_type": "gradio.FileData"},
+    }
