@@ -9,14 +9,11 @@ no longer here and the page should send it again.
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.data_classes import DataWithFiles
@@ -24,20 +21,23 @@ from gradio.data_classes import DataWithFiles
 from app import payload, style
 from app.calls import boxes_of, plain, question, spoken
 from app.compare import Comparer
+from app.downloads import download
 from app.examples import bundled, choose
 from app.gate import Gate
-from app.inside import inside
+from app.inside import inside, matrix
 from app.methods import Methods
+from app.models import Models
 from app.occlusion import Hider
 from app.payload import Json
 from app.picture import encoded
+from app.plotly_script import ADDRESS as PLOTLY
 from app.session import Limits, SessionStore
 from app.shelf import Shelf
 from posekit.device import choose_device
-from posekit.draw import DIVERGING, colour_table, draw_explanation, save_npz, save_png
+from posekit.draw import DIVERGING, colour_table
 from posekit.errors import PhotoError
 from posekit.estimator import Estimator, PoseKitWarning, Prediction
-from posekit.explain import Explanation, HeatMap, explain, head_grid
+from posekit.explain import explain, head_grid
 from posekit.explain.evidence import evidence_of
 from posekit.explain.live import preview
 from posekit.explain.query import Query, check_person, resolve
@@ -79,6 +79,7 @@ class Explorer:
         self._opened_lock = threading.Lock()
         self.comparer = Comparer(self)
         self.methods = Methods(self.sessions)
+        self.models = Models(self.shelf)
         self.hider = Hider(self, library, local=local)
 
     # -- calls of the page ------------------------------------------------------------------
@@ -179,48 +180,25 @@ class Explorer:
             return inside(prediction, Query(person, (0.0, 0.0)))
         return inside(prediction, resolve(prediction, int(keypoint), person))
 
+    def inside_matrix(self, sent: Json) -> Json:
+        """A matrix of the inside as a plotly figure, once somebody wants it large."""
+        prediction = self.sessions.get(sent["token"], sent["view"])
+        palette = sent.get("palette")
+        return matrix(
+            prediction,
+            check_person(prediction, int(sent["person"])),
+            str(sent["name"]),
+            palette if palette in style.PALETTES else style.PALETTES[0],
+        )
+
     def live(self, sent: Json) -> Json:
         """One layer's preview for the live hover."""
         prediction = self.sessions.get(sent["token"], sent["view"])
         return payload.live(preview(prediction, str(sent["layer"]), int(sent["person"])))
 
     def download(self, sent: Json) -> Json:
-        """The picture or the raw maps as bytes; the file they were in is gone before the reply."""
-        prediction = self.sessions.get(sent["token"], sent["view"])
-        query, direction = question(prediction, sent)
-        head = None if sent.get("head") is None else int(sent["head"])
-        method = str(sent.get("method") or "attention")
-        found: Explanation | HeatMap
-        if method == "attention":
-            part = sent.get("part")
-            found = explain(prediction, query, direction=direction, head=head, part=part)
-            trust: Any = self.methods.trusts(sent, found)
-        else:
-            found, query, trust = self.methods.kept(sent)
-        about = {"prediction": prediction, "query": query, "faithfulness": trust}
-        label = query.label(prediction.skeleton).replace(" ", "-").strip("()")
-        asked = direction if method == "attention" else method
-        name = f"posekit-{prediction.model.name}-{label}-{asked}"
-        with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
-            if sent["format"] == "npz":
-                path = Path(folder) / "maps.npz"
-                save_npz(found, path, **about)
-                return {
-                    "name": f"{name}.npz",
-                    "type": "application/zip",
-                    "bytes": encoded(path.read_bytes()),
-                }
-            figure = draw_explanation(
-                found,
-                colour_map=str(sent["palette"]),
-                opacity=float(sent["opacity"]),
-                dim=float(sent["dim"]),
-                keep=float(sent["keep"]),
-                **about,
-            )
-            path = Path(folder) / "picture.png"
-            save_png(figure, path, explanation=found, **about)
-            return {"name": f"{name}.png", "type": "image/png", "bytes": encoded(path.read_bytes())}
+        """What is on show as a file: see :func:`app.downloads.download`."""
+        return download(self.sessions.get(sent["token"], sent["view"]), self.methods, sent)
 
     def forget(self, sent: Json) -> Json:
         """The visitor left, or wants the photo gone."""
@@ -288,8 +266,8 @@ class Explorer:
         """The page's one component, wired to the calls above."""
         calls: tuple[Callable[..., Json], ...] = (
             self.start, self.analyse, self.analyse_example, self.again,
-            self.explain, self.inside, self.live, self.download, self.forget, *self.comparer.calls,
-            *self.methods.calls, *self.hider.calls,
+            self.explain, self.inside, self.inside_matrix, self.live, self.download, self.forget,
+            *self.comparer.calls, *self.methods.calls, *self.hider.calls, *self.models.calls,
         )  # fmt: skip
         return gr.HTML(
             value="",
@@ -303,6 +281,7 @@ class Explorer:
             diverging=encoded(colour_table(DIVERGING).tobytes()),
             methods=self.methods.listing(),
             compare=self.comparer.choices(),
+            plotly=PLOTLY,
             occlusion=self.hider.choices(),
             trained=self.shelf.has_weights(self.default_model),
             untrained=payload.UNTRAINED,

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from app.picture import floats
+from posekit.errors import TraceError
 from posekit.estimator import Prediction
 from posekit.explain import Query
 from posekit.explain.inside import (
+    Field,
     Frame,
+    HeatPair,
     Matrix,
     fields_of,
     film_of,
     joins_of,
     matrices_of,
+    matrix_figure,
+    pair_of,
     votes_of,
+    weights_of,
 )
 
 Json = dict[str, Any]
@@ -42,8 +50,27 @@ def inside(prediction: Prediction, query: Query) -> Json:
     }
 
 
+def matrix(prediction: Prediction, person: int, name: str, colour_map: str = "magma") -> Json:
+    """One of the matrices as a plotly figure.
+
+    Raises:
+        TraceError: there is no such person or matrix.
+    """
+    found = {one.name: one for one in matrices_of(prediction, person)}
+    if name not in found:
+        known = ", ".join(found) or "none"
+        raise TraceError(f"There is no matrix {name!r} of this person; there is {known}.")
+    return {"figure": json.loads(matrix_figure(found[name], colour_map=colour_map).to_json())}
+
+
 def _about(prediction: Prediction, person: int, keypoint: int) -> Json:
+    pair = pair_of(prediction, person, keypoint)
     return {
+        "pair": None if pair is None else _pair(pair),
+        "weights": [
+            {"stage": one.stage, **_grid(one.field)}
+            for one in weights_of(prediction, person, keypoint)
+        ],
         "votes": [asdict(vote) for vote in votes_of(prediction, person, keypoint)],
         "joins": [asdict(row) for row in joins_of(prediction, person, keypoint)],
         "fields": [
@@ -58,6 +85,37 @@ def _about(prediction: Prediction, person: int, keypoint: int) -> Json:
     }
 
 
+def _pair(pair: HeatPair) -> Json:
+    """Both heatmaps under one scale, and where they contradict each other under its own."""
+    top = max(float(pair.predicted.values.max()), float(pair.synthesised.values.max()), 1e-9)
+    return {
+        "predicted": {**_grid(pair.predicted), "top": top},
+        "synthesised": {**_grid(pair.synthesised), "top": top},
+        "apart": _grid(pair.apart),
+        "mean": _finite(pair.mean),
+        "contradiction": _finite(pair.contradiction),
+        "cells": pair.cells,
+    }
+
+
+def _grid(field: Field) -> Json:
+    rows, cols = field.values.shape
+    values = field.values.clip(min=0.0)
+    return {
+        "rows": rows,
+        "cols": cols,
+        "toPhoto": [float(value) for value in field.to_photo.matrix.ravel()],
+        "weights": floats(values.astype(np.float32)),
+        "most": float(values.max()),
+        "top": float(values.max()) or 1.0,
+        "meaning": field.meaning,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _frame(frame: Frame) -> Json:
     points, sigmas = frame.keypoints, frame.sigmas
     return {
@@ -69,14 +127,15 @@ def _frame(frame: Frame) -> Json:
     }
 
 
-def _matrix(matrix: Matrix) -> Json:
+def _matrix(one: Matrix) -> Json:
     return {
-        "name": matrix.name,
-        "kind": matrix.kind,
-        "rows": list(matrix.rows),
-        "cols": list(matrix.cols),
-        "values": floats(matrix.values.astype(np.float32)),
-        "mine": matrix.mine,
-        "boxes": None if matrix.boxes is None else matrix.boxes.round(1).tolist(),
-        "meaning": matrix.meaning,
+        "name": one.name,
+        "kind": one.kind,
+        "title": one.title,
+        "rows": list(one.rows),
+        "cols": list(one.cols),
+        "values": floats(one.values.astype(np.float32)),
+        "mine": one.mine,
+        "boxes": None if one.boxes is None else one.boxes.round(1).tolist(),
+        "meaning": one.meaning,
     }

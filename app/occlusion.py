@@ -106,9 +106,11 @@ class Hider:
         if sent.get("instead") is not None and sent["instead"] != reply["id"]:
             self.explorer.sessions.drop(token, str(sent["instead"]))
         prediction = self.explorer.sessions.get(token, reply["id"])
+        # A backbone predicts no keypoints: it is asked about the middle of the first person's box.
+        bare = prediction.skeleton.size == 0 and bool(prediction.people)
         return {
-            "keypoint": reply["opening"],
-            "point": None,
+            "keypoint": None if bare else reply["opening"],
+            "point": list(prediction.people[0].box.centre) if bare else None,
             "person": 0,
             "layer": None,
             **reply,

@@ -65,11 +65,12 @@ class Prepared:
                     self._opened.popitem(last=False)
         # Held here anyway, so it costs the visitors' store nothing.
         view = explorer.sessions.put(token, prediction, 0)
-        case = prepared.case
+        case, places = prepared.case, prediction.skeleton
         return {
             **payload.view(prediction, view_id=view, whole=False),
             "notes": notes,
-            "keypoint": prediction.skeleton.index(case.keypoint),
+            "keypoint": places.index(case.keypoint) if places.size else None,
+            "point": None if places.size else list(prediction.people[case.person].box.centre),
             "person": case.person,
             "occluder": None if prepared.occluder is None else prepared.occluder.to_dict(),
             "hiddenBy": re.sub(r"\d+", lambda n: str(int(n[0]) + 1), prepared.hidden_by),

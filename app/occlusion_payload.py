@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,12 +28,16 @@ def answer(found: Study, *, with_after_masks: bool = True) -> Json:
         "label": found.label,
         "keypoint": found.keypoint,
         "layer": found.layer,
+        "layerWords": found.layer_words(found.layer),
         "trained": prediction.model.trained,
         "occluder": None if found.occluder is None else found.occluder.to_dict(),
         "words": None if found.occluder is None else found.occluder.words,
         "before": side(found.before),
         "after": side(found.after),
         "layers": [layer(found, name) for name in found.layers],
+        "supervised": any(
+            one.kind == "supervised" for one in (*found.before.maps, *found.after.maps)
+        ),
         "masks": None if found.masks is None else found.masks.words,
         "own": found.own,
         "moved": _moved(found),
@@ -136,7 +141,7 @@ def changes(found: Study) -> list[Json]:
         {
             "key": f"{key}.{found.layer}",
             "layer": found.layer,
-            "cells": [f"{name}, {found.layer}", NO_MASK, NO_MASK, "–"],
+            "cells": [f"{name}, {found.layer_words(found.layer)}", NO_MASK, NO_MASK, "–"],
             "meaning": "nothing says which pixels are this person's",
         }
         for key, name in (
@@ -205,6 +210,7 @@ def sweep(found: Sweep) -> Json:
         "seconds": round(found.seconds, 2),
         "rows": found.rows,
         "heat": heat,
+        "figure": json.loads(found.curves().to_json()),
     }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, encoded, floats
+from posekit.catalogue import figure_words
 from posekit.draw import colour_limit, heat_legend, legend
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
@@ -22,6 +23,7 @@ from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.live import Preview
 from posekit.geometry import Affine
+from posekit.layer_words import layer_words
 from posekit.trace import Attention
 from posekit.zoo import PoseModel
 
@@ -97,12 +99,10 @@ def layer(one: Attention | Evidence, model: PoseModel) -> Json:
         heads, parts, (rows, cols) = 1, [], one.size
     else:
         heads, parts, (rows, cols) = one.heads, list(one.parts), one.key_grid.size  # type: ignore[union-attr]
-    kinds = model.entry.levels
-    words = kinds.get(one.kind, one.kind) if len(kinds) > 1 else "layer"
-    number = f" {one.name.rpartition('.')[2]}" if "." in one.name else ""
+    words = layer_words(one.name, one.kind, model.entry.levels)
     return {
         "name": one.name,
-        "title": f"{words[:1].upper()}{words[1:]}{number}",
+        "title": f"{words[:1].upper()}{words[1:]}",
         "heads": heads,
         "parts": parts,
         "rows": rows,
@@ -239,15 +239,18 @@ def card(model: PoseModel) -> Json:
     known = model.card
     paper = known["paper"]
     height, width = known["input_size"]
-    facts = [
+    facts: list[tuple[str, ...]] = [
         ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}"),
         ("Size", f"{known['parameters'] / 1e6:.1f} M parameters, input {width} × {height} px"),
         ("Keypoints", known["skeleton"]),
         *(
-            (f"Paper’s figures, {data}", _figures(found))
+            (f"Paper’s figures, {data}", _figures(found), _meaning(found))
             for data, found in known["paper_figures"].items()
         ),
-        *((f"Our figures, {data}", _figures(found)) for data, found in known["measured"].items()),
+        *(
+            (f"Our figures, {data}", _figures(found), _meaning(found))
+            for data, found in known["measured"].items()
+        ),
         ("Trained on", known["trained_on"]),
         ("Not trained on", known["not_trained_on"]),
         ("Limits", str(known.get("limits") or "")),
@@ -266,8 +269,13 @@ def card(model: PoseModel) -> Json:
         ),
         "about": known["status"],
         "untrained": UNTRAINED,
-        "facts": [[name, value] for name, value in facts if value],
+        "facts": [list(fact) for fact in facts if fact[1]],
     }
+
+
+def _meaning(found: dict[str, Any]) -> str:
+    """What the figures of one data set say, each sentence once."""
+    return " ".join(dict.fromkeys(filter(None, map(figure_words, found))))
 
 
 def _figures(found: dict[str, Any]) -> str:

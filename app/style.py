@@ -14,6 +14,8 @@ SHEETS = (
     "layout.css",
     "stage.css",
     "panel.css",
+    "help.css",
+    "models.css",
     "methods.css",
     "inside.css",
     "compare.css",
@@ -23,15 +25,24 @@ SCRIPTS = (
     "dom.js",
     "state.js",
     "pages.js",
+    "help.js",
     "map.js",
     "stage.js",
     "boxes.js",
     "panel.js",
+    "numbers.js",
     "methods.js",
+    "plotly.js",
     "inside.js",
+    "inside-maps.js",
+    "inside-matrix.js",
     "download.js",
     "live.js",
     "intake.js",
+    "analysis.js",
+    "link.js",
+    "welcome.js",
+    "models.js",
     "compare.js",
     "compare-panel.js",
     "compare-draw.js",
@@ -79,7 +90,7 @@ def markup() -> str:
     """The page's HTML with its style sheets inside."""
     sheets = "\n".join(_read(name) for name in SHEETS)
     body = _read("explore.html")
-    for page in ("inside", "compare", "occlusion"):
+    for page in ("inside", "compare", "occlusion", "models"):
         body = body.replace(f"<!-- {page} -->", _read(f"{page}.html"))
     html = f"<style>\n{sheets}\n</style>\n{body}"
     # Gradio runs the template through Handlebars and a JavaScript template literal; ours is

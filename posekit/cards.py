@@ -62,12 +62,15 @@ def card_path(weights: WeightsFile) -> Path | None:
     return weights.local.with_suffix(".json") if weights.local is not None else None
 
 
-def model_card(entry: ModelEntry, weights: WeightsFile) -> dict[str, Any]:
+def model_card(
+    entry: ModelEntry, weights: WeightsFile, *, parameters: int | None = None
+) -> dict[str, Any]:
     """Everything there is to say about a model with these weights, ready for JSON.
 
     Args:
         entry: the model in the zoo.
         weights: the weights it runs with.
+        parameters: how many it has, where that is known; None counts them.
 
     Returns:
         ``name title system paper skeleton keypoints input_size parameters trained status weights
@@ -93,7 +96,7 @@ def model_card(entry: ModelEntry, weights: WeightsFile) -> dict[str, Any]:
         "skeleton": entry.skeleton.title,
         "keypoints": list(entry.skeleton.keypoints),
         "input_size": list(entry.input_size),
-        "parameters": parameter_count(entry),
+        "parameters": parameter_count(entry) if parameters is None else parameters,
         "trained": trained,
         "status": _status(entry, weights),
         "weights": {"kind": weights.kind, "note": weights.note, "file": weights.path},

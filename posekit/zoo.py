@@ -1,11 +1,13 @@
 """The models by name: what each is, how it is built, and where its weights come from.
 
-A model joins by a decorated function in a module ``posekit/models/<system>_zoo.py``; from then on
-it appears in :func:`list_models`, on the page and on the command line by itself.
+A model joins by a decorated function in a module ``posekit/models/<system>_zoo.py``, or in one of
+such a name in a folder that ``POSEKIT_MODELS`` names; from then on it appears in
+:func:`list_models`, on the page and on the command line by itself.
 """
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -157,7 +159,12 @@ def register(name: str) -> Callable[[Callable[[], ModelEntry]], Callable[[], Mod
 
 @cache
 def _discover() -> None:
-    """Import every ``posekit/models/*_zoo.py`` once; each registers its models."""
+    """Import every ``posekit/models/*_zoo.py`` once; each registers its models.
+
+    Folders named in ``POSEKIT_MODELS`` (several: as in ``PATH``) count as parts of that package.
+    """
+    own = os.environ.get("POSEKIT_MODELS", "").split(os.pathsep)
+    posekit.models.__path__.extend(str(Path(folder).resolve()) for folder in own if folder)
     for module in pkgutil.iter_modules(posekit.models.__path__):
         if module.name.endswith("_zoo"):
             import_module(f"posekit.models.{module.name}")

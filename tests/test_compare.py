@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import posekit
+from posekit.benchmark.settings import Settings
 from posekit.compare import CommonGrid, Comparison, compare, disagreements
 from posekit.compare.grid import density_factor
 from posekit.compare.panel import UNTRAINED
@@ -26,7 +27,13 @@ from posekit.errors import ModelError, PoseKitError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import KeypointPeak, Query, explain, list_methods, numbers, peak_of
 from posekit.explain.asked import to_heatmap
-from posekit.explain.faithfulness import deletion, insertion, mass_in_mask, spearman
+from posekit.explain.faithfulness import (
+    deletion,
+    faithfulness_of,
+    insertion,
+    mass_in_mask,
+    spearman,
+)
 from posekit.geometry import Affine, Box, TokenGrid
 from posekit.skeleton import COCO17, LSP14, Skeleton
 from tests.tiny_models import BlobFinder, noise_photo, pose_model, tiny_model
@@ -324,10 +331,28 @@ def test_faithfulness_is_that_of_the_curves(pair: list[Prediction]) -> None:
         (deletion, found.table[1].deletion),
         (insertion, found.table[1].insertion),
     ):
-        (expected,) = curve(pair[1], ["nose"], [map_], person=0, steps=8)
+        (expected,) = curve(pair[1], ["nose"], [map_], person=0, steps=10, power=2.0, level="cells")
         assert value == pytest.approx(expected.share, rel=1e-5)
     done, totals = zip(*seen, strict=True)
     assert list(done) == sorted(done) and len(set(totals)) == 1 and done[-1] == totals[0]
+
+
+def test_a_map_gets_the_same_figures_here_on_explore_and_in_a_benchmark(
+    pair: list[Prediction],
+) -> None:
+    found = compare(pair, "nose", faithfulness=True).table[1]
+    map_ = explain(pair[1], "nose").layer(-1)
+    on_explore = faithfulness_of(pair[1], "nose", map_, person=0)
+    assert found.deletion == pytest.approx(on_explore.deletion, rel=1e-5)
+    assert found.insertion == pytest.approx(on_explore.insertion, rel=1e-5)
+    how = Settings()
+    (benchmarked,) = deletion(
+        pair[1], ["nose"], [map_], person=0, steps=how.steps, power=how.power, level=how.level
+    )
+    assert found.deletion == pytest.approx(benchmarked.share, rel=1e-5)
+    # It matters: by single pixels the same map has another figure.
+    (by_pixels,) = deletion(pair[1], ["nose"], [map_], person=0, steps=how.steps)
+    assert abs(by_pixels.share - found.deletion) > 1e-3
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, ModelError])

@@ -438,7 +438,7 @@ def test_a_click_away_from_keypoints_stays_where_it_is(prediction):
 def test_a_person_can_be_insisted_on(prediction):
     here = placed(prediction)
     x, y = here.people[1].keypoints[3]
-    with pytest.raises(TraceError, match=r"outside the crop of person 0.*that person"):
+    with pytest.raises(TraceError, match=r"outside this person's crop.*that person"):
         snap(here, (x, y), person=0)
     assert snap(here, here.people[0].box.centre, person=0).person == 0
 
@@ -462,7 +462,7 @@ def test_a_point_in_the_padding_goes_to_the_nearest_person(prediction):
 def test_a_point_nobody_holds_is_refused_in_a_sentence(prediction, ask):
     with pytest.raises(TraceError, match=r"point \(235, 3\) lies outside every person's crop: "):
         ask(prediction, (235, 3))
-    with pytest.raises(TraceError, match="outside the crop of person 0"):
+    with pytest.raises(TraceError, match="outside this person's crop"):
         ask(prediction, BOXES[1].centre, person=0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,16 @@ import torch
 from posekit.errors import TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.inside import (
+    Matrix,
     contradiction_of,
     fields_of,
     film_of,
     joins_of,
     matrices_of,
+    matrix_figure,
+    pair_of,
     votes_of,
+    weights_of,
 )
 from posekit.skeleton import LSP14
 from tests.querypose_official import TINY, as_pose_model, tiny_querypose
@@ -83,6 +89,72 @@ def test_a_heatmap_that_is_the_truth_contradicts_little(joined: Prediction) -> N
     assert np.abs(field.values).mean() < 0.1
 
 
+def test_the_pair_of_heatmaps_is_the_traces_own_and_its_mean_that_of_the_box(
+    joined: Prediction,
+) -> None:
+    trace, someone = joined.trace, joined.people[1]
+    assert trace is not None
+    pair = pair_of(joined, 1, WRIST)
+    assert pair is not None
+    held = {kind: trace.maps[f"{kind}.left wrist"].values[0].double().numpy()
+            for kind in ("heatmap.1", "synthesised", "contradiction")}  # fmt: skip
+    np.testing.assert_array_equal(pair.predicted.values, held["heatmap.1"])
+    np.testing.assert_array_equal(pair.synthesised.values, held["synthesised"])
+    np.testing.assert_allclose(pair.apart.values, np.abs(held["contradiction"]), atol=1e-6)
+    # The mean once more, cell by cell, with the cells' places written out: 8 input pixels each.
+    left, top, right, bottom = someone.box.edges
+    scale, inside = max(SIZE) / 192, []
+    for row, col in np.ndindex(*pair.apart.values.shape):
+        x, y = ((8 * cell + 3.5 + 0.5) * scale - 0.5 for cell in (col, row))
+        if left <= x <= right and top <= y <= bottom:
+            inside.append((row, col))
+    assert pair.cells == len(inside) >= 10
+    h, s = (
+        np.array([one.values[at] for at in inside]) for one in (pair.predicted, pair.synthesised)
+    )
+    assert pair.mean == pytest.approx(float(np.abs(h - s).mean()), rel=1e-9)
+    h, s = h.clip(0, 1), s.clip(0, 1)
+    assert pair.contradiction == pytest.approx(2 * np.abs(h - s).sum() / (h + s).sum(), rel=1e-9)
+    assert 0 <= pair.contradiction < 0.8  # the votes agree with the truth but for the limb ends
+
+
+def test_heatmaps_that_have_nothing_in_common_contradict_each_other_by_two(
+    joined: Prediction,
+) -> None:
+    trace = joined.trace
+    assert trace is not None
+    maps = dict(trace.maps)
+    h = torch.zeros_like(maps["heatmap.1.left wrist"].values)
+    s = torch.zeros_like(h)
+    pair = pair_of(joined, 0, WRIST)
+    assert pair is not None
+    edges = joined.people[0].box.edges
+    middle = pair.predicted.to_photo.inverse().apply(
+        [(edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2]
+    )
+    col, row = (round(float(value)) for value in middle)
+    h[0, row, col], s[0, row, col + 1] = 0.5, 0.75
+    maps["heatmap.1.left wrist"] = replace(maps["heatmap.1.left wrist"], values=h)
+    maps["synthesised.left wrist"] = replace(maps["synthesised.left wrist"], values=s)
+    changed = pair_of(replace(joined, trace=replace(trace, maps=maps)), 0, WRIST)
+    assert changed is not None and changed.contradiction == pytest.approx(2.0)
+    assert changed.mean == pytest.approx(1.25 / changed.cells)
+
+
+def test_the_weights_are_estimates_with_a_mean_of_one_and_say_so(joined: Prediction) -> None:
+    weights = weights_of(joined, 0, WRIST)
+    assert [one.stage for one in weights] == ["limb fields, stage 1", "heatmaps, stage 1"]
+    for one in weights:
+        assert one.field.values.mean() == pytest.approx(1.0, abs=1e-4)
+        assert (
+            one.field.meaning.startswith("an estimate") and "needs the truth" in one.field.meaning
+        )
+    heat = pair_of(joined, 0, WRIST)
+    assert heat is not None
+    expected = 0.1 + heat.predicted.values.clip(0, 1)
+    np.testing.assert_allclose(weights[1].field.values, expected / expected.mean(), rtol=1e-4)
+
+
 def test_boxes_do_not_mix_people_up() -> None:
     photo = noise_photo(*SIZE)
     free = knowing(PEOPLE).predict(photo)
@@ -129,6 +201,31 @@ def test_matrices_are_attention_between_queries_and_between_parts(posed: Predict
         assert ((gate.values >= 0) & (gate.values <= 1)).all()
 
 
+def test_a_matrix_in_plotly_has_its_names_its_numbers_and_the_persons_row(
+    posed: Prediction,
+) -> None:
+    found = {one.name: one for one in matrices_of(posed, 0)}
+    query = found["query.1"]
+    assert (query.title, found["gates.2"].title) == ("Queries, stage 1", "Gates, stage 2")
+    figure = matrix_figure(query)
+    (heat,) = figure.data
+    assert list(heat.y) == list(query.rows) and list(heat.x) == list(query.cols)
+    np.testing.assert_allclose(np.array(heat.z).sum(1), 100.0, atol=1e-2)  # per cent of a row
+    assert heat.hovertemplate.startswith("%{y} → %{x}: ")
+    (frame,) = figure.layout.shapes
+    assert query.mine is not None and (frame.y0 + frame.y1) / 2 == query.mine
+    gates = matrix_figure(found["gates.1"])
+    assert (gates.data[0].zmin, gates.data[0].zmax) == (0, 1) and not gates.layout.shapes
+    np.testing.assert_allclose(gates.data[0].z, found["gates.1"].values, atol=1e-4)
+
+
+def test_two_of_the_same_name_are_two_places_of_an_axis() -> None:
+    names = ("neck, nobody", "left wrist, person 1", "neck, nobody")
+    twice = Matrix("affinity", "affinity", names, names, np.eye(3), None, None, "")
+    (heat,) = matrix_figure(twice).data
+    assert list(heat.x) == ["neck, nobody (1)", "left wrist, person 1", "neck, nobody (2)"]
+
+
 # ------------------------------------------------------------------ models without
 
 
@@ -140,6 +237,7 @@ def test_a_model_without_any_of_it_says_nothing(posed: Prediction, joined: Predi
     for prediction in (plain, posed):
         assert votes_of(prediction, 0, 1) == joins_of(prediction, 0) == ()
         assert fields_of(prediction, 0, 1) == ()
-        assert contradiction_of(prediction, 0, 1) is None
+        assert contradiction_of(prediction, 0, 1) is pair_of(prediction, 0, 1) is None
+        assert weights_of(prediction, 0, 1) == ()
     with pytest.raises(TraceError, match="no person 7"):
         film_of(plain, 7)

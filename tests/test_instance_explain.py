@@ -76,7 +76,7 @@ def test_the_matrix_shows_people_as_blocks() -> None:
     assert found.owners == (0,) * 14 + (1,) * 14 + (NOBODY,) and found.grouping == "body-first"
     assert found.blocks == {0: (0, 14), 1: (14, 28)}
     assert found.keypoints[:14] == found.keypoints[14:28] == LSP14.keypoints
-    assert found.labels[0] == "right ankle of person 0" and found.labels[-1].endswith("of nobody")
+    assert found.labels[0] == "right ankle of person 1" and found.labels[-1].endswith("of nobody")
     assert (found.matrix[:14, :14] == 0.8).all() and (found.matrix[:14, 14:28] == 0.1).all()
     assert found.between(0, 0) == pytest.approx(0.8) and found.between(0, 1) == pytest.approx(0.1)
     assert found.points[-1].tolist() == [90, 90] and found.peaks[-1] == 28
@@ -102,7 +102,7 @@ def test_the_scores_that_decided() -> None:
     assert answer.rival.affinity == pytest.approx(0.1) and answer.rival.person == 1
     assert answer.others == ((1, pytest.approx(0.2)),)
     assert "0.53, above the 0.30 it takes (left elbow 0.90" in answer.text
-    assert "With person 1 its mean affinity is 0.20." in answer.text
+    assert "With person 2 its mean affinity is 0.20." in answer.text
     assert json.loads(json.dumps(answer.to_dict()))["others"][0]["person"] == 1
     part = why(of_hand(peaks, affinity, "part-first"), 0, WRIST)
     assert part.limb == "left wrist–left elbow" or part.limb == "left elbow–left wrist"
@@ -117,7 +117,7 @@ def test_the_first_and_the_missing() -> None:
     peaks, affinity, owner = two_people()
     answer = why(of_hand(peaks, affinity), 1, 0)
     assert answer.first and answer.affinity == 1.0 and not answer.members
-    assert answer.text.startswith("Person 1 began with the right ankle at (30, 0)")
+    assert answer.text.startswith("Person 2 began with the right ankle at (30, 0)")
 
     def without(whose: int) -> Prediction:
         keep = [n for n in range(28) if not (peaks[n].keypoint == WRIST and owner[n] in (1, whose))]
@@ -126,9 +126,9 @@ def test_the_first_and_the_missing() -> None:
     taken = why(without(1), 1, "left wrist")
     assert not taken.found and taken.point is None and taken.affinity == pytest.approx(0.1)
     assert taken.rival is not None and taken.rival.person == 0
-    assert "is person 0's; here its mean affinity is 0.10" in taken.text
+    assert "is person 1's; here its mean affinity is 0.10" in taken.text
     nothing = why(without(0), 0, "left wrist")
-    assert nothing.text == "Person 0 has no left wrist: no candidate for one was found."
+    assert nothing.text == "Person 1 has no left wrist: no candidate for one was found."
     loose = affinity.copy()
     mine = [n for n, one in enumerate(peaks) if one.keypoint == WRIST and owner[n] == 1]
     loose[mine], loose[:, mine] = 0.05, 0.05
@@ -259,7 +259,7 @@ def run(*words: str) -> str:
 def test_the_command_prints_people_and_why(photo: Path) -> None:
     text = run(str(photo), "--why", "left wrist", "--person", "1", "--view", "part-first")
     assert "14 of 14   50.0% of the photo" in text and "AFFINITY (part-first)" in text
-    assert "Person 1 got the left wrist" in text and "With person 0" in text
+    assert "Person 2 got the left wrist" in text and "With person 1" in text
     result = json.loads(run(str(photo), "--json", "--purity"))
     assert [one["mask"]["pixels"] for one in result["people"]] == [2048, 2048]
     assert result["grouping"]["view"] == "body-first"

@@ -22,6 +22,7 @@ from posekit.evaluation.purity import purity_of_layers
 from posekit.explain import explain
 from posekit.found import Found, box_around
 from posekit.geometry import Box, Crop
+from posekit.layer_words import layer_words
 from posekit.occlusion import (
     CASES,
     Cutout,
@@ -47,11 +48,12 @@ from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import covered_limbs, similarity
 from posekit.occlusion.runs import decoded, encoded
 from posekit.occlusion.side import Under
+from posekit.occlusion.words import percent
 from posekit.people import Person
 from posekit.photo import Photo
 from posekit.skeleton import COCO17
 from posekit.trace import Trace
-from posekit.zoo import PoseModel
+from posekit.zoo import PoseModel, load
 from tests.linear_model import Stop, linear_model, stop_at_once
 from tests.tiny_models import BlobFinder, noise_photo, pose_model, tiny_model
 
@@ -497,6 +499,24 @@ def test_purity_is_that_of_the_evaluation() -> None:
     assert done.covered_person == pytest.approx(ONES[0].cover(PHOTO)[:, :30].sum() / (30 * 80))
     with pytest.raises(OcclusionError, match="masks are"):
         study(model, PHOTO, None, keypoint=WRIST, masks=[np.ones((4, 4), bool)])
+    # Layers and shares are written as on the page: "encoder layer 2", and "59 %" that no line divides.
+    text = next(one for one in done.sentences if one.startswith("In encoder layer 2 "))
+    own = 100 * done.after.purity["encoder.2"].own
+    assert f"{own:.0f}\u00a0% does after" in text and "encoder.2" not in text
+    assert rows["on_person.encoder.2"].name == "attention on this person, encoder layer 2"
+    assert percent(0.594) == "59\u00a0%"
+    levels = {"encoder": "encoder layer", "supervised": "supervised layer"}
+    assert layer_words("encoder.3", "supervised", levels) == "supervised layer 3"
+
+
+def test_a_backbone_without_keypoints_is_studied_at_a_point() -> None:
+    model = load("dino-btranspose-small")
+    done = study(model, PHOTO, ONES[0], keypoint=(20.0, 30.0))
+    assert done.keypoint is None and done.keypoint_changes == ()
+    (said,) = [one for one in done.sentences if one.startswith("In ")]
+    assert said.count("\u00a0%") == 2 and "lies on the" in said
+    row = next(one for one in done.changes if one.key == "mean_confidence")
+    assert row.before is None and row.after is None
 
 
 def test_what_is_asked_after_is_asked_at_the_new_and_at_the_old_place() -> None:

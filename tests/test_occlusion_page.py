@@ -380,6 +380,11 @@ def test_a_sweep_is_a_job_with_the_cores_numbers(
         np.testing.assert_allclose(
             [row[key] for row in found["rows"]], [row[key] for row in exact.rows], atol=1e-4
         )
+    drawn = {trace["name"]: trace for trace in found["figure"]["data"]}
+    order = np.argsort(exact.share, kind="stable")
+    np.testing.assert_allclose(drawn["confidence"]["x"], 100 * exact.share[order], atol=1e-9)
+    np.testing.assert_allclose(drawn["confidence"]["y"], exact.confidence[order], atol=1e-4)
+    json.dumps(found, allow_nan=False)
     html = base64.b64decode(hider.occlusion_download(sent(opened, format="sweep"))["bytes"])
     assert b"Plotly.newPlot" in html and b"https://cdn" not in html[:2000]
     report = base64.b64decode(hider.occlusion_download(sent(opened, format="html"))["bytes"])
@@ -513,9 +518,9 @@ def test_serve_has_a_library_only_where_it_may(
     assert (made[2][0].folder, made[2][1]) == (tmp_path / "cases", False)
 
 
-def test_the_page_has_three_pages_and_no_script_takes_anothers_names() -> None:
+def test_the_page_has_four_pages_and_no_script_takes_anothers_names() -> None:
     page = markup()
-    assert re.findall(r'data-page="(\w+)"', page) == ["explore", "compare", "occlusion"]
+    assert re.findall(r'data-page="(\w+)"', page) == ["explore", "compare", "occlusion", "models"]
     slots = re.findall(r'data-slot="(oc-[\w-]+)"', (STATIC / "occlusion.html").read_text())
     assert [name for name, count in Counter(slots).items() if count > 1] == []
     used = {

@@ -91,7 +91,7 @@ def test_boxes_choose_among_those_found_in_their_own_order() -> None:
     assert np.abs(first.keypoints - PEOPLE[2]).max() < 4 and first.box == boxes[0]
     assert np.abs(last.keypoints - PEOPLE[0]).max() < 4
     assert not nobody.found.any() and nobody.score == 0.0 and not nobody.scores.any()
-    with pytest.raises(TraceError, match="found no left wrist of person 1"):
+    with pytest.raises(TraceError, match="found no left wrist of this person"):
         explain(made, "left wrist", person=1)
 
 

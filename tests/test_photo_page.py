@@ -18,6 +18,7 @@ from app.explore import Explorer
 from posekit.models.ssa_zoo import ENTRIES
 from posekit.weights import RANDOM
 from posekit.zoo import PoseModel
+from tests.querypose_official import TINY, as_pose_model, tiny_querypose
 from tests.test_photo_models import PEOPLE, SIZE, WRIST, Knows
 
 BACKBONE = "dino-btranspose-small"
@@ -89,7 +90,48 @@ def test_the_inside_of_a_model_that_joins_limbs(explorer: Explorer, opened: dict
     (join,) = reply["joins"]
     assert join["limb"] == "left wrist > left elbow" and len(join["ends"]) == 2
     assert reply["votes"] and reply["fields"][0]["arrows"]
+    pair = reply["pair"]
+    h, s, apart = (weights(pair[name]) for name in ("predicted", "synthesised", "apart"))
+    np.testing.assert_allclose(apart, np.abs(h - s), atol=1e-5)
+    assert (
+        pair["predicted"]["top"]
+        == pair["synthesised"]["top"]
+        == pytest.approx(max(h.max(), s.max()))
+    )
+    assert pair["apart"]["top"] == pytest.approx(apart.max(), rel=1e-5)
+    assert 0 < pair["mean"] < apart.max() and 0 <= pair["contradiction"] <= 2
+    assert [one["stage"] for one in reply["weights"]] == [
+        "limb fields, stage 1",
+        "heatmaps, stage 1",
+    ]
+    for one in reply["weights"]:
+        assert one["meaning"].startswith("an estimate")
+        assert weights(one).mean() == pytest.approx(1.0, abs=1e-3)
     json.dumps(reply, allow_nan=False)
+
+
+def test_a_matrix_is_a_plotly_figure_once_it_is_asked_for(explorer: Explorer) -> None:
+    network = tiny_querypose()
+    with torch.no_grad():  # sure of everybody, so that random weights find people
+        for stage in range(TINY.stages):
+            network.head.of_stage(stage)[0].class_logits.bias.fill_(4.0)
+    sure = as_pose_model(network)
+    explorer.shelf._models[sure.name] = sure
+    token = explorer.start({})["token"]
+    view = explorer.analyse(upload(token, sure.name))
+    assert view["inside"] and view["people"]
+    ask = {"token": token, "view": view["id"], "person": 0, "keypoint": 0}
+    listed = {one["name"]: one for one in explorer.inside(ask)["matrices"]}
+    query = listed["query.1"]
+    assert query["title"] == "Queries, stage 1" and len(query["boxes"]) == TINY.queries
+    values = np.frombuffer(base64.b64decode(query["values"]), "<f4").reshape(TINY.queries, -1)
+    figure = explorer.inside_matrix({**ask, "name": "query.1", "palette": "viridis"})["figure"]
+    (heat,) = figure["data"]
+    assert heat["type"] == "heatmap" and heat["y"] == query["rows"] and heat["x"] == query["cols"]
+    np.testing.assert_allclose(np.array(heat["z"]) / 100, values, atol=1e-5)
+    reply = spoken(explorer.inside_matrix)({**ask, "name": "query.99"})
+    assert "There is no matrix 'query.99'" in reply["error"] and "query.1" in reply["error"]
+    assert "error" in spoken(explorer.inside_matrix)({**ask, "person": 99, "name": "query.1"})
 
 
 def test_a_model_without_an_inside_says_so(explorer: Explorer) -> None:

@@ -174,7 +174,7 @@ def test_a_free_point_means_the_map_that_is_greatest_there(prediction) -> None:
     asked = ask(prediction, point, 1)
     assert asked.target == KeypointPeak(int(heatmaps[:, 6, 4].argmax()), (4.0, 6.0))
     assert asked.label.endswith(f"at point ({point[0]:.0f}, {point[1]:.0f})")
-    with pytest.raises(TraceError, match="outside the crop of person 1"):
+    with pytest.raises(TraceError, match="outside this person's crop"):
         ask(prediction, (2, 2), 1)
 
 
@@ -193,7 +193,7 @@ def test_a_keypoint_that_was_not_found_is_said_so(prediction) -> None:
     heatmaps = prediction.trace.heatmaps.clone()
     heatmaps[0, 3] = -1
     nowhere = replace(prediction, trace=replace(prediction.trace, heatmaps=heatmaps))
-    with pytest.raises(TraceError, match="No left ear was found for person 0"):
+    with pytest.raises(TraceError, match="No left ear was found for this person"):
         explain(nowhere, "left ear", method="relevance")
     assert isinstance(explain(nowhere, "left ear", method="rollout"), HeatMap)
     assert 3 not in [peak.keypoint for peak in person_of(nowhere).peaks]

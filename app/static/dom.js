@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const TOUCH = window.matchMedia("(hover: none)").matches;
+
 /** The element marked data-slot="name" in the page's own markup. */
 function slot(name) {
   return element.querySelector('[data-slot="' + name + '"]');

@@ -1,12 +1,17 @@
-// What can be taken home: the picture and the raw maps of what is on show.
+// What can be taken home: the picture, the report, the figures and the raw maps of what is on show.
 
-/** The picture or the raw maps, made by the server and handed over as bytes. */
+const PACKING = {
+  png: "Drawing the picture …", svg: "Drawing the picture …", html: "Writing the report …",
+  json: "Packing the numbers …", npz: "Packing the maps …",
+};
+
+/** A file made by the server and handed over as bytes. */
 async function download(format) {
   if (!page.query) return complain("Click a spot on the photo first; then there is something to download.");
   if (!currentGridExact()) return complain("There is no map to download yet; wait for it, or compute it.");
-  busy(format === "png" ? "Drawing the picture …" : "Packing the maps …");
+  busy(PACKING[format]);
   const reply = await call("download", {
-    ...mapQuestion(), format,
+    ...mapQuestion(), format, photo: slot("with-photo").checked,
     palette: page.palette, opacity: page.opacity, dim: DIM * page.opacity, keep: page.keep,
   });
   busy("");

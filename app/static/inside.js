@@ -1,6 +1,6 @@
 // Inside the model: what it left besides maps. Drawn over the photo or under it, whatever model it is.
 
-const inside = { asked: 0, found: null, stage: null, shown: { votes: true, fields: true, joins: true }, box: null };
+const inside = { asked: 0, found: null, stage: null, shown: { votes: true, fields: true, joins: true }, boxes: [] };
 const OVERLAYS = [
   ["votes", "votes", "The cells whose offsets point to this keypoint, each with a line to where it points."],
   ["fields", "limb field", "Where the model sees the limbs that end here, and which way they run."],
@@ -10,7 +10,7 @@ const OVERLAYS = [
 /** Ask what there is about the keypoint on show; models without an inside are never asked. */
 async function fetchInside() {
   const mine = ++inside.asked, query = page.query;
-  inside.box = null;
+  inside.boxes = [];
   if (!page.view || !page.view.inside || !query) return showInside(null);
   const reply = await call("inside", { token: page.token, view: page.view.id, person: query.person, keypoint: query.keypoint });
   if (mine !== inside.asked) return;
@@ -19,13 +19,15 @@ async function fetchInside() {
 
 function showInside(found) {
   inside.found = found;
-  const some = found && (found.film.length || found.matrices.length || (found.joins || []).length || (found.votes || []).length);
+  const some = found && (found.film.length || found.matrices.length || (found.joins || []).length || (found.votes || []).length || found.pair || (found.weights || []).length);
   slot("inside").hidden = !some;
   if (some) {
     slot("inside-note").textContent = page.view.title + (page.view.people.length > 1 ? ", person " + (found.person + 1) : "");
     drawFilm();
     drawOverlays();
     drawJoins();
+    drawHeatPair();
+    drawWeights();
     drawMatrices();
   }
   drawInside();
@@ -58,7 +60,8 @@ slot("film-stage").addEventListener("input", (event) => {
 
 function drawOverlays() {
   const there = OVERLAYS.filter(([name]) => (inside.found[name] || []).length);
-  slot("overlays").hidden = !there.length;
+  slot("overlays-row").hidden = !there.length;
+  slot("votes-line").textContent = votesWords(inside.found.votes || []);
   slot("overlays").replaceChildren(...there.map(([name, words, meaning]) => make("button", {
     type: "button", class: "pk-chip", title: meaning, "aria-pressed": String(inside.shown[name]), text: words,
     onclick: (event) => {
@@ -69,57 +72,26 @@ function drawOverlays() {
   })));
 }
 
+/** Which cells made the keypoint, in a sentence. */
+function votesWords(votes) {
+  if (!votes.length) return "";
+  const far = Math.max(...votes.map((vote) => Math.hypot(vote.point[0] - vote.cell[0], vote.point[1] - vote.cell[1])));
+  const some = votes.length === 1 ? "One cell voted for this keypoint; it points" : votes.length + " cells voted for this keypoint; their mean, each weighted by its heat, is its place. They point";
+  return some + " at most " + far.toFixed(1) + " px away from " + (votes.length === 1 ? "its" : "their") + " middle.";
+}
+
 function drawJoins() {
   const rows = inside.found.joins || [];
   slot("joins").hidden = !rows.length;
   const heads = [["limb", ""], ["score", "Alignment less a penalty for an overlong limb; the highest pair is joined."],
     ["alignment", "Mean of the field along the way, in the way’s direction; 1 is perfect."],
     ["agreeing", "Share of the samples on the way that point the right way."], ["next best", "Score of the best other pair that shares an end."], ["what it did", ""]];
-  slot("joins").replaceChildren(make("table", {}, [
+  slot("joins-title").textContent = "Why these keypoints were joined";
+  slot("joins-table").replaceChildren(
     make("tr", {}, heads.map(([text, title]) => make("th", { text, title, scope: "col" }))),
     ...rows.map((row) => make("tr", {}, [row.limb, row.score.toFixed(2), row.alignment.toFixed(2), percent(row.agreeing),
       row.rival ? row.rival[2].toFixed(2) : "none", row.outcome].map((text) => make("td", { text })))),
-  ]));
-}
-
-const MATRIX_WORDS = { query: "queries, stage", part: "body parts, stage", gate: "gates, stage", affinity: "keypoints of everybody" };
-
-function drawMatrices() {
-  const { matrices } = inside.found;
-  slot("matrices").hidden = !matrices.length;
-  slot("matrices").replaceChildren(...matrices.map((one) => {
-    const rows = one.rows.length, cols = one.cols.length, values = floatsOf(one.values), top = Math.max(1e-9, ...values);
-    const canvas = make("canvas", { width: cols, height: rows, role: "img", tabindex: 0,
-      "aria-label": one.meaning + " " + rows + " rows, " + cols + " columns." });
-    canvas.style.aspectRatio = cols + " / " + rows;
-    const context = canvas.getContext("2d"), image = context.createImageData(cols, rows), table = page.tables[page.palette];
-    values.forEach((value, n) => {
-      const step = 3 * Math.round((value / (one.kind === "gate" ? 1 : top)) * 255);
-      image.data.set([table[step], table[step + 1], table[step + 2], 255], 4 * n);
-    });
-    context.putImageData(image, 0, 0);
-    const number = one.name.includes(".") ? " " + one.name.split(".").pop() : "";
-    const note = make("small", { text: one.meaning, "aria-live": "polite" });
-    const at = (event) => {
-      const box = canvas.getBoundingClientRect();
-      return [Math.floor(((event.clientY - box.top) / box.height) * rows), Math.floor(((event.clientX - box.left) / box.width) * cols)];
-    };
-    canvas.addEventListener("pointermove", (event) => {
-      const [row, col] = at(event);
-      if (row < 0 || col < 0 || row >= rows || col >= cols) return;
-      note.textContent = one.rows[row] + " → " + one.cols[col] + ": " + (one.kind === "gate" ? values[row * cols + col].toFixed(2) : percent(values[row * cols + col]));
-      if (one.boxes) markBox(one.boxes[row]);
-    });
-    canvas.addEventListener("pointerleave", () => { note.textContent = one.meaning; markBox(null); });
-    canvas.addEventListener("click", (event) => one.boxes && markBox(one.boxes[at(event)[0]]));
-    return make("div", { class: "pk-matrix" }, [make("b", { text: capital(MATRIX_WORDS[one.kind] || one.kind) + number
-      + (one.mine === null ? "" : " · this person is " + one.rows[one.mine]) }), canvas, note]);
-  }));
-}
-
-function markBox(box) {
-  inside.box = box;
-  drawInside();
+  );
 }
 
 /** Everything of the inside that lies on the photo; the pose underneath stays the answer's. */
@@ -150,6 +122,6 @@ function drawInside() {
   if (inside.shown.votes) for (const vote of found.votes || []) {
     group.append(line("pk-vote", vote.cell, vote.point), draw("circle", { class: "pk-vote", cx: vote.cell[0], cy: vote.cell[1], r: (1 + 3 * Math.max(0, vote.weight)) * stage.unit }));
   }
-  if (inside.box) group.append(rect("pk-query-box", inside.box));
+  inside.boxes.forEach((box, n) => group.append(rect(n ? "pk-query-box pk-key-box" : "pk-query-box", box)));
   stage.skeleton.append(group);
 }

@@ -244,7 +244,7 @@ function drawTrust() {
       make("button", { type: "button", class: "pk-link", "data-do": "cancel", text: "Cancel" }),
     ]),
   );
-  else if (known) box.replaceChildren(make("p", { text: known.meaning, role: "status", title: TRUST_SCALE }));
+  else if (known) box.replaceChildren(make("p", { role: "status" }, [known.meaning + " ", helpMark(TRUST_SCALE, "faithfulness")]));
   else box.replaceChildren(make("button", {
     type: "button", class: "pk-btn", "data-do": "trust", text: "How faithful?",
     title: "Hides and shows the places this map marks, strongest first, and compares what becomes of the keypoint with random places.",

@@ -155,7 +155,7 @@ function drawOcTables() {
   const { answer } = occlusion, layer = ocLayer();
   // Other layers have their own place beside the table.
   const rows = answer.changes.filter((row) => row.layer === null || (layer && row.layer === layer.name));
-  ocTable(slot("oc-table"), answer.heads, rows.map((row) => [layer ? row.cells[0].replace(", " + layer.name, "") : row.cells[0], ...row.cells.slice(1)]), rows.map((row) => row.meaning));
+  ocTable(slot("oc-table"), answer.heads, rows.map((row) => [layer ? row.cells[0].replace(", " + answer.layerWords, "") : row.cells[0], ...row.cells.slice(1)]), rows.map((row) => row.meaning));
   rows.forEach((row, n) => (slot("oc-table").tBodies[0].rows[n].dataset.key = row.key));
   ocTable(slot("oc-keypoints"), answer.keypointHeads, answer.keypoints);
 }
@@ -164,6 +164,7 @@ function drawOcTables() {
 function drawOcLayers() {
   const { answer, view } = occlusion, box = slot("oc-layers"), shown = ocLayer();
   const focused = box.contains(document.activeElement) ? document.activeElement.dataset.ocLayer : null;
+  write(slot("oc-layers-title"), answer.supervised ? "Supervised against naive" : "Every layer, before and after");
   write(slot("oc-layers-note"), answer.layers.length ? "The same click in every layer, before and after. Press one to see it above." : view.title + " has no attention between places to show.");
   box.replaceChildren(...answer.layers.map((layer) => {
     const grid = layer.before || layer.after, [before, after] = layer.shares;

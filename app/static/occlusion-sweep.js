@@ -1,14 +1,6 @@
 // Occlusion: many occluders as a job on the server, drawn as curves and as heat over the photo.
 //
-// The curves are SVG from the arrays that the server sends; the same sweep as a plotly figure is one of the downloads.
-
-const OC_CURVES = [
-  { key: "confidence", words: "confidence", class: "pk-oc-c1" },
-  { key: "on_person", words: "on this person", class: "pk-oc-c2" },
-  { key: "on_others", words: "on other people", class: "pk-oc-c3" },
-  { key: "on_occluder", words: "on the occluder", class: "pk-oc-c4" },
-];
-const OC_PLOT = { height: 300, left: 46, right: 14, top: 12, bottom: 44 };
+// The curves are drawn by plotly from the figure that the server makes; the same figure is one of the downloads.
 
 /** Start a sweep and ask after it until it is done, stopped, or the photo is another one. */
 async function runSweep(kind) {
@@ -83,50 +75,17 @@ function percentOf(share) {
   return Math.round(share * 100) + " %";
 }
 
-/** Confidence and purity against what is covered: lines for a limb, dots for a grid. */
-function drawCurves(sweep) {
-  const width = Math.max(280, slot("oc-plot").clientWidth || 560), { height, left, right, top, bottom } = OC_PLOT, rows = sweep.rows.filter((row) => row.share !== null).sort((a, b) => a.share - b.share);
-  const most = Math.max(sweep.kind === "limb" ? 1 : 0.02, ...rows.map((row) => row.share));
-  const x = (share) => left + (share / most) * (width - left - right), y = (value) => top + (1 - Math.min(1, value)) * (height - top - bottom);
-  const svg = draw("svg", { viewBox: [0, 0, width, height].join(" "), class: "pk-oc-curves", role: "img", "aria-label": sweep.title + ", against how much of " + sweep.shareWords + " is covered; the table below has the numbers" });
-  for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
-    svg.append(draw("line", { class: "pk-oc-rule", x1: left, x2: width - right, y1: y(tick), y2: y(tick) }), draw("text", { x: left - 8, y: y(tick) + 4, "text-anchor": "end", text: tick.toFixed(2) }));
-    svg.append(draw("text", { x: x(tick * most), y: height - bottom + 18, "text-anchor": "middle", text: percentOf(tick * most) }));
-  }
-  svg.append(draw("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", class: "pk-oc-axis", text: "covered of " + sweep.shareWords }));
-  const shown = OC_CURVES.filter(({ key }) => rows.some((row) => row[key] !== null));
-  for (const curve of shown) {
-    const points = rows.filter((row) => row[curve.key] !== null).map((row) => [x(row.share), y(row[curve.key])]);
-    if (sweep.kind === "limb") svg.append(draw("polyline", { class: "pk-oc-curve " + curve.class, points: points.map((point) => point.map((value) => value.toFixed(1)).join(",")).join(" ") }));
-    svg.append(...points.map(([cx, cy]) => draw("circle", { class: "pk-oc-mark " + curve.class, cx, cy, r: sweep.kind === "limb" ? 3.6 : 2.6 })));
-  }
-  const cursor = draw("line", { class: "pk-oc-cursor", y1: top, y2: height - bottom, visibility: "hidden" });
-  svg.append(cursor);
-  const nearest = (event) => {
-    const box = svg.getBoundingClientRect(), at = ((event.clientX - box.left) / box.width) * width;
-    return rows.reduce((best, row) => (Math.abs(x(row.share) - at) < Math.abs(x(best.share) - at) ? row : best), rows[0]);
-  };
-  const legend = () => slot("oc-plot-text").replaceChildren(...shown.map((curve) => make("span", { class: "pk-oc-legend " + curve.class }, [make("i", { "aria-hidden": "true" }), curve.words])), sweep.masks ? "" : make("span", { text: "on whom: no mask known" }), sweep.kind === "limb" ? make("span", { text: "Click a place to hide so much." }) : "");
-  svg.addEventListener("pointermove", (event) => {
-    const row = nearest(event);
-    if (!row) return;
-    cursor.setAttribute("visibility", "visible");
-    cursor.setAttribute("x1", x(row.share));
-    cursor.setAttribute("x2", x(row.share));
-    slot("oc-plot-text").replaceChildren(make("b", { text: percentOf(row.share) + " covered" }), ...shown.map((curve) => make("span", { class: "pk-oc-legend " + curve.class }, [make("i", { "aria-hidden": "true" }), curve.words + " " + (row[curve.key] === null ? "–" : row[curve.key].toFixed(2))])));
-  });
-  svg.addEventListener("pointerleave", () => {
-    cursor.setAttribute("visibility", "hidden");
-    legend();
-  });
-  if (sweep.kind === "limb") svg.addEventListener("click", (event) => {
-    const row = nearest(event);
-    if (!row) return;
-    Object.assign(occlusion, { keypoint: sweep.keypoint, point: null, share: row.share });
+/** Confidence, purity and displacement against what is covered, in plotly: lines for a limb, dots for a grid. */
+async function drawCurves(sweep) {
+  const place = slot("oc-plot");
+  place.setAttribute("aria-label", sweep.title + ", against how much of " + sweep.shareWords + " is covered; the table below has the numbers");
+  write(slot("oc-plot-text"), [sweep.masks ? "" : "On whom the attention lies: no mask known.", sweep.kind === "limb" ? "Click a point to hide so much." : ""].filter(Boolean).join(" "));
+  const node = await drawFigure(place, sweep.figure, 360);
+  if (!node || occlusion.sweep !== sweep || sweep.kind !== "limb") return;
+  node.on("plotly_click", ({ points }) => {
+    Object.assign(occlusion, { keypoint: sweep.keypoint, point: null, share: Math.min(1, points[0].x / 100) });
     setTool("limb");
   });
-  slot("oc-plot").replaceChildren(svg);
-  legend();
 }
 
 slot("oc-heat-map").addEventListener("click", (event) => {

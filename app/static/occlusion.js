@@ -113,7 +113,7 @@ function takeOpened(reply, source, image, keep) {
   keepOcLink();
   ocBusy("");
   if (reply.notes && reply.notes.length) complain(reply.notes.join(" "));
-  else if (!reply.people.some((one) => one.keypoints.some(Boolean))) complain(reply.title + " found nobody in this photo: try another photo, or a model that takes a box for one person.");
+  else if (reply.skeleton.keypoints.length && !reply.people.some((one) => one.keypoints.some(Boolean))) complain(reply.title + " found nobody in this photo: try another photo, or a model that takes a box for one person.");
   askOcclusion();
 }
 
@@ -168,7 +168,7 @@ function drawOcHead() {
   const { source, view } = occlusion, known = props.occlusion.cases.find((one) => one.name === source.case);
   const title = known ? known.title : source.saved ? view.case.title : "Your photo";
   slot("oc-title").replaceChildren(make("b", { text: title }), known ? make("small", { class: "pk-oc-level", "data-level": known.level, text: OC_LEVELS[known.level] }) : "");
-  const by = known ? view.hiddenBy : "nobody", what = view.skeleton.keypoints[view.keypoint];
+  const by = known ? view.hiddenBy : "nobody", what = view.skeleton.keypoints[view.keypoint] || "place asked about";
   const hidden = by === "nobody" || by === "not known" ? "" : /edge/.test(by) ? " The photo ends before the " + what + "." : " In this scene " + by + " hides the " + what + ".";
   slot("oc-question").textContent = known ? known.question + hidden
     : source.saved ? [view.case.note, "Saved " + new Date(view.case.created).toLocaleString() + (view.savedModel === view.model ? "." : " with another model.")].filter(Boolean).join(" ")

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from posekit.errors import TraceError
 from posekit.explain.batches import BATCH_SIZE
+from posekit.explain.faithfulness.chance import LEVEL, POWER, STEPS
 
 __all__ = ["COLUMNS", "DEFAULT_METRICS", "METRICS", "Column", "Metric", "Settings"]
 
@@ -132,9 +133,9 @@ class Settings:
 
     metrics: tuple[str, ...] = DEFAULT_METRICS
     keypoints: tuple[str, ...] | None = None
-    steps: int = 10
-    power: float = 2.0
-    level: Literal["photo", "cells", "tokens"] = "cells"
+    steps: int = STEPS
+    power: float = POWER
+    level: Literal["photo", "cells", "tokens"] = LEVEL
     samples: int = 64
     noisy: int = 4
     batch_size: int = BATCH_SIZE

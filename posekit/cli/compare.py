@@ -9,10 +9,13 @@ import typer
 
 from posekit.cli.look import Direction
 from posekit.cli.options import (
+    REPORTS,
     BoxOption,
     DeviceOption,
     JsonOption,
+    PersonOption,
     PhotoArgument,
+    ReportOption,
     check_out,
     load_model,
     read_boxes,
@@ -23,8 +26,6 @@ from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
     from posekit.compare import Comparison
-
-SUFFIXES = (".png", ".html", ".json", ".npz")
 
 
 def compare(
@@ -53,9 +54,7 @@ def compare(
         ),
     ] = False,
     box: BoxOption = None,
-    person: Annotated[
-        int, typer.Option("--person", help="Which of the boxes, counted from 0.")
-    ] = 0,
+    person: PersonOption = 0,
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: each model's last.")
     ] = None,
@@ -73,15 +72,7 @@ def compare(
         bool,
         typer.Option("--faithfulness", help="Add deletion and insertion: some passes more."),
     ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="A picture (.png), a page for any browser (.html), the figures (.json) "
-            "or the raw maps (.npz).",
-        ),
-    ] = None,
+    out: ReportOption = None,
     hide_photo: Annotated[
         bool, typer.Option("--hide-photo", help="Leave the photo out of the .html or .png.")
     ] = False,
@@ -100,7 +91,7 @@ def compare(
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
     query = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
     assert query is not None
-    check_out(out, *SUFFIXES)
+    check_out(out, *REPORTS)
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_count(len(names))
     find_method(method)

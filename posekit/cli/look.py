@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,8 +40,8 @@ from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
-    from posekit.explain import Explanation, HeatMap
-    from posekit.explain.faithfulness import Faithfulness
+    from posekit.explain import Explanation
+    from posekit.report import Findings
 
 
 class Direction(StrEnum):
@@ -151,8 +148,17 @@ def explain(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="A picture (.png), raw maps (.npz) or both as .json."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="A picture (.png), vectors (.svg), a report for others (.html), raw maps (.npz),"
+            " or pose, numbers and maps as text (.json).",
+        ),
     ] = None,
+    with_photo: Annotated[
+        bool,
+        typer.Option("--photo/--no-photo", help="The photo itself in an .svg or .html file."),
+    ] = True,
     weights: WeightsOption = "auto",
     people_by: PeopleByOption = None,
     device: DeviceOption = "auto",
@@ -162,6 +168,7 @@ def explain(
     from posekit.explain import Explanation, find_method
     from posekit.explain import explain as explain_query
     from posekit.explain.query import resolve
+    from posekit.report import Findings, plain_values
 
     if list_methods:
         return print_methods(as_json=as_json)
@@ -171,7 +178,7 @@ def explain(
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
     asked = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
     assert asked is not None
-    check_out(out, ".png", ".npz", ".json")
+    check_out(out, ".png", ".svg", ".html", ".npz", ".json")
     chosen = find_method(method)
     flags = {"layer": layer or None, "head": head, "part": part}
     flags["direction"] = None if direction is None else direction.value
@@ -188,8 +195,10 @@ def explain(
         answer = explain_query(prediction, wanted, method=method, person=person, **options)
     trust = trust_in(prediction, wanted, answer, person) if faithfulness else None
     about: dict[str, Any] = {"prediction": prediction, "query": query, "faithfulness": trust}
+    asked_with = {name: value for name, value in options.items() if name != "progress"}
+    found = Findings(answer, prediction, query, trust, method, asked_with, target.value)
     if isinstance(answer, Explanation):
-        result = _layers(answer, trust)
+        result = plain_values(found)
         text = _layer_table(answer, result)
     else:
         result = heat_result(answer, **about)
@@ -197,7 +206,7 @@ def explain(
     if trust is not None:
         text += f"\n{trust_words(trust)}"
     if out is not None:
-        _write(answer, out, result, about)
+        _write(found, out, about, with_photo)
     show(result, text, as_json=as_json)
 
 
@@ -222,34 +231,25 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     return f"{title[0].upper()}{title[1:]}:\n{text}"
 
 
-def _write(
-    answer: Explanation | HeatMap, out: Path, result: dict[str, Any], about: dict[str, Any]
-) -> None:
-    """The picture, the arrays, or everything as text."""
-    from posekit.draw import draw_explanation, save_npz, save_png
+def _write(findings: Findings, out: Path, about: dict[str, Any], photo: bool) -> None:
+    """The file that its name asks for."""
+    from posekit import draw, report
 
     try:
-        if out.suffix.lower() == ".npz":
-            save_npz(answer, out, **about)
-        elif out.suffix.lower() == ".json":
-            out.write_text(json.dumps({**result, "maps": _values(answer)}, indent=1) + "\n")
-        else:
-            figure = draw_explanation(answer, **about)
-            save_png(figure, out, explanation=answer, **about)
+        match out.suffix.lower():
+            case ".npz":
+                draw.save_npz(findings.shown, out, **about)
+            case ".json":
+                report.save_json(findings, out, maps=True)
+            case ".svg":
+                draw.save_svg(findings.shown, out, photo=photo, **about)
+            case ".html":
+                report.save_html(findings, out, photo=photo)
+            case _:
+                figure = draw.draw_explanation(findings.shown, **about)
+                draw.save_png(figure, out, explanation=findings.shown, **about)
     except OSError as error:
         raise _unwritable(out, error) from error
-
-
-def _values(answer: Explanation | HeatMap) -> list[dict[str, Any]]:
-    """Every map cell by cell, with where the cells lie: column, row, 1 to x, y of the photo."""
-    maps = answer.maps if hasattr(answer, "maps") else (answer,)
-    return [
-        {
-            "values": (one.weights if hasattr(one, "weights") else one.values).tolist(),
-            "grid_to_photo": one.grid_to_photo.matrix.tolist(),
-        }
-        for one in maps
-    ]
 
 
 def _unwritable(out: Path, error: OSError) -> PoseKitError:
@@ -284,24 +284,3 @@ def people_values(prediction: Prediction) -> dict[str, Any]:
 def _number(value: float) -> float | None:
     """A coordinate; null where a model of whole photos did not find the keypoint."""
     return float(value) if math.isfinite(value) else None
-
-
-def _layers(
-    explanation: Explanation, trust: Mapping[str, Faithfulness] | None = None
-) -> dict[str, Any]:
-    """An explanation as plain values: what was asked, and the numbers of every layer's map."""
-    from posekit.draw import describe
-    from posekit.explain.numbers import numbers
-
-    return {
-        **describe(explanation, faithfulness=trust),
-        "layers": [
-            {
-                "layer": one.layer,
-                "grid": list(one.grid.size),
-                "total": one.total,
-                **(asdict(numbers(one, explanation.prediction)) if one.weights.any() else {}),
-            }
-            for one in explanation.maps
-        ],
-    }

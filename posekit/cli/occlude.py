@@ -11,11 +11,14 @@ import typer
 from posekit.cli.methods import bar
 from posekit.cli.options import (
     DEFAULT_MODEL,
+    REPORTS,
     BoxOption,
     DeviceOption,
     JsonOption,
     ModelOption,
+    PersonOption,
     PhotoArgument,
+    ReportOption,
     WeightsOption,
     check_out,
     load_model,
@@ -28,8 +31,6 @@ from posekit.errors import PoseKitError
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.occlusion import Occluder, Study, Sweep
-
-SUFFIXES = (".png", ".html", ".json", ".npz")
 
 
 class SweepKind(StrEnum):
@@ -89,21 +90,11 @@ def occlude(
         ),
     ] = None,
     box: BoxOption = None,
-    person: Annotated[
-        int, typer.Option("--person", help="Which of the people, counted from 0.")
-    ] = 0,
+    person: PersonOption = 0,
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: the last.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="A picture (.png), a page for any browser (.html), the figures (.json) "
-            "or the raw maps (.npz).",
-        ),
-    ] = None,
+    out: ReportOption = None,
     save: Annotated[
         str | None,
         typer.Option("--save", metavar="TITLE", help="Also keep it in the case library."),
@@ -124,7 +115,7 @@ def occlude(
             "name one of --rectangle X0,Y0,X1,Y1, --limb KEYPOINT, --occluder FILE and --sweep."
         )
     rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
-    check_out(out, *SUFFIXES)
+    check_out(out, *REPORTS)
     chosen, picture = read_boxes(box), read_photo(photo)
     # Before the network is loaded: whatever can be refused is.
     masks: Any = "best" if mask is None else masks_of_file(mask, picture)

@@ -50,6 +50,18 @@ FlipOption = Annotated[
     bool, typer.Option("--flip-test", help="Average with the mirrored photo: better, half as fast.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PersonOption = Annotated[int, typer.Option("--person", help="Which of the people; 0 is the first.")]
+REPORTS = (".png", ".html", ".json", ".npz")
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="A picture (.png), a page for any browser (.html), the figures (.json) "
+        "or the raw maps (.npz).",
+    ),
+]
+"""A file of a kind of :data:`REPORTS`."""
 
 
 def read_numbers(text: str, count: int, form: str) -> tuple[float, ...]:

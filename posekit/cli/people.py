@@ -54,7 +54,7 @@ def people(
         typer.Option("--why", metavar="KEYPOINT", help='Why this keypoint: such as "left wrist".'),
     ] = None,
     person: Annotated[
-        int, typer.Option("--person", min=0, help="Whose, counted from 0, for --why.")
+        int, typer.Option("--person", min=0, help="Whose, for --why; 0 is the table's person 1.")
     ] = 0,
     purity: Annotated[
         bool, typer.Option("--purity", help="On whom everybody's attention lies, layer by layer.")
@@ -150,7 +150,7 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
             words += f", confidence {mask['confidence']:.2f}"
         rows.append(
             [
-                str(number),
+                str(number + 1),
                 "" if score is None else f"{score:.2f}",
                 f"{found} of {len(one['keypoints'])}",
                 words,
@@ -159,8 +159,11 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
     text = table(["PERSON", "SCORE", "KEYPOINTS", "MASK"], rows)
     if "grouping" in result:
         between = result["grouping"]["between_people"]
-        header = [f"AFFINITY ({result['grouping']['view']})", *map(str, range(len(between)))]
-        lines = [[str(n), *(f"{v:.2f}" for v in row)] for n, row in enumerate(between)]
+        header = [
+            f"AFFINITY ({result['grouping']['view']})",
+            *(str(n + 1) for n in range(len(between))),
+        ]
+        lines = [[str(n + 1), *(f"{v:.2f}" for v in row)] for n, row in enumerate(between)]
         text += "\n\n" + table(header, lines)
     if any("purity" in one for one in result["people"]):
         text += "\n\n" + _purity_table(result)
@@ -169,7 +172,7 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
 
 def _purity_table(result: dict[str, Any]) -> str:
     rows = [
-        [str(n), layer, *(f"{part[name]:.1%}" for name in ("own", "others", "background"))]
+        [str(n + 1), layer, *(f"{part[name]:.1%}" for name in ("own", "others", "background"))]
         for n, one in enumerate(result["people"])
         for layer, part in one["purity"].items()
     ]

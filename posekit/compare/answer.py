@@ -18,6 +18,7 @@ from posekit.compare.panel import Figures, Panel, legend_of, mass_map
 from posekit.compare.stages import Stages
 from posekit.errors import PoseKitError, TraceError
 from posekit.explain.attention import Explanation
+from posekit.explain.faithfulness.chance import LEVEL, POWER, STEPS
 from posekit.explain.faithfulness.curves import deletion, insertion
 from posekit.explain.faithfulness.grids import Map
 from posekit.explain.faithfulness.localisation import mass_in_mask
@@ -28,10 +29,7 @@ from posekit.explain.targets import Target
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
-__all__ = ["STEPS", "Question", "panel_of", "with_distances"]
-
-STEPS = 8
-"""Steps of the deletion and insertion curves: enough to order models, few enough to wait for."""
+__all__ = ["Question", "panel_of", "with_distances"]
 
 _COUNTED: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
 
@@ -201,6 +199,8 @@ def _trusted(panel: Panel, map_: Map, asked: Anchor, question: Question, stages:
                 [map_],
                 person=question.person,
                 steps=STEPS,
+                power=POWER,
+                level=LEVEL,
                 progress=stages.next(),
             )
             found.append(one.share)

@@ -64,7 +64,7 @@ def compare(
             the place where the first model that has it predicts it. None is ``keypoint``. A free
             point is the same place for all in any case.
         mask: (H, W) of the photo, where the person is; ``on_person`` is then the mass on it.
-        faithfulness: also run deletion and insertion curves (18 passes of each network).
+        faithfulness: also run deletion and insertion curves (22 passes of each network).
         progress: called with (done, total) while networks run; what it raises ends the work.
 
     Returns:

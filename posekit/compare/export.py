@@ -6,6 +6,7 @@ Neither holds the photo, its name, or the name of any file.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -128,9 +129,14 @@ def _panel(panel: Panel, person: int) -> dict[str, Any]:
         "grid": None if panel.map is None else list(panel.map.grid.size),
         "figures": asdict(panel.figures),
         "pose": [
-            {"keypoint": name, "x": float(x), "y": float(y), "score": float(score)}
+            {"keypoint": name, "x": _number(x), "y": _number(y), "score": float(score)}
             for name, (x, y), score in zip(
                 prediction.skeleton.keypoints, someone.keypoints, someone.scores, strict=True
             )
         ],
     }
+
+
+def _number(value: float) -> float | None:
+    """A coordinate; null where a model of whole photos did not find the keypoint."""
+    return float(value) if math.isfinite(value) else None

@@ -1,37 +1,27 @@
 """A comparison as one HTML file that needs nothing else: no server, no network, no other file.
 
-Its content policy forbids every request; every text is escaped; the photo's name is not in it.
+Every text is escaped; the photo's name is not in it. What it has in common with other reports is
+:mod:`posekit.report.shell`.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterable
 from html import escape
 from itertools import combinations
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-from PIL import Image
-
-from posekit import __version__
 from posekit.compare.picture import LESS, MORE, Pictures
 from posekit.compare.words import columns_of, disagreement_table, figure_lines
 from posekit.draw.legend import percent
+from posekit.report import shell
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
 
 __all__ = ["html_page", "save_html"]
 
-_STAR = (
-    '<svg class="star" viewBox="-12 -12 24 24" style="left: {x:.3%}; top: {y:.3%}" '
-    'aria-hidden="true"><path d="M0-9 2.1-2.9 8.6-2.8 3.4 1.1 5.3 7.3 0 3.6-5.3 7.3-3.4 1.1'
-    '-8.6-2.8-2.1-2.9Z" fill="#fff" stroke="#101218" stroke-width="1.3"/></svg>'
-)
 _SCRIPT = """<script>
 (() => {
   const wipe = document.querySelector(".wipe"), at = document.querySelector("#at");
@@ -50,11 +40,7 @@ _SCRIPT = """<script>
 
 def save_html(comparison: Comparison, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
     """Write the comparison as one self-contained HTML file; arguments as :func:`html_page`."""
-    text = html_page(comparison, photo=photo).encode("utf-8")
-    if isinstance(target, str | Path):
-        Path(target).write_bytes(text)
-    else:
-        target.write(text)
+    shell.write(html_page(comparison, photo=photo), target)
 
 
 def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -> str:
@@ -74,15 +60,14 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
     if not photo:
         about.append("the photo itself is left out")
     slider = _slider(comparison)
-    template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        software=escape(f"PoseKit {__version__}"),
+    here = Path(__file__)
+    body = Template(here.with_name("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(comparison.title),
         about=escape(" · ".join(about)),
         warning=_warning(comparison),
         few=" few" if few else "",
         panels="\n".join(_panel(comparison, n, pictures) for n in range(len(comparison.panels))),
-        colours=_gradient(pictures.colours),
+        colours=shell.gradient(pictures.colours),
         ticks=_ticks(comparison),
         scale=escape(_scale_sentence(comparison)),
         slider=slider,
@@ -90,10 +75,12 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
         table=_table(comparison),
         disagreement=_disagreement(comparison),
         meanings=_meanings(comparison),
-        footer=escape(
-            f"Made with PoseKit {__version__}. This file holds all it shows and asks for nothing "
-            "else. A map says where a model looked; it does not prove that the pose depends on it."
-        ),
+        footer=shell.footer(),
+    )
+    return shell.document(
+        comparison.title,
+        body,
+        style=here.with_name("page.css").read_text(encoding="utf-8"),
         script=_SCRIPT if slider else "",
     )
 
@@ -116,10 +103,10 @@ def _panel(comparison: Comparison, n: int, pictures: Pictures) -> str:
     lines = [panel.legend, *figure_lines(panel.figures, first=n == 0)]
     words = "<br>".join(escape(line) for line in lines if line)
     notes = "".join(f'<span class="note">{escape(text)}</span>' for text in panel.remarks)
-    star = "" if place is None else _STAR.format(x=place[0], y=place[1])
     return (
-        f'<figure><span class="view">{_image(pictures.map(n), what, "map")}'
-        f"{_image(pictures.pose(n), f'pose by {panel.title}', 'pose')}{star}</span>"
+        f'<figure><span class="view">{shell.image(pictures.map(n), what, "map")}'
+        f"{shell.image(pictures.pose(n), f'pose by {panel.title}', 'pose')}"
+        f"{shell.star(place)}</span>"
         f"<figcaption><strong>{escape(panel.title)}</strong>{words}{notes}</figcaption></figure>"
     )
 
@@ -158,7 +145,9 @@ def _differences(comparison: Comparison, pictures: Pictures) -> str:
             f"The maps share {overlap.intersection:.0%} of their mass · rank correlation "
             f"{overlap.rank_correlation:.2f}"
         )
-        image = _image(pictures.difference(a, b), f"difference of {one} and {other}", "difference")
+        image = shell.image(
+            pictures.difference(a, b), f"difference of {one} and {other}", "difference"
+        )
         swatches = "".join(
             f'<span style="color: rgb{colour}" aria-hidden="true">■</span> '
             f"{escape(word)}: {escape(name)} looks more<br>"
@@ -170,7 +159,7 @@ def _differences(comparison: Comparison, pictures: Pictures) -> str:
         )
     width = " one" if len(pairs) == 1 else " few" if len(pairs) < 4 else ""
     limit = percent(pictures.limit)
-    colours = _gradient(pictures.signed_colours)
+    colours = shell.gradient(pictures.signed_colours)
     return (
         "<section><h2>Where they differ</h2>"
         f'<div class="panels{width}">{"".join(figures)}</div>'
@@ -182,44 +171,28 @@ def _differences(comparison: Comparison, pictures: Pictures) -> str:
 
 def _table(comparison: Comparison) -> str:
     columns = columns_of(comparison)
-    head = "".join(
-        f'<th scope="col"><abbr title="{escape(one.meaning)}">{escape(one.head)}</abbr></th>'
-        for one in columns
-    )
-    rows = []
-    for row in comparison.table:
-        first, *rest = (escape(one.cell(row)) for one in columns)
-        cells = "".join(f"<td>{cell}</td>" for cell in rest)
-        rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
-    return f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    heads = [(one.head, one.meaning) for one in columns]
+    return shell.table(heads, ([one.cell(row) for one in columns] for row in comparison.table))
 
 
 def _disagreement(comparison: Comparison) -> str:
     if not comparison.disagreement:
         return ""
-    heads, cells_of = disagreement_table(comparison)
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
-    rows = []
-    for row in cells_of:
-        first, *rest = (escape(cell) for cell in row)
-        cells = "".join(f"<td>{cell}</td>" for cell in rest)
-        rows.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    heads, cells = disagreement_table(comparison)
+    rows = shell.table([(head, "") for head in heads], cells)
     return (
         "<section><h2>Where to look next</h2>"
         '<p class="soft">All keypoints the models share, those first that they put farthest apart '
         "and look up at different places. Maps differ by the mass that does not lie in the same "
         "place, for each model's attention at its own keypoint.</p>"
         '<div class="scroll" tabindex="0" role="region" aria-label="Disagreement by keypoint">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<table>{rows}</table></div>"
         "</section>"
     )
 
 
 def _meanings(comparison: Comparison) -> str:
-    return "\n".join(
-        f"<dt>{escape(one.head)}</dt><dd>{escape(one.meaning)}</dd>"
-        for one in columns_of(comparison)
-    )
+    return shell.meanings((one.head, one.meaning) for one in columns_of(comparison))
 
 
 def _ticks(comparison: Comparison) -> str:
@@ -232,20 +205,4 @@ def _scale_sentence(comparison: Comparison) -> str:
     return (
         "One scale for all maps, whatever their grids: how much of a map's mass lies on each 1% of "
         f"the person's box. A map that is even over the box has {comparison.scale.even:.0%}."
-    )
-
-
-def _gradient(colours: Iterable[np.ndarray]) -> str:
-    stops = list(colours)[::17]  # 0, 17, ..., 255
-    return ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in stops)
-
-
-def _image(pixels: np.ndarray, alt: str, kind: str) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=88)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    height, width = pixels.shape[:2]
-    return (
-        f'<img class="{kind}" width="{width}" height="{height}" alt="{escape(alt)}" '
-        f'src="data:image/jpeg;base64,{data}">'
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from posekit.explain.faithfulness import Faithfulness
     from posekit.zoo import PoseModel
 
-    Trust = Faithfulness | Mapping[str, Faithfulness]
+    Trust: TypeAlias = Faithfulness | Mapping[str, Faithfulness]
 
 _PANEL, _GAP, _MARGIN, _TOP = 2.35, 0.16, 0.14, 0.52  # inches
 _DPI = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from posekit.explain.faithfulness import Faithfulness
     from posekit.explain.query import Query
 
-    Trust = Faithfulness | Mapping[str, Faithfulness]
+    Trust: TypeAlias = Faithfulness | Mapping[str, Faithfulness]
 
 Target = str | Path | BinaryIO
 

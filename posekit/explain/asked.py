@@ -93,7 +93,7 @@ def ask(prediction: Prediction, target: AnyQuery | Target, person: int | None = 
     height, width = heatmaps.shape[-2:]
     x, y = np.round(to_heatmap(prediction, query.person).apply(query.point)).astype(int)
     if not (0 <= x < width and 0 <= y < height):
-        raise outside_crop(prediction, query.person, np.asarray(query.point))
+        raise outside_crop(prediction, np.asarray(query.point))
     keypoint = int(heatmaps[:, y, x].argmax())
     label = f"{skeleton.keypoints[keypoint]} at {query.label(skeleton)}"
     return Asked(KeypointPeak(keypoint, (float(x), float(y))), query.person, label, query)
@@ -112,7 +112,7 @@ def peak_of(prediction: Prediction, keypoint: str | int, person: int = 0) -> Key
     x, y = greatest_pixel(heatmap) if alone(prediction) else _peak_near(prediction, query)
     if not float(heatmap[y, x]) > 0:
         raise TraceError(
-            f"No {query.label(prediction.skeleton)} was found for person {query.person}: "
+            f"No {query.label(prediction.skeleton)} was found for this person: "
             "its heatmap is nowhere above zero, so there is nothing to explain."
         )
     return KeypointPeak(query.keypoint, (float(x), float(y)))
@@ -178,7 +178,7 @@ def mask_of(
     shape = (heatmaps.shape[-2], heatmaps.shape[-1])
     covered = resample(mask.astype(np.float32), to_heatmap(prediction, person), shape)
     if not covered.any():
-        raise TraceError(f"No part of the mask lies in the crop of person {person}.")
+        raise TraceError("No part of the mask lies in this person's crop.")
     index = None if keypoint is None else resolve(prediction, keypoint, person).keypoint
     return MaskTarget(np.clip(covered, 0.0, 1.0), index, name)
 

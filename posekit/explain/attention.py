@@ -257,7 +257,7 @@ def query_token(prediction: Prediction, query: Query, attention: Attention, dire
     if token >= 0:
         return token
     if query.keypoint is None:
-        raise outside_crop(prediction, query.person, point)
+        raise outside_crop(prediction, point)
     # Refinement may push a decoded keypoint a little over the border of the crop (its Newton step
     # is unbounded); the question is still about the token it came from.
     return _nearest_token(grid, person, point)

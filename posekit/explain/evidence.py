@@ -108,9 +108,7 @@ def _in_frame(
     trace, instance = prediction.trace, prediction.people[query.person].instance
     assert trace is not None and query.keypoint is not None and record.frame is not None
     if instance is None or trace.instances is None:
-        raise TraceError(
-            f"{prediction.model.entry.title} singled out nobody for person {query.person}."
-        )
+        raise TraceError(f"{prediction.model.entry.title} singled out nobody for this person.")
     image, token = trace.instances.places[instance]
     values = record.values[instance, record.steps[query.keypoint]].float().cpu().numpy()
     left, top, right, bottom = trace.tensors[record.frame].values[image, token].tolist()

@@ -54,7 +54,7 @@ class Why:
             when not found, the best one.
         others: other people and the mean affinity of the candidate with all their keypoints, the
             highest first: whose it would have been.
-        text: one or two sentences.
+        text: one or two sentences, in which people count from 1.
     """
 
     person: int
@@ -78,14 +78,16 @@ class Why:
 
 
 def sentence(answer: Why) -> str:
-    """Why a keypoint is a person's, or why the person has none."""
+    """Why a keypoint is a person's, or why the person has none; people count from 1 in it."""
     if not answer.found:
         return _missing(answer)
     what = f"the {answer.keypoint} at {_place(answer.point)}, found with score {answer.score:.2f}"
     if answer.first:
-        first = f"Person {answer.person} began with {what}: nothing was there to compare it with."
+        first = (
+            f"Person {answer.person + 1} began with {what}: nothing was there to compare it with."
+        )
     else:
-        first = f"Person {answer.person} got {what}: {_decided(answer)}."
+        first = f"Person {answer.person + 1} got {what}: {_decided(answer)}."
     against = " ".join(part for part in (_rival(answer.rival), _runner_up(answer)) if part)
     return f"{first} {against}".strip()
 
@@ -112,18 +114,18 @@ def _runner_up(answer: Why) -> str:
     if not answer.others:
         return ""
     person, affinity = answer.others[0]
-    return f"With person {person} its mean affinity is {affinity:.2f}."
+    return f"With person {person + 1} its mean affinity is {affinity:.2f}."
 
 
 def _missing(answer: Why) -> str:
-    nothing = f"Person {answer.person} has no {answer.keypoint}"
+    nothing = f"Person {answer.person + 1} has no {answer.keypoint}"
     best = answer.rival
     if best is None or answer.affinity is None:
         return f"{nothing}: no candidate for one was found."
     where = f"the likeliest candidate, at {_place(best.point)}, "
     reached = f"its mean affinity is {answer.affinity:.2f}"
     if best.person >= 0:
-        return f"{nothing}: {where}is person {best.person}'s; here {reached}."
+        return f"{nothing}: {where}is person {best.person + 1}'s; here {reached}."
     if answer.affinity <= answer.threshold:
         return f"{nothing}: {where}is nobody's; {reached}, not above {answer.threshold:.2f}."
     return f"{nothing}: {where}is nobody's, though {reached}; others were preferred on the way."

@@ -68,9 +68,9 @@ class Affinity:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """``left wrist of person 1``; ``left wrist of nobody``."""
+        """``left wrist of person 1``, counted from 1; ``left wrist of nobody``."""
         return tuple(
-            f"{name} of {'nobody' if owner == NOBODY else f'person {owner}'}"
+            f"{name} of {'nobody' if owner == NOBODY else f'person {owner + 1}'}"
             for name, owner in zip(self.keypoints, self.owners, strict=True)
         )
 

@@ -91,7 +91,7 @@ def snap(
     if person is None:
         person = person_at(prediction, xy)
     elif not _in_crop(prediction.people[person], xy):
-        raise outside_crop(prediction, person, xy)
+        raise outside_crop(prediction, xy)
     return Query(person, (float(xy[0]), float(xy[1])), None)
 
 
@@ -141,6 +141,10 @@ def resolve(prediction: Prediction, query: AnyQuery, person: int | None) -> Quer
 def keypoint_query(prediction: Prediction, person: int, keypoint: int) -> Query:
     """The query standing at a predicted keypoint."""
     skeleton = prediction.skeleton
+    if not skeleton.size:
+        raise SkeletonError(
+            f"{prediction.model.entry.title} predicts no keypoints: ask about a point instead."
+        )
     if not 0 <= keypoint < skeleton.size:
         raise SkeletonError(
             f"There is no keypoint {keypoint} in {skeleton.title}: "
@@ -149,8 +153,8 @@ def keypoint_query(prediction: Prediction, person: int, keypoint: int) -> Query:
     x, y = prediction.people[person].keypoints[keypoint]
     if not np.isfinite([x, y]).all():
         raise TraceError(
-            f"{prediction.model.entry.title} found no {skeleton.keypoints[keypoint]} of person "
-            f"{person}, so there is nothing to ask about."
+            f"{prediction.model.entry.title} found no {skeleton.keypoints[keypoint]} of this "
+            "person, so there is nothing to ask about."
         )
     return Query(person, (float(x), float(y)), keypoint)
 
@@ -182,7 +186,7 @@ def as_point(point: Sequence[float] | np.ndarray) -> np.ndarray:
     return xy
 
 
-def outside_crop(prediction: Prediction, person: int, point: np.ndarray) -> TraceError:
+def outside_crop(prediction: Prediction, point: np.ndarray) -> TraceError:
     """The sentence for a point that the person's crop does not hold."""
     advice = (
         "choose a point nearer to the person, or predict again with a larger box"
@@ -190,7 +194,7 @@ def outside_crop(prediction: Prediction, person: int, point: np.ndarray) -> Trac
         else "choose a point nearer to that person, or ask the person it belongs to"
     )
     return TraceError(
-        f"The point ({point[0]:.0f}, {point[1]:.0f}) lies outside the crop of person {person}, "
+        f"The point ({point[0]:.0f}, {point[1]:.0f}) lies outside this person's crop, "
         f"which is all the model saw: {advice}."
     )
 

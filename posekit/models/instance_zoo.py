@@ -6,14 +6,13 @@ network looks like is our reading, see :mod:`posekit.models.instance`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import get_args
 
 from posekit.decode.instance_people import View
-from posekit.models.instance import R50, SMALL, InstanceAttention, InstanceConfig
+from posekit.models.instance import R50, SMALL, InstanceAttention
 from posekit.models.instance_photo import find
-from posekit.weights import WeightsFile
+from posekit.models.photo_zoo import photo_entry
 from posekit.zoo import ModelEntry, Paper, register
 
 PAPER = Paper(
@@ -26,46 +25,21 @@ PAPER = Paper(
 LEVELS = {"encoder": "encoder layer", "supervised": "supervised layer"}
 
 
-def _entry(
-    name: str,
-    title: str,
-    config: InstanceConfig,
-    figures: Mapping[str, Mapping[str, float]],
-    weights: tuple[WeightsFile, ...] = (),
-) -> ModelEntry:
-    return ModelEntry(
-        name=name,
-        title=title,
-        system="Instance Attention",
-        paper=PAPER,
-        build=partial(InstanceAttention, config),
-        skeleton=config.skeleton,
-        input_size=config.input_size,
-        weights=weights,
-        paper_figures=figures,
-        levels=LEVELS,
-        view="photo",
-        find=find,
-        groupings=get_args(View),
-    )
+_entry = partial(
+    photo_entry,
+    network=InstanceAttention,
+    system="Instance Attention",
+    paper=PAPER,
+    levels=LEVELS,
+    find=find,
+    groupings=get_args(View),
+)
 
 
 @register("instance-attention-small")
 def instance_attention_small() -> ModelEntry:
     """TransPose-R-small with a fourth layer, trained by PoseKit; not a model of the paper."""
-    return _entry(
-        "instance-attention-small",
-        "Instance-Attention-small",
-        SMALL,
-        {},
-        (
-            WeightsFile(
-                kind="shipped",
-                path="instance-attention-small.safetensors",
-                note="trained by PoseKit; the model card says on what",
-            ),
-        ),
-    )
+    return _entry("instance-attention-small", "Instance-Attention-small", SMALL, shipped=True)
 
 
 @register("instance-attention-r50")

@@ -80,6 +80,11 @@ class QueryPoseConfig:
     longest: int = 1333
 
     @property
+    def input_size(self) -> tuple[int, int]:
+        """(shorter, longer) side that a photo is resized to."""
+        return self.shortest, self.longest
+
+    @property
     def part_names(self) -> tuple[str, ...]:
         """The body parts."""
         return tuple(name for name, _ in self.parts)

@@ -8,14 +8,13 @@ are read from a file:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
+from posekit.models.photo_zoo import photo_entry
 from posekit.models.querypose import QueryPose
-from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT, QueryPoseConfig
+from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT
 from posekit.models.querypose_photo import find
-from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper, register
+from posekit.zoo import Paper, register
 
 PAPER = Paper(
     title="QueryPose: Sparse Multi-Person Pose Regression via Spatial-Aware Part-Level Query",
@@ -27,46 +26,15 @@ LEVELS = {"query": "query stage", "part": "part stage", "part map": "part map of
 VAL = "COCO val2017"
 
 
-def _entry(
-    name: str,
-    title: str,
-    config: QueryPoseConfig,
-    figures: Mapping[str, Mapping[str, float]],
-    weights: tuple[WeightsFile, ...] = (),
-) -> ModelEntry:
-    return ModelEntry(
-        name=name,
-        title=title,
-        system="QueryPose",
-        paper=PAPER,
-        build=partial(QueryPose, config),
-        skeleton=config.skeleton,
-        input_size=(config.shortest, config.longest),
-        weights=weights,
-        paper_figures=figures,
-        levels=LEVELS,
-        view="photo",
-        find=find,
-    )
-
+_entry = partial(
+    photo_entry, network=QueryPose, system="QueryPose", paper=PAPER, levels=LEVELS, find=find
+)
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        _entry(
-            "querypose-small",
-            "QueryPose-small",
-            SMALL,
-            {},
-            (
-                WeightsFile(
-                    kind="shipped",
-                    path="querypose-small.safetensors",
-                    note="trained by PoseKit; the model card says on what",
-                ),
-            ),
-        ),
-        _entry("querypose-r50", "QueryPose-R50", R50, {}),
+        _entry("querypose-small", "QueryPose-small", SMALL, shipped=True),
+        _entry("querypose-r50", "QueryPose-R50", R50),
         _entry("querypose-hrnet-w32", "QueryPose-HRNet-W32", W32, {VAL: {"AP": 69.8}}),
         _entry("querypose-hrnet-w48", "QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),
     )

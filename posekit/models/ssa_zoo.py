@@ -7,13 +7,12 @@ what its abstract and the public code's README state is in the entries [fact], s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
-from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSAConfig, SSANet
+from posekit.models.photo_zoo import photo_entry
+from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSANet
 from posekit.models.ssa_photo import find
-from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper, register
+from posekit.zoo import Paper, register
 
 PAPER = Paper(
     title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
@@ -33,48 +32,22 @@ MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 """``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
 
 
-def _entry(
-    name: str,
-    title: str,
-    config: SSAConfig,
-    figures: Mapping[str, Mapping[str, float]],
-    weights: tuple[WeightsFile, ...] = (),
-) -> ModelEntry:
-    return ModelEntry(
-        name=name,
-        title=title,
-        system="SSA",
-        paper=PAPER,
-        build=partial(SSANet, config),
-        skeleton=config.skeleton,
-        input_size=config.input_size,
-        weights=weights,
-        paper_figures=figures,
-        levels=LEVELS,
-        mean=MEAN,
-        std=STD,
-        view="photo",
-        find=find,
-    )
-
+_entry = partial(
+    photo_entry,
+    network=SSANet,
+    system="SSA",
+    paper=PAPER,
+    levels=LEVELS,
+    mean=MEAN,
+    std=STD,
+    find=find,
+)
 
 ENTRIES = {
     entry.name: entry
     for entry in (
-        _entry(
-            "ssa-small",
-            "SSA-small",
-            SMALL,
-            {},
-            (
-                WeightsFile(
-                    kind="shipped",
-                    path="ssa-small.safetensors",
-                    note="trained by PoseKit; the model card says on what",
-                ),
-            ),
-        ),
-        _entry("ssa-openpose-new", "SSA-OpenPose-new", VARIANT_N, {}),
+        _entry("ssa-small", "SSA-small", SMALL, shipped=True),
+        _entry("ssa-openpose-new", "SSA-OpenPose-new", VARIANT_N),
         # [fact] the README of the public code, its own baseline on its 1160 validation images.
         _entry(
             "ssa-openpose-2017",

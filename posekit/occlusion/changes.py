@@ -176,7 +176,9 @@ def _attention_rows(study: Study) -> list[Change]:
             ("peak_distance_px", "px", "heaviest place away", "from where the question stands"),
         ):
             values = [None if one is None else float(getattr(one, key)) for one in pairs]
-            rows.append(_row(key, f"{name}, {study.layer}", values, unit, meaning))
+            rows.append(
+                _row(key, f"{name}, {study.layer_words(study.layer)}", values, unit, meaning)
+            )
     for layer in reversed(study.layers):  # the last layer first: it is what people ask about
         rows += _purity_rows(study, layer)
     return sorted(rows, key=lambda row: not row.key.endswith(f".{study.layer}"))
@@ -196,13 +198,21 @@ def _purity_rows(study: Study, layer: str) -> list[Change]:
                 for side in (study.before, study.after)
             ]
             meaning = f"share of the row's mass{words}, the same before and after"
-            rows.append(_row(f"{key}.{layer}", f"{name}, {layer}", values, "share", meaning))
+            rows.append(
+                _row(
+                    f"{key}.{layer}",
+                    f"{name}, {study.layer_words(layer)}",
+                    values,
+                    "share",
+                    meaning,
+                )
+            )
     if study.before.on_occluder or study.after.on_occluder:
         shares = [side.on_occluder.get(layer) for side in (study.before, study.after)]
         rows.append(
             _row(
                 f"on_occluder.{layer}",
-                f"attention where the occluder is, {layer}",
+                f"attention where the occluder is, {study.layer_words(layer)}",
                 shares,
                 "share",
                 "before: on what it will cover; after: on the occluder itself",
@@ -230,7 +240,7 @@ def _person_rows(study: Study) -> list[Change]:
         _row(
             "mean_confidence",
             "mean confidence",
-            [None if one is None else float(one.mean()) for one in scores],
+            [None if one is None or not one.size else float(one.mean()) for one in scores],
             "",
             "over all keypoints of the person",
         ),

@@ -60,7 +60,7 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
 
     text(_MARGIN, 0.17, study.title, size=11, weight="bold", color=TEXT)
     model = study.before.prediction.model
-    about = [model.entry.title, study.layer or "no attention map"]
+    about = [model.entry.title, study.layer_words(study.layer)]
     if not model.trained:
         about.append("untrained: shows nothing learnt")
     text(_MARGIN, 0.36, " · ".join(about), size=7.5, color=FAINT)

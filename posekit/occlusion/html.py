@@ -1,24 +1,19 @@
 """A study as one HTML file that needs nothing else: no server, no network, no script.
 
-Its content policy forbids every request; every text is escaped; the photo's name is not in it.
+Every text is escaped; the photo's name is not in it. What it has in common with other reports is
+:mod:`posekit.report.shell`.
 """
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
-from PIL import Image
-
-from posekit import __version__
 from posekit.occlusion.picture import StudyPictures, Which
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
+from posekit.report import shell
 
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
@@ -31,11 +26,7 @@ def save_html(
     study: Study, target: str | Path | BinaryIO, *, note: str = "", sweep: Sweep | None = None
 ) -> None:
     """Write the study as one self-contained HTML file; arguments as :func:`html_page`."""
-    text = html_page(study, note=note, sweep=sweep).encode("utf-8")
-    if isinstance(target, str | Path):
-        Path(target).write_bytes(text)
-    else:
-        target.write(text)
+    shell.write(html_page(study, note=note, sweep=sweep), target)
 
 
 def html_page(
@@ -56,32 +47,29 @@ def html_page(
         width: of its pictures in pixels.
     """
     model, height, wide = study.before.prediction.model, *study.photo.size
-    about = [model.entry.title, study.layer or "no attention map", f"photo {wide} × {height} px"]
+    about = [model.entry.title, study.layer_words(study.layer), f"photo {wide} × {height} px"]
     if title:
         about.insert(0, study.title)
     if study.masks is not None:
         about.append(study.masks.words)
-    template = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        software=escape(f"PoseKit {__version__}"),
+    here = Path(__file__)
+    body = Template(here.with_name("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title or study.title),
         about=escape(" · ".join(about)),
-        note=f'<p class="note">{escape(note)}</p>' if note.strip() else "",
+        note=f'<p class="words">{escape(note)}</p>' if note.strip() else "",
         warning=_warning(study),
         sentences="\n".join(f"<p>{escape(text)}</p>" for text in study.sentences),
         pictures=_pictures(study, width),
         sweep="" if sweep is None else _sweep(sweep),
-        changes=_table(
-            HEADS,
-            [change_cells(row) for row in study.changes],
-            [row.meaning for row in study.changes],
+        changes=_changes(study),
+        keypoints=shell.table(
+            [(head, "") for head in KEYPOINT_HEADS],
+            [keypoint_cells(row) for row in study.keypoint_changes],
         ),
-        keypoints=_table(KEYPOINT_HEADS, [keypoint_cells(row) for row in study.keypoint_changes]),
-        footer=escape(
-            f"Made with PoseKit {__version__}. This file holds all it shows and asks for nothing "
-            "else. A map says where a model looked; it does not prove that the pose depends on it."
-        ),
+        footer=shell.footer(),
     )
+    style = here.with_name("page.css").read_text(encoding="utf-8")
+    return shell.document(title or study.title, body, style=style)
 
 
 def _warning(study: Study) -> str:
@@ -96,14 +84,20 @@ def _pictures(study: Study, width: int) -> str:
     pictures = StudyPictures(study, width=width)
     kinds = [("pose", pictures.pose, "the pose found")]
     if study.layers:
-        kinds.append(("map", pictures.map, f"what the {study.label} looks at, {study.layer}"))
+        kinds.append(
+            (
+                "map",
+                pictures.map,
+                f"what the {study.label} looks at, {study.layer_words(study.layer)}",
+            )
+        )
     if study.masks is not None:
         kinds.append(("people", pictures.masks, "the people, as the masks have them"))
     sides: tuple[Which, ...] = ("before", "after")
     rows = []
     for kind, draw, words in kinds:
         figures = "".join(
-            f"<figure>{_image(draw(which), f'{kind} {which}')}<figcaption>"
+            f"<figure>{shell.image(draw(which), f'{kind} {which}', kind)}<figcaption>"
             f"<strong>{which}</strong>{escape(words)}</figcaption></figure>"
             for which in sides
         )
@@ -116,14 +110,14 @@ def _sweep(sweep: Sweep) -> str:
 
     words = f"against how much of {sweep.share_words} is covered"
     figures = [
-        f'<figure class="wide">{_image(curves_picture(sweep), "curves")}<figcaption>'
+        f'<figure class="wide">{shell.image(curves_picture(sweep), "curves", "curves")}<figcaption>'
         f"{escape(words)}</figcaption></figure>"
     ]
     if sweep.shape is not None:
         figures.append(
-            f"<figure>{_image(heat_picture(sweep), 'map of the drop')}<figcaption>by how much the "
-            "confidence falls with the occluder's middle there: green falls, violet rises, at most "
-            f"{sweep.heat.limit:.2f}</figcaption></figure>"
+            f"<figure>{shell.image(heat_picture(sweep), 'map of the drop', 'drop')}<figcaption>"
+            "by how much the confidence falls with the occluder's middle there: green falls, "
+            f"violet rises, at most {sweep.heat.limit:.2f}</figcaption></figure>"
         )
     return (
         f'<section><h2>{escape(sweep.title)}</h2><div class="pair">{"".join(figures)}</div>'
@@ -131,26 +125,15 @@ def _sweep(sweep: Sweep) -> str:
     )
 
 
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], meanings: Sequence[str] = ()
-) -> str:
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in heads)
+def _changes(study: Study) -> str:
+    """The table of changes; what a row means shows over its name."""
     lines = []
-    for n, (first, *rest) in enumerate(rows):
+    for row in study.changes:
+        first, *rest = change_cells(row)
         name = escape(first)
-        if meanings and meanings[n]:
-            name = f'<abbr title="{escape(meanings[n])}">{name}</abbr>'
+        if row.meaning:
+            name = f'<abbr title="{escape(row.meaning)}">{name}</abbr>'
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def _image(pixels: np.ndarray, alt: str) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=88)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    height, width = pixels.shape[:2]
-    return (
-        f'<img width="{width}" height="{height}" alt="{escape(alt)}" '
-        f'src="data:image/jpeg;base64,{data}">'
-    )
+    head = shell.table([(one, "") for one in HEADS], [])
+    return head.replace("<tbody></tbody>", f"<tbody>{''.join(lines)}</tbody>")

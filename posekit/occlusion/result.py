@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.geometry import Box
+from posekit.layer_words import layer_words
 from posekit.occlusion.changes import Change, KeypointChange, changes_of, keypoint_changes_of
 from posekit.occlusion.masks import PersonMasks
 from posekit.occlusion.measure import (
@@ -91,6 +92,13 @@ class Study:
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that either side has a map of, in forward order."""
         return self.before.layers or self.after.layers
+
+    def layer_words(self, layer: str | None) -> str:
+        """``layer 3`` for ``encoder.3``, as every page calls it."""
+        held = self.before.map(layer) or self.after.map(layer)
+        if held is None:
+            return layer or "no attention map"
+        return layer_words(held.layer, held.kind, self.before.prediction.model.entry.levels)
 
     @cached_property
     def displacement(self) -> Floats:

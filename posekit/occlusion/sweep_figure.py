@@ -42,22 +42,22 @@ def curves(sweep: Sweep) -> Figure:
     for name, x, y in _series(sweep):
         figure.add_trace(
             Scatter(
-                x=x.tolist(),
+                x=(100 * x).tolist(),
                 y=[None if not np.isfinite(v) else float(v) for v in y],
                 name=name,
                 mode=mode,
                 yaxis="y2" if name == "displacement" else "y",
                 line={"color": _INK[name], "dash": _DASH.get(name, "solid")},
                 marker={"color": _INK[name], "size": 7 if mode == "lines+markers" else 5},
-                hovertemplate="%{x:.0%} covered<br>%{y:.3g}<extra>" + name + "</extra>",
+                hovertemplate="%{x:.0f} % covered<br>%{y:.3g}<extra>" + name + "</extra>",
             )
         )
     figure.update_layout(
         title={"text": sweep.title, "font": {"size": 15}},
         xaxis={
             "title": {"text": f"covered of {sweep.share_words}"},
-            "tickformat": ".0%",
-            "range": [-0.02, max(1.02, 1.02 * float(np.nanmax([*sweep.share, 0.0])))]
+            "ticksuffix": " %",
+            "range": [-2, max(102, 102 * float(np.nanmax([*sweep.share, 0.0])))]
             if sweep.kind == "limb"
             else None,
         },
@@ -68,6 +68,7 @@ def curves(sweep: Sweep) -> Figure:
             "side": "right",
             "rangemode": "tozero",
             "showgrid": False,
+            "tickmode": "auto",  # round numbers of its own, rather than those beside the left ones
         },
         legend={"orientation": "h", "y": -0.28},
         margin={"l": 60, "r": 60, "t": 48, "b": 60},
@@ -99,10 +100,10 @@ def heat_figure(sweep: Sweep, *, photo: bool = True) -> Figure:
             opacity=0.6 if photo else 1.0,
             colorbar={"title": {"text": "drop of<br>confidence"}},
             customdata=np.stack(
-                [sweep.confidence.reshape(x.shape), sweep.share.reshape(x.shape)], axis=-1
+                [sweep.confidence.reshape(x.shape), 100 * sweep.share.reshape(x.shape)], axis=-1
             ).tolist(),
             hovertemplate="middle at (%{x:.0f}, %{y:.0f})<br>confidence %{customdata[0]:.2f}, "
-            "%{customdata[1]:.0%} covered<br>drop %{z:.2f}<extra></extra>",
+            "%{customdata[1]:.0f} % covered<br>drop %{z:.2f}<extra></extra>",
         )
     )
     height, width = sweep.before.prediction.photo.size
@@ -160,7 +161,7 @@ def curves_picture(sweep: Sweep, *, width: int = 760) -> npt.NDArray[np.uint8]:
     for one in (axes, right):
         one.set_ylim(bottom=0)
         one.tick_params(labelsize=7)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.grid(alpha=0.25)
     figure.legend(loc="upper center", ncols=5, fontsize=7, frameon=False)
     canvas = FigureCanvasAgg(figure)

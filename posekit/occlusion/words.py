@@ -11,14 +11,22 @@ from posekit.occlusion.changes import Change, KeypointChange
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
 
-__all__ = ["HEADS", "KEYPOINT_HEADS", "cell", "change_cells", "keypoint_cells", "sentences_of"]
+__all__ = [
+    "HEADS",
+    "KEYPOINT_HEADS",
+    "cell",
+    "change_cells",
+    "keypoint_cells",
+    "percent",
+    "sentences_of",
+]
 
 NONE = "–"
 HEADS = ["what", "before", "after", "change"]
 KEYPOINT_HEADS = ["keypoint", "moved", "confidence before", "after", "covered"]
 
 _FORMS = {
-    "share": ".0%",
+    "share": ".0f",
     "px": ".1f",
     "torso": ".2f",
     "box": ".2f",
@@ -26,19 +34,24 @@ _FORMS = {
     "count": ".0f",
     "": ".2f",
 }
-_TAILS = {"px": " px", "nats": " nats", "torso": " torso", "box": " box"}
+_TAILS = {"share": "\u00a0%", "px": " px", "nats": " nats", "torso": " torso", "box": " box"}
+
+
+def percent(share: float) -> str:
+    """``0.594`` as ``59 %``, the two never on different lines."""
+    return cell(share, "share")
 
 
 def cell(value: float | None, unit: str, *, signed: bool = False) -> str:
     """A number with its unit; a signed one always has its sign, and is never ``−0``."""
     if value is None:
         return NONE
-    text = format(value, ("+" if signed else "") + _FORMS[unit])
+    counted = 100 * value if unit == "share" else value
+    text = format(counted, ("+" if signed else "") + _FORMS[unit])
     if signed and not any(digit in text for digit in "123456789"):
         text = text.lstrip("+-")
-    if signed and unit == "share":
-        text = text.replace("%", " points")
-    return text.replace("-", "−") + _TAILS.get(unit, "")
+    tail = " points" if signed and unit == "share" else _TAILS.get(unit, "")
+    return text.replace("-", "−") + tail
 
 
 def change_cells(change: Change) -> list[str]:
@@ -120,18 +133,26 @@ def _keypoint(study: Study) -> str:
 def _attention(study: Study) -> str:
     layer = study.layer or ""
     if layer not in study.before.purity or layer not in study.after.purity:
-        return ""
+        there = [side.on_occluder.get(layer) for side in (study.before, study.after)]
+        if there[0] is None or there[1] is None:
+            return ""
+        return (
+            f"In {study.layer_words(layer)} {percent(there[0])} of its attention lay where the "
+            f"{_what(study)} is now, and {percent(there[1])} lies on the {_what(study)}."
+        )
     before, after = study.before.purity[layer], study.after.purity[layer]
     on = study.after.on_occluder.get(layer)
-    tail = "" if on is None else f"; {on:.0%} lies on the {_what(study)} itself"
+    tail = "" if on is None else f"; {percent(on)} lies on the {_what(study)} itself"
     return (
-        f"In {layer} {before.own:.0%} of its attention lay on this person, and {after.own:.0%} "
-        f"does after{tail}."
+        f"In {study.layer_words(layer)} {percent(before.own)} of its attention lay on this person, "
+        f"and {percent(after.own)} does after{tail}."
     )
 
 
 def _others(study: Study) -> str:
     """The keypoint that changed most, when it is another one."""
+    if not study.keypoint_changes:  # a backbone predicts none
+        return ""
     row = study.keypoint_changes[0]
     if row.index == study.keypoint or not (row.lost or row.moved):
         return ""
@@ -143,11 +164,12 @@ def _others(study: Study) -> str:
 def _covered(study: Study) -> str:
     if study.covered_person is not None:
         limb = study.covered_limb
-        limbs = "" if limb is None else f", {limb:.0%} of the limbs at the {study.label}"
-        return f"The {_what(study)} covers {study.covered_person:.0%} of the person{limbs}."
+        limbs = "" if limb is None else f", {percent(limb)} of the limbs at the {study.label}"
+        return f"The {_what(study)} covers {percent(study.covered_person)} of the person{limbs}."
     if study.covered_limb is not None:
         return (
-            f"The {_what(study)} covers {study.covered_limb:.0%} of the limbs at the {study.label}."
+            f"The {_what(study)} covers {percent(study.covered_limb)} of the limbs at the "
+            f"{study.label}."
         )
     return ""
 

@@ -6,10 +6,11 @@ into composites, whose truth about who hides whom is exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from posekit.data.coco import CocoData
 from posekit.data.crowd import CrowdPhoto, of_photo, of_scene
@@ -27,7 +28,13 @@ from posekit.scenes import render_scene
 from posekit.skeleton import Skeleton
 from posekit.training.tasks import Source
 
-__all__ = ["CrowdOptions", "TrainingCrowds", "read_measured_crowds", "read_training_crowds"]
+__all__ = [
+    "CrowdOptions",
+    "TrainingCrowds",
+    "crowd_options",
+    "read_measured_crowds",
+    "read_training_crowds",
+]
 
 _BACKDROPS = 60
 _MEASURED_SEED = 3
@@ -71,6 +78,36 @@ class TrainingCrowds:
     photographs: int
     composites: int
     problems: Problems
+
+    @property
+    def words(self) -> str:
+        """What there is, for the first line that a run prints."""
+        return (
+            f"{len(self.train):,} photos to learn from, {self.photographs:,} of them as they were "
+            f"taken and {self.composites:,} composites, {len(self.validation):,} to measure on"
+        )
+
+    def besides(self, scenes: int, *more: tuple[int, str]) -> str:
+        """What is learnt from besides the photographs, for the model card.
+
+        Args:
+            scenes: rendered ones among them.
+            more: how many, of what.
+        """
+        made = [(self.composites, "composites of them"), (scenes, "rendered scenes"), *more]
+        return " and ".join(f"{count:,} {what}" for count, what in made if count)
+
+
+def crowd_options(given: Mapping[str, Any]) -> CrowdOptions:
+    """A recipe's table as options.
+
+    Raises:
+        DataError: it names something that is no option.
+    """
+    try:
+        return CrowdOptions(**given)
+    except TypeError as error:
+        raise DataError(f"These are no options of crowds: {error}.") from error
 
 
 def read_training_crowds(

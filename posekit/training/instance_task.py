@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from posekit.data.masked import masked_crowds
 from posekit.data.problems import Problems
-from posekit.errors import DataError
-from posekit.training.crowds import CrowdOptions, read_training_crowds
+from posekit.training.crowds import crowd_options, read_training_crowds
 from posekit.training.instance import InstanceOptions, InstanceTask
 from posekit.training.recipe import Recipe
 from posekit.training.tasks import Prepared, Source, options_of, register_task
@@ -16,10 +15,7 @@ from posekit.zoo import ModelEntry
 def instance(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
     """Photographs, composites of them, rendered scenes, and photographs with masks alone."""
     options = options_of(recipe, InstanceOptions)
-    try:
-        crowds = CrowdOptions(**options.crowds)
-    except TypeError as error:
-        raise DataError(f"These are no options of crowds: {error}.") from error
+    crowds = crowd_options(options.crowds)
     problems = Problems()
     masked = []
     if source.masks is not None:
@@ -36,11 +32,5 @@ def instance(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
     task = InstanceTask(
         model, data.train, data.validation, recipe.augmentation, options, source.start
     )
-    words = (
-        f"{len(data.train):,} photos to learn from, {data.photographs:,} of them as they were "
-        f"taken and {data.composites:,} composites, {len(data.validation):,} to measure on"
-    )
-    made = [(data.composites, "composites of them"), (recipe.scenes, "rendered scenes")]
-    made += [(len(masked), "photographs with masks of people alone")]
-    besides = " and ".join(f"{count:,} {what}" for count, what in made if count)
-    return Prepared(task, data.photographs, words, besides, problems)
+    besides = data.besides(recipe.scenes, (len(masked), "photographs with masks of people alone"))
+    return Prepared(task, data.photographs, data.words, besides, problems)

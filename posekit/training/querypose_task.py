@@ -42,8 +42,7 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         options.hidden,
         source.start,
     )
-    made = [(crowds.composites, "composites of them"), (recipe.scenes, "rendered scenes")]
-    besides = " and ".join(f"{count:,} {words}" for count, words in made if count)
+    besides = crowds.besides(recipe.scenes)
     words = (
         f"{len(crowds.train):,} photos to train on, {crowds.photographs:,} of them as they were "
         f"taken, {len(crowds.validation):,} to measure on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.browser.visitor import Visitor, asked_for
@@ -54,5 +55,20 @@ def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     assert len(titles) == len(answer["layers"]) >= 4
     assert any("upervised" in title for title in titles)
     page.wait_for_selector('[data-slot="inside"]:visible')
-    assert page.locator(".pk-matrix canvas").count() >= 1
+
+    # A matrix is drawn large by plotly, whose script comes from this server when it is wanted.
+    def scripts() -> list[str]:
+        return [url for url in visitor.requests if "posekit/plotly.js" in url]
+
+    assert page.locator(".pk-matrix-pick").count() >= 1 and not scripts()
+    page.locator(".pk-matrix-pick").first.click()
+    page.wait_for_selector('[data-slot="matrix-figure"] .heatmaplayer image', state="attached")
+    assert len(scripts()) == 1 and scripts()[0].startswith(visitor.address)
+    names = page.locator('[data-slot="matrix-figure"] .yaxislayer-above text').all_inner_texts()
+    assert any("person 1" in name for name in names)
+    page.click('[data-slot="matrix-numbers"] summary')
+    assert page.locator('[data-slot="matrix-table"] tbody tr').count() >= len(names)
+    with page.expect_download() as file:
+        page.click('[data-do="matrix-svg"]')
+    assert b"<svg" in Path(file.value.path()).read_bytes()[:200]
     assert visitor.trouble == []

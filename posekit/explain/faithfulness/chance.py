@@ -31,6 +31,8 @@ __all__ = ["Chance", "Faithfulness", "chance_of", "faithfulness_of"]
 
 STEPS = 10
 POWER = 2.0
+LEVEL: Literal["cells"] = "cells"
+"""How curves are drawn wherever a map gets a figure, so that it gets the same one everywhere."""
 RANDOM_MAPS = 5
 
 
@@ -217,7 +219,7 @@ def _shares(
         "person": person,
         "steps": steps,
         "power": POWER,
-        "level": "cells",
+        "level": LEVEL,
         "batch_size": batch_size,
     }
     inserted = insertion(prediction, targets, maps, progress=after(0), **finely)

@@ -8,19 +8,26 @@ from posekit.explain.inside.fields import Field, LimbField, contradiction_of, fi
 from posekit.explain.inside.film import Frame, film_of
 from posekit.explain.inside.joins import JoinRow, joins_of
 from posekit.explain.inside.matrices import Matrix, matrices_of
+from posekit.explain.inside.matrix_figure import matrix_figure
+from posekit.explain.inside.pairs import HeatPair, StageWeight, pair_of, weights_of
 from posekit.explain.inside.votes import VoteLine, votes_of
 
 __all__ = [
     "Field",
     "Frame",
+    "HeatPair",
     "JoinRow",
     "LimbField",
     "Matrix",
+    "StageWeight",
     "VoteLine",
     "contradiction_of",
     "fields_of",
     "film_of",
     "joins_of",
     "matrices_of",
+    "matrix_figure",
+    "pair_of",
     "votes_of",
+    "weights_of",
 ]

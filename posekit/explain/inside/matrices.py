@@ -23,6 +23,25 @@ __all__ = ["Matrix", "matrices_of"]
 
 Floats = npt.NDArray[np.float64]
 
+_TITLES = {
+    "query": "Queries",
+    "part": "Body parts",
+    "gate": "Gates",
+    "affinity": "Keypoints of everybody",
+}
+_AXES = {
+    "query": ("query: who looks", "key: who is looked at"),
+    "part": ("query: the part that looks", "key: the part it looks at"),
+    "gate": ("body part", "gate"),
+    "affinity": ("keypoint", "keypoint"),
+}
+_UNITS = {
+    "query": "share of a row's attention",
+    "part": "share of a row's attention",
+    "gate": "how open, 0 to 1",
+    "affinity": "how much they attend to each other, 0 to 1",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
@@ -47,6 +66,27 @@ class Matrix:
     mine: int | None
     boxes: Floats | None
     meaning: str
+
+    @property
+    def title(self) -> str:
+        """``"Queries, stage 2"``."""
+        stage = f", stage {self.name.rpartition('.')[2]}" if "." in self.name else ""
+        return _TITLES.get(self.kind, self.kind) + stage
+
+    @property
+    def down(self) -> str:
+        """What a row is."""
+        return _AXES.get(self.kind, ("row", "column"))[0]
+
+    @property
+    def across(self) -> str:
+        """What a column is."""
+        return _AXES.get(self.kind, ("row", "column"))[1]
+
+    @property
+    def unit(self) -> str:
+        """What a value counts."""
+        return _UNITS.get(self.kind, "")
 
 
 def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:

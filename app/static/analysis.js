@@ -1,0 +1,203 @@
+// Talking to the server: analysing a photo, asking about a spot, and what follows on the page.
+
+const LOST = "The server did not answer; please check the connection and try again.";
+
+/** Call a server function; resolves to its reply, or to {error} with one sentence. */
+async function call(name, argument) {
+  try {
+    return (await server[name](argument)) || { error: LOST };
+  } catch (problem) {
+    return { error: LOST };
+  }
+}
+
+function busy(text) {
+  element.classList.toggle("pk-working", Boolean(text));
+  slot("busy-text").textContent = text;
+  element.dispatchEvent(new CustomEvent("pk-busy"));
+  stage.frame.setAttribute("aria-busy", String(Boolean(text)));
+}
+
+/** One sentence in the alert line; the page below it stays as it was. `calm`: news rather than trouble. */
+function complain(sentence, calm) {
+  slot("alert").hidden = !sentence;
+  slot("alert").classList.toggle("pk-calm", Boolean(calm));
+  slot("alert-text").textContent = sentence || "";
+}
+
+function hint(text) {
+  const words = text
+    || (page.boxMode ? "Drag a box around each person you want."
+      : !byAttention() ? "Click any spot to explain it by " + how().title + "." + (TOUCH ? "" : " Esc goes back to attention.")
+      : page.pinned && !TOUCH ? "Pinned. Click another spot, or press Esc to let go."
+      : TOUCH ? "Tap any spot to see what the model looks at."
+      : liveReady() ? "Point at any spot to see what the model looks at. Click to keep it."
+      : "Click any spot to see what the model looks at.");
+  if (slot("hint").textContent !== words) slot("hint").textContent = words;
+}
+
+/**
+ * Analyse a photo: {file}, {example}, or the one we have with another model or other boxes.
+ * When it fails, everything on the page stays.  `wanted`: the question of a link, see link.js.
+ */
+async function analyse(source, options) {
+  const { model = slot("model").value, boxes = [], note = "Analysing …", wanted } = options || {};
+  const job = ++page.jobs;
+  busy(note);
+  complain("");
+  const argument = source.file
+    ? { binary: true, data: { photo: source.file, token: page.token, model, boxes: JSON.stringify(boxes) } }
+    : { token: page.token, model, boxes, example: source.example };
+  let reply = await call(source.file ? "analyse" : "analyse_example", argument);
+  if (reply.expired && await renew()) return analyse(source, options);
+  if (job !== page.jobs) return false;
+  busy("");
+  if (reply.error) return complain(reply.error), setModel(page.view), false;
+  if (!boxes.length) rememberBoxes(reply, source);
+  await show(reply, source, { wanted: wanted || takeWaiting(source) });
+  return true;
+}
+
+/** The same photo again, through another model or with other boxes. */
+async function again(options) {
+  const { model = slot("model").value, boxes = page.boxes, note, wanted } = options;
+  const job = ++page.jobs, before = page.boxes.length;
+  busy(note);
+  complain("");
+  const reply = await call("again", { token: page.token, view: page.view.id, model, boxes });
+  if (reply.expired && await renew()) return analyse(page.source, { model, boxes, note, wanted });
+  if (job !== page.jobs) return false;
+  busy("");
+  if (reply.error) return complain(reply.error), setModel(page.view), false;
+  await show(reply, page.source, { drawn: boxes.length > before, wanted });
+  return true;
+}
+
+/** A new session after the old one expired; whatever is on the page stays. */
+async function renew() {
+  const reply = await call("start", {});
+  if (reply.token) page.token = reply.token;
+  return Boolean(reply.token);
+}
+
+/**
+ * Put a fresh analysis on the page and ask it about one keypoint, so that there is something to see.
+ * `drawn`: the last box is new, so that person is meant.  `wanted`: a link asks something of its own.
+ */
+async function show(view, source, { drawn, wanted }) {
+  if (view.photo.src) {
+    const image = new Image();
+    image.src = view.photo.src;
+    await image.decode();
+    stage.image = image;
+  }
+  const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
+  const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
+  const computed = page.job && page.job.kind === "map" ? how().title : null;
+  stopJob("photo");
+  page.part = page.found = null;
+  page.told = "";
+  showInside(null);
+  page.source = source;
+  page.view = view;
+  page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
+  page.person = drawn ? view.people.length - 1 : 0;
+  const someone = view.people[page.person], there = someone ? someone.keypoints : [];
+  const keypoint = there[sought] ? sought : there.findIndex(Boolean);
+  page.query = page.answer = page.hover = page.live = null;
+  page.pinned = false;
+  element.dataset.state = "ready";
+  setModel(view);
+  buildThumbs();
+  fitStage();
+  drawChips();
+  drawPeople();
+  drawCard();
+  refreshAnswer();
+  all(".pk-example").forEach((node) => node.setAttribute("aria-pressed", String(source.example === node.dataset.example)));
+  const example = page.examples.find((one) => one.id === source.example);
+  slot("caption").textContent = example ? example.caption : "";
+  stage.photo.setAttribute("aria-label", "The photo, " + view.people.length + (view.people.length > 1 ? " people" : " person")
+    + " with " + view.skeleton.keypoints.length + " keypoints each");
+  element.dispatchEvent(new CustomEvent("pk-shown"));
+  if (wanted && (await askLinked(wanted))) return afterShown();
+  const bare = someone && !view.skeleton.keypoints.length; // a backbone predicts no keypoints
+  const [x0, y0, x1, y1] = someone ? someone.edges : [];
+  if (bare) await ask({ person: page.person, point: [(x0 + x1) / 2, (y0 + y1) / 2], quiet: true, interrupted: null });
+  else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
+  else complain(view.notes.concat(view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box")
+    + ": try another photo, a box around somebody, or a model that takes a box for one person.").join(" "));
+  if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "));
+  afterShown();
+}
+
+function afterShown() {
+  if (pageShown("explore")) fetchLive(page.person);
+  hint();
+}
+
+/** Ask about a point or a keypoint; the exact answer for every layer and head comes back in one reply. */
+async function ask(question) {
+  if (!page.view) return;
+  const number = ++page.asks;
+  const { quiet, again: repeat, interrupted, ...rest } = question;
+  const wanted = repeat
+    ? { person: page.query.person, keypoint: page.query.keypoint, point: page.query.point, free: true }
+    : rest;
+  stopJob("replaced"); // what is being computed answers an older question
+  let reply = await call("explain", { token: page.token, view: page.view.id, direction: page.direction, part: page.part, ...wanted });
+  if (reply.expired) {
+    const kept = { ...question, quiet: true };
+    if (await analyseAgainSilently()) return ask(kept);
+  }
+  if (number !== page.asks) return;
+  if (reply.error) return complain(reply.error), refreshAnswer();
+  complain("");
+  for (const layer of reply.layers) layer.weights = floatsOf(layer.weights);
+  page.answer = reply;
+  page.query = reply.query;
+  page.hover = null;
+  const moved = page.person !== reply.query.person;
+  page.person = reply.query.person;
+  if (!quiet && !repeat) page.pinned = true;
+  drawSkeleton();
+  drawChips();
+  if (moved) drawPeople();
+  questionChanged(quiet, interrupted);
+  refreshAnswer();
+  fetchInside();
+  if (moved || (page.live && page.live.person !== page.person)) fetchLive(page.person);
+  hint();
+}
+
+async function analyseAgainSilently() {
+  return page.source && await renew() && await analyse(page.source, { boxes: page.boxes, note: "The server had let go of this photo; sending it again …" });
+}
+
+function askKeypoint(person, keypoint) {
+  return ask({ person, keypoint });
+}
+
+function changeBoxes(boxes) {
+  return again({ boxes, note: boxes.length ? "Finding the pose in each box …" : "Looking at the whole photo …" });
+}
+
+function setModel(view) {
+  if (view) slot("model").value = view.model;
+}
+
+/** Let go of the pinned spot, so that the map follows the pointer again. */
+function unpin() {
+  if (page.job) return cancelJob();
+  if (!byAttention() && page.view.layers.length) return chooseMethod("attention");
+  page.pinned = false;
+  hint();
+}
+
+async function forget() {
+  await call("forget", { token: page.token });
+  const reply = await call("start", {});
+  if (reply.error) return complain(reply.error);
+  page.token = reply.token;
+  await analyse({ example: reply.examples[0].id }, { note: "Forgotten. Back to the example …" });
+}

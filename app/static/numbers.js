@@ -1,0 +1,64 @@
+// The numbers of the map on show, and the model card: each figure with what it says.
+
+/** Each number with its unit and what it means. */
+function drawNumbers() {
+  const box = slot("numbers"), grid = currentGridExact();
+  if (!grid) {
+    box.replaceChildren(make("p", { class: "pk-empty", text: !page.query ? "Click a spot and its numbers appear here."
+      : page.job && page.job.kind === "map" ? "The numbers come with the map." : "No map, no numbers." }));
+    return;
+  }
+  const n = grid.numbers;
+  if (!n) return box.replaceChildren(make("p", { class: "pk-empty", text: "No place of this map speaks for the keypoint: nothing is positive." }));
+  const several = page.view.people.length > 1;
+  const mass = grid.heat || !page.view.columns ? "evidence" : "attention";
+  const whole = page.view.whole && !page.view.finds;
+  const four = grid.heat && grid.delta !== null;
+  box.replaceChildren(make("dl", { class: four && "pk-four" }, [
+    number(percent(n.mass_in_box), whole ? "inside the photo" : "on this person",
+      whole
+        ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
+        : "Share of the " + mass + " on cells inside this person’s box; "
+          + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
+    number(n.entropy_nats.toFixed(2), "nats of spread", "Entropy: 0 is one single cell, "
+      + Math.log(grid.weights.length).toFixed(2) + " is all " + grid.weights.length + " cells alike. This map: "
+      + percent(n.entropy_share) + " of that."),
+    number(n.peak_distance_px.toFixed(0), "px to the peak", "Distance on the photo from the marked spot to the strongest cell."),
+    four && number(plainNumber(grid.delta), "left over",
+      "Convergence delta: by so much the map’s sum misses the value it divides up. 0 would be exact."),
+  ]));
+}
+
+function currentGridExact() {
+  const hover = page.hover;
+  page.hover = null;
+  const grid = currentGrid();
+  page.hover = hover;
+  return grid;
+}
+
+function number(value, unit, meaning) {
+  return make("div", { class: "pk-number" }, [
+    make("dt", {}, [make("b", { text: value }), make("span", { text: unit })]),
+    make("dd", { text: meaning }),
+  ]);
+}
+
+/** What the model is, what it was trained on, the paper's figure and ours. */
+function drawCard() {
+  const { card } = page.view;
+  slot("model-line").replaceChildren(card.line + " ", helpMark("model", "said of this model"));
+  slot("card").replaceChildren(
+    make("div", {}, [make("h2", { text: card.title }), make("p", { text: card.about })]),
+    make("dl", {}, card.facts.flatMap(([name, value, meaning]) => [
+      make("dt", {}, [name, meaning && helpMark(meaning, name)]), make("dd", { text: value }),
+    ])),
+  );
+  announce(card.trained, card.untrained);
+}
+
+/** Weights that have learnt nothing are announced above everything else. */
+function announce(trained, words) {
+  slot("untrained").hidden = trained;
+  if (!trained) slot("untrained").replaceChildren(make("b", { text: "Untrained weights. " }), words);
+}

@@ -1,0 +1,298 @@
+"""One question and its answer as a self-contained HTML file for people without PoseKit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import BinaryIO
+
+from posekit.catalogue import figure_words, state_of
+from posekit.draw.legend import heat_legend_lines, legend_lines, option_word
+from posekit.explain.heat import HeatMap
+from posekit.explain.maps import AttentionMap
+from posekit.explain.numbers import MapNumbers
+from posekit.report import shell
+from posekit.report.findings import Findings
+from posekit.report.pictures import Pictures
+from posekit.report.reproduce import command_line, python_call
+
+__all__ = ["html_report", "save_html"]
+
+COLUMNS = (
+    ("on this person", "Share of the map's mass on cells inside this person's box."),
+    ("on other people", "Share on cells in somebody else's box and outside this one's."),
+    ("background", "Share on cells in nobody's box."),
+    ("entropy", "How spread out the map is, in nats: 0 is one single cell."),
+    ("of uniform", "The entropy as a share of that of a map that is even over all its cells."),
+    ("peak away", "Distance on the photo from the marked spot to the strongest cell, in pixels."),
+)
+"""The columns of the table of numbers, each with what it says."""
+
+OTHERS = (
+    ("confidence", "The height of a keypoint's peak in the heatmap, or the model's own score."),
+    (
+        "looks at",
+        "Dependency: a row of the attention matrix, where the marked spot takes its evidence from;"
+        " it adds up to 100 %.",
+    ),
+    (
+        "is looked at by",
+        "Affect: a column of the attention matrix, which places take evidence from the marked"
+        " spot; it need not add up to 100 %.",
+    ),
+    (
+        "faithfulness",
+        "What becomes of the keypoint as the marked places are hidden and shown, strongest first,"
+        " against places chosen at random.",
+    ),
+)
+
+
+def save_html(
+    findings: Findings,
+    target: str | Path | BinaryIO,
+    *,
+    photo: bool = True,
+    layer: str | int | None = None,
+    colour_map: str = "magma",
+    opacity: float = 0.75,
+    dim: float = 0.4,
+) -> None:
+    """Write the report; arguments as :func:`html_report`."""
+    text = html_report(
+        findings, photo=photo, layer=layer, colour_map=colour_map, opacity=opacity, dim=dim
+    )
+    shell.write(text, target)
+
+
+def html_report(
+    findings: Findings,
+    *,
+    photo: bool = True,
+    layer: str | int | None = None,
+    colour_map: str = "magma",
+    opacity: float = 0.75,
+    dim: float = 0.4,
+) -> str:
+    """The text of the file: the photo and its map, every layer and head, the numbers, the model.
+
+    Args:
+        findings: what to report.
+        photo: False leaves the photo out: maps and pose lie on plain grey.
+        layer: the one shown large, by name or position; None is the last.
+        colour_map: one of ``posekit.draw.COLOUR_MAPS``; a signed map has colours of its own.
+        opacity: of the maps, 0 to 1.
+        dim: how much light is taken from the photo under them, 0 to 1.
+
+    Raises:
+        PoseKitError: an unknown colour map, or a method's map without its prediction.
+        TraceError: no such layer.
+    """
+    pictures = Pictures(findings, photo, colour_map, opacity, dim)
+    shown, prediction = findings.shown, findings.prediction
+    main = shown if isinstance(shown, HeatMap) else shown.layer(-1 if layer is None else layer)
+    height, width = prediction.photo.size
+    about = [prediction.model.entry.title, f"photo {width} × {height} px"]
+    if len(prediction.people) > 1:
+        about.append(f"person {findings.asked.person + 1} of {len(prediction.people)}")
+    if not photo:
+        about.append("the photo itself is left out")
+    title = findings.title[:1].upper() + findings.title[1:]
+    here = Path(__file__)
+    template = Template(here.with_name("explanation.html").read_text(encoding="utf-8"))
+    body = template.substitute(
+        title=escape(title),
+        about=escape(" · ".join(about)),
+        warning=_warning(findings),
+        pose=shell.image(pictures.pose, "The pose on the photo", "map") + shell.star(pictures.star),
+        pose_words=_caption("The pose", [f"asked: {findings.asked.label}", *_confidence(findings)]),
+        map=shell.image(pictures.large(main), _alt(main), "map") + shell.star(pictures.star),
+        map_words=_caption(_name(main, findings), _lines(main, findings)),
+        colours=shell.gradient(pictures.bar(main)),
+        ticks=_ticks(main, pictures),
+        layers=_layers(findings, pictures),
+        heads=_heads(findings, pictures),
+        numbers=_numbers(findings),
+        meanings=shell.meanings([*COLUMNS, *OTHERS]),
+        keypoints=_pose(findings),
+        card=_card(findings),
+        python=escape(python_call(findings)),
+        command=escape(command_line(findings)),
+        footer=shell.footer(),
+    )
+    style = here.with_name("explanation.css").read_text(encoding="utf-8")
+    return shell.document(title, body, style=style)
+
+
+def _warning(findings: Findings) -> str:
+    model = findings.prediction.model
+    if model.trained:
+        return ""
+    text = f"{model.entry.title} has random weights: pose, maps and numbers show nothing learnt."
+    return f'<p class="warn">{escape(text)}</p>'
+
+
+def _confidence(findings: Findings) -> list[str]:
+    asked = findings.asked
+    if asked.keypoint is None:
+        return []
+    score = findings.prediction.people[asked.person].scores[asked.keypoint]
+    return [f"confidence {score:.2f}"]
+
+
+def _name(one: AttentionMap | HeatMap, findings: Findings) -> str:
+    if isinstance(one, HeatMap):
+        return findings.method.title
+    words = legend_lines(one, findings.prediction.model)[0].partition(" · ")[2]
+    return words[:1].upper() + words[1:]
+
+
+def _alt(one: AttentionMap | HeatMap) -> str:
+    return f"map of {one.method if isinstance(one, HeatMap) else one.layer}"
+
+
+def _lines(one: AttentionMap | HeatMap, findings: Findings) -> list[str]:
+    """What stands under a map."""
+    model, trust = findings.prediction.model, findings.trust(one)
+    if isinstance(one, HeatMap):
+        return heat_legend_lines(one, model, faithfulness=trust)[1:]
+    return legend_lines(one, model)[1:] + ([trust.words] if trust else [])
+
+
+def _caption(name: str, lines: Sequence[str]) -> str:
+    words = "<br>".join(escape(line) for line in lines)
+    return f"<figcaption><strong>{escape(name)}</strong>{words}</figcaption>"
+
+
+def _ticks(one: AttentionMap | HeatMap, pictures: Pictures) -> str:
+    *ticks, last = pictures.ticks(one)
+    return "".join(f"<span>{escape(text)}</span>" for text in (*ticks, f"{last} per cell"))
+
+
+def _layers(findings: Findings, pictures: Pictures) -> str:
+    if len(findings.maps) < 2:
+        return ""
+    figures = "".join(
+        f'<figure><span class="view">{shell.image(pictures.medium(one), _alt(one), "map")}'
+        f"{shell.star(pictures.star)}</span>"
+        f"{_caption(_name(one, findings), _short(findings.numbers(one)))}</figure>"
+        for one in findings.maps
+    )
+    return (
+        "<section><h2>Every layer</h2><p class=soft>The same question in every layer, in forward "
+        f'order; each map is coloured up to its own maximum.</p><div class="panels">{figures}'
+        "</div></section>"
+    )
+
+
+def _heads(findings: Findings, pictures: Pictures) -> str:
+    rows = []
+    for one in findings.maps:
+        heads = () if isinstance(one, HeatMap) else findings.heads.get(one.layer, ())
+        figures = "".join(
+            f'<figure><span class="view">'
+            f"{shell.image(pictures.small(head), f'head {n} of {head.layer}', 'head')}</span>"
+            f"{_caption(f'Head {n}', _short(findings.numbers(head))[:1])}</figure>"
+            for n, head in enumerate(heads, start=1)
+        )
+        if figures:
+            rows.append(
+                f'<h3>{escape(_name(one, findings))}</h3><div class="heads">{figures}</div>'
+            )
+    if not rows:
+        return ""
+    return f"<section><h2>Every head</h2>{''.join(rows)}</section>"
+
+
+def _short(measured: MapNumbers | None) -> list[str]:
+    if measured is None:
+        return ["nothing there"]
+    return [
+        f"{measured.mass_in_box:.0%} on this person",
+        f"entropy {measured.entropy_nats:.2f} nats · peak {measured.peak_distance_px:.0f} px away",
+    ]
+
+
+def _numbers(findings: Findings) -> str:
+    rows = []
+    for one in findings.maps:
+        rows.append((_name(one, findings), _which(one), findings.numbers(one)))
+        for head in () if isinstance(one, HeatMap) else findings.heads.get(one.layer, ()):
+            rows.append(
+                (_name(one, findings), f"head {(head.head or 0) + 1}", findings.numbers(head))
+            )
+    heads = [("map", ""), ("head", "Counted from 1; the mean is over all heads."), *COLUMNS]
+    return shell.table(heads, ([name, which, *_cells(one)] for name, which, one in rows))
+
+
+def _which(one: AttentionMap | HeatMap) -> str:
+    if isinstance(one, HeatMap) or one.heads == 1:
+        return "–"
+    return "mean" if one.head is None else f"head {one.head + 1}"
+
+
+def _cells(measured: MapNumbers | None) -> list[str]:
+    if measured is None:
+        return ["–"] * len(COLUMNS)
+    return [
+        f"{measured.mass_in_box:.1%}",
+        f"{measured.mass_in_other_boxes:.1%}",
+        f"{measured.mass_outside:.1%}",
+        f"{measured.entropy_nats:.2f} nats",
+        f"{measured.entropy_share:.0%}",
+        f"{measured.peak_distance_px:.0f} px",
+    ]
+
+
+def _pose(findings: Findings) -> str:
+    person = findings.prediction.people[findings.asked.person]
+    rows = (
+        [name, f"{x:.1f}" if there else "–", f"{y:.1f}" if there else "–", f"{score:.2f}"]
+        for name, (x, y), score, there in zip(
+            findings.prediction.skeleton.keypoints,
+            person.keypoints,
+            person.scores,
+            person.found,
+            strict=True,
+        )
+    )
+    heads = [
+        ("keypoint", ""),
+        ("x", "Pixels of the photo from its left edge; the first pixel's centre is 0."),
+        ("y", "Pixels of the photo from its upper edge; the first pixel's centre is 0."),
+        OTHERS[0],
+    ]
+    return shell.table(heads, rows)
+
+
+def _card(findings: Findings) -> str:
+    """The model card; a figure's words in brackets."""
+    model = findings.prediction.model
+    card = model.card
+    paper, (height, width) = card["paper"], card["input_size"]
+    facts = [
+        ("Model", card["title"]),
+        ("State", state_of(model.entry, model.weights)["words"]),
+        ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}, {paper['url']}"),
+        ("Parameters", f"{card['parameters'] / 1e6:.1f} million"),
+        ("Input", f"{width} × {height} px"),
+        ("Keypoints", card["skeleton"]),
+        ("Has seen", card["trained_on"]),
+        ("Has not seen", card["not_trained_on"]),
+        ("Limits", str(card.get("limits") or "")),
+    ]
+    seen: set[str] = set()
+    for words, key in (("In the paper", "paper_figures"), ("Measured by us", "measured")):
+        for data, figures in card[key].items():
+            shown = " · ".join(f"{name} {value}" for name, value in figures.items())
+            new = dict.fromkeys(filter(None, map(figure_words, figures)))
+            said = " ".join(one for one in new if one not in seen)
+            seen |= set(new)
+            facts.append((f"{words}, {data}", f"{shown}. {said}" if said else shown))
+    options = findings.shown.options if isinstance(findings.shown, HeatMap) else findings.options
+    if options:
+        asked = " · ".join(option_word(name, value) for name, value in options.items())
+        facts.insert(1, ("Method", f"{findings.method.title}: {asked}"))
+    return shell.meanings((name, value) for name, value in facts if value)

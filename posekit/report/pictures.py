@@ -1,0 +1,130 @@
+"""A report's pictures as pixels: the pose, and maps laid over the photo or what the model saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.draw.colours import DIVERGING, colour_table
+from posekit.draw.legend import percent, plain_number
+from posekit.draw.overlay import overlay, signed_overlay
+from posekit.draw.panels import Window, blended, choose_window
+from posekit.draw.scale import colour_limit
+from posekit.draw.skeleton import draw_skeleton
+from posekit.explain.heat import HeatMap
+from posekit.explain.maps import AttentionMap
+from posekit.report.findings import Findings
+
+__all__ = ["Pictures"]
+
+Pixels = npt.NDArray[np.uint8]
+
+LARGE, MEDIUM, SMALL = 760, 420, 168
+"""Widths in pixels of the photo, of a layer, and of a head."""
+
+GREY = 58
+"""Of a picture that must not show the photo."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Draws maps of one question, every one on its own scale.
+
+    Attributes:
+        findings: the question and its answer.
+        photo: False leaves the photo out: maps and pose lie on plain grey.
+        colour_map: one of ``posekit.draw.COLOUR_MAPS``.
+        opacity: of the maps, 0 to 1.
+        dim: how much light is taken from the photo under a map, 0 to 1.
+    """
+
+    findings: Findings
+    photo: bool = True
+    colour_map: str = "magma"
+    opacity: float = 0.75
+    dim: float = 0.4
+
+    def __post_init__(self) -> None:
+        colour_table(self.colour_map)  # refuse an unknown name before any work
+
+    @cached_property
+    def _large(self) -> Window:
+        return choose_window(
+            self.findings.prediction.photo.size, self.findings.maps[0], "photo", LARGE
+        )
+
+    def _base(self, window: Window) -> Pixels:
+        """The photo in a window; without it grey, with the pose faintly on it."""
+        prediction = self.findings.prediction
+        if self.photo:
+            return window.pixels_of(prediction.photo.pixels).astype(np.uint8, copy=False)
+        grey = np.full((*window.size, 3), GREY, dtype=np.uint8)
+        drawn = draw_skeleton(
+            grey, prediction.people, prediction.skeleton, to_picture=window.to_drawn
+        )
+        return np.asarray(grey // 2 + drawn // 2)
+
+    @cached_property
+    def pose(self) -> Pixels:
+        """Everybody's pose on the photo: (rows, cols, 3)."""
+        prediction = self.findings.prediction
+        return draw_skeleton(
+            self._base(self._large),
+            prediction.people,
+            prediction.skeleton,
+            to_picture=self._large.to_drawn,
+        )
+
+    @cached_property
+    def star(self) -> tuple[float, float] | None:
+        """Where the question stands, as fractions of the photo's width and height."""
+        point = self.findings.asked.point
+        if point is None:
+            return None
+        height, width = self.findings.prediction.photo.size
+        return (point[0] + 0.5) / width, (point[1] + 0.5) / height
+
+    def large(self, one: AttentionMap | HeatMap) -> Pixels:
+        """A map over the whole photo."""
+        return self._laid(one, self._large)
+
+    def medium(self, one: AttentionMap | HeatMap) -> Pixels:
+        """The same, smaller."""
+        size = self.findings.prediction.photo.size
+        return self._laid(one, choose_window(size, one, "photo", MEDIUM))
+
+    def small(self, one: AttentionMap | HeatMap) -> Pixels:
+        """A map over the part of the photo that the model saw."""
+        size = self.findings.prediction.photo.size
+        return self._laid(one, choose_window(size, one, "person", SMALL))
+
+    def _laid(self, one: AttentionMap | HeatMap, window: Window) -> Pixels:
+        base, values = self._base(window), window.values_of(one) / self.limit(one)
+        if isinstance(one, HeatMap) and one.signed:
+            return signed_overlay(base, values, opacity=self.opacity, dim=self.dim)
+        return overlay(base, values, colour_map=self.colour_map, opacity=self.opacity, dim=self.dim)
+
+    @staticmethod
+    def limit(one: AttentionMap | HeatMap) -> float:
+        """The value at which a map's colours are full."""
+        if isinstance(one, HeatMap):
+            return colour_limit(one)
+        return float(one.weights.max()) or 1.0  # an empty map stays 0
+
+    def bar(self, one: AttentionMap | HeatMap) -> Pixels:
+        """(256, 3), the colours of a map over the mean of the photo."""
+        signed = isinstance(one, HeatMap) and one.signed
+        colours = DIVERGING if signed else self.colour_map
+        return blended(self._base(self._large), colours, self.opacity, self.dim, signed=signed)
+
+    def ticks(self, one: AttentionMap | HeatMap) -> list[str]:
+        """What the bar's ends and middle stand for."""
+        top = self.limit(one)
+        if isinstance(one, HeatMap):
+            low = -top if one.signed else 0.0
+            return [plain_number(low + at * (top - low)) for at in (0.0, 0.5, 1.0)]
+        word = plain_number if one.meaning else percent
+        return [word(at * top) for at in (0.0, 0.5, 1.0)]

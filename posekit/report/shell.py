@@ -1,0 +1,112 @@
+"""What every HTML report shares: one file that needs nothing else, its look, and its pieces.
+
+The content policy forbids every request; whoever fills in text has escaped it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from posekit import __version__
+
+__all__ = ["document", "footer", "gradient", "image", "meanings", "star", "table", "write"]
+
+_STAR = (
+    '<svg class="star" viewBox="-12 -12 24 24" style="left: {x:.3%}; top: {y:.3%}" '
+    'aria-hidden="true"><path d="M0-9 2.1-2.9 8.6-2.8 3.4 1.1 5.3 7.3 0 3.6-5.3 7.3-3.4 1.1'
+    '-8.6-2.8-2.1-2.9Z" fill="#fff" stroke="#101218" stroke-width="1.3"/></svg>'
+)
+
+
+@cache
+def _template() -> Template:
+    return Template(Path(__file__).with_name("shell.html").read_text(encoding="utf-8"))
+
+
+def document(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """The whole file.
+
+    Args:
+        title: as plain text.
+        body: markup, its texts escaped.
+        style: CSS beside the common one.
+        script: a script element, or nothing.
+    """
+    return _template().substitute(
+        software=escape(f"PoseKit {__version__}"),
+        title=escape(title),
+        style=style,
+        body=body,
+        script=script,
+        # A report without a script forbids scripts altogether.
+        scripts=" script-src 'unsafe-inline';" if script else "",
+    )
+
+
+def write(text: str, target: str | Path | BinaryIO) -> None:
+    """Write a file's text as UTF-8 to a path or a binary file."""
+    if isinstance(target, str | Path):
+        Path(target).write_text(text, encoding="utf-8")
+    else:
+        target.write(text.encode("utf-8"))
+
+
+def footer() -> str:
+    """The last sentences of every report, escaped."""
+    return escape(
+        f"Made with PoseKit {__version__}. This file holds all it shows and asks for nothing "
+        "else. A map says where a model looked; it does not prove that the pose depends on it."
+    )
+
+
+def image(pixels: np.ndarray, alt: str, kind: str) -> str:
+    """An img element of class ``kind`` that holds (H, W, 3) uint8 pixels as a JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=88)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    height, width = pixels.shape[:2]
+    return (
+        f'<img class="{kind}" width="{width}" height="{height}" alt="{escape(alt)}" '
+        f'src="data:image/jpeg;base64,{data}">'
+    )
+
+
+def star(place: Sequence[float] | None) -> str:
+    """The mark of the question over a picture, at fractions of its width and height."""
+    return "" if place is None else _STAR.format(x=place[0], y=place[1])
+
+
+def gradient(colours: Iterable[np.ndarray]) -> str:
+    """256 colours as the stops of a CSS gradient."""
+    stops = list(colours)[::17]  # 0, 17, ..., 255
+    return ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in stops)
+
+
+def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+    """Head and body of a table: columns as (word, what it means), rows of plain texts."""
+    head = "".join(
+        f'<th scope="col"><abbr title="{escape(meaning)}">{escape(word)}</abbr></th>'
+        if meaning
+        else f'<th scope="col">{escape(word)}</th>'
+        for word, meaning in heads
+    )
+    body = []
+    for first, *rest in rows:
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+    return f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+
+
+def meanings(words: Iterable[tuple[str, str]]) -> str:
+    """Words and what they mean, as the inside of a dl."""
+    return "\n".join(f"<dt>{escape(word)}</dt><dd>{escape(what)}</dd>" for word, what in words)

@@ -1,0 +1,114 @@
+"""An explanation as plain values: the pose, the question, the numbers of every layer and head."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from posekit.draw.save import describe
+from posekit.explain.maps import AttentionMap
+from posekit.report.findings import Findings
+
+if TYPE_CHECKING:
+    from posekit.explain.heat import HeatMap
+
+__all__ = ["plain_values", "pose_values", "save_json"]
+
+
+def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
+    """Everything but pictures, ready for JSON; coordinates in photo pixels.
+
+    Returns:
+        What :func:`posekit.draw.describe` says, and
+
+        * ``asked``: ``{person, keypoint, point, label, method}``;
+        * ``pose``: every person's box and keypoints;
+        * ``layers``, of an answer in layers: of each its name, grid, total (the sum of its
+          weights), numbers (:class:`posekit.explain.MapNumbers`) and, where there are several,
+          ``heads`` with the same of each; of a method's map ``numbers`` instead;
+        * ``maps``, when asked for: of each map the values (rows, cols) and ``grid_to_photo``
+          (2, 3), which takes (column, row, 1) to (x, y).
+    """
+    asked = findings.asked
+    found = describe(
+        findings.shown,
+        prediction=findings.prediction,
+        query=findings.query,
+        faithfulness=findings.faithfulness,
+    )
+    found["asked"] = {
+        "person": asked.person,
+        "keypoint": asked.keypoint,
+        "point": None if asked.point is None else list(asked.point),
+        "label": asked.label,
+        "method": findings.method.name,
+    }
+    found["pose"] = pose_values(findings)
+    layered = [one for one in findings.maps if isinstance(one, AttentionMap)]
+    if layered:
+        found["layers"] = [_layer(findings, one) for one in layered]
+    elif (measured := findings.numbers(findings.maps[0])) is not None:
+        found["numbers"] = asdict(measured)
+    if maps:
+        found["maps"] = [_cells(one) for one in findings.maps]
+    return found
+
+
+def save_json(findings: Findings, target: str | Path | BinaryIO, *, maps: bool = False) -> None:
+    """Write :func:`plain_values` as JSON (UTF-8)."""
+    values = plain_values(findings, maps=maps)
+    text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if isinstance(target, str | Path):
+        Path(target).write_text(text, encoding="utf-8")
+    else:
+        target.write(text.encode("utf-8"))
+
+
+def pose_values(findings: Findings) -> list[dict[str, Any]]:
+    """Of every person the box (x, y, width, height), and each keypoint with its score.
+
+    A keypoint that was not found has null for coordinates.
+    """
+    names = findings.prediction.skeleton.keypoints
+    return [
+        {
+            "box": [person.box.x, person.box.y, person.box.width, person.box.height],
+            "keypoints": [
+                {"name": name, "x": _finite(x), "y": _finite(y), "score": float(score)}
+                for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True)
+            ],
+        }
+        for person in findings.prediction.people
+    ]
+
+
+def _layer(findings: Findings, one: AttentionMap) -> dict[str, Any]:
+    values = {
+        "layer": one.layer,
+        "grid": list(one.grid.size),
+        "total": one.total,
+        **_numbers(findings, one),
+    }
+    heads = findings.heads.get(one.layer, ())
+    if heads:
+        values["heads"] = [
+            {"head": head.head, "total": head.total, **_numbers(findings, head)} for head in heads
+        ]
+    return values
+
+
+def _numbers(findings: Findings, one: AttentionMap) -> dict[str, Any]:
+    measured = findings.numbers(one)
+    return {} if measured is None else asdict(measured)
+
+
+def _cells(one: AttentionMap | HeatMap) -> dict[str, Any]:
+    values = one.weights if isinstance(one, AttentionMap) else one.values
+    return {"values": values.tolist(), "grid_to_photo": one.grid_to_photo.matrix.tolist()}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
