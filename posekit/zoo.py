@@ -31,6 +31,7 @@ from posekit.weights import RANDOM, WeightsFile, fetch, load_into, read_state_di
 
 __all__ = ["ModelEntry", "Paper", "PoseModel", "entry", "list_models", "load", "register"]
 
+State = Mapping[str, Tensor]
 View = Literal["crop", "photo", "backbone"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -75,6 +76,8 @@ class ModelEntry:
         find: how people are found in a whole photo, for the view ``"photo"``.
         groupings: the ways in which it can put keypoints together to people, the first by
             default; its ``find`` takes one as ``grouping``.
+        fit: the network that some weights are of, and these in its names, where a checkpoint may be
+            of another variant than ``build`` makes or name its tensors in another way.
     """
 
     name: str
@@ -92,6 +95,7 @@ class ModelEntry:
     view: View = "crop"
     find: Finder | None = None
     groupings: tuple[str, ...] = ()
+    fit: Callable[[State], tuple[nn.Module, State]] | None = None
 
     def normalised(self, images: Tensor) -> Tensor:
         """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""
@@ -243,10 +247,10 @@ def load(
     """
     model, target = entry(name), choose_device(device)
     file = choose_weights(model, weights)
-    module = build(model)
-    if file.kind != "random":
-        path = fetch(file, progress=progress)
-        load_into(module, read_state_dict(path), name=model.title)
+    if file.kind == "random":
+        module = build(model)
+    else:
+        module = fitted(model, read_state_dict(fetch(file, progress=progress)))
     return PoseModel(model, module.to(target).eval(), file, target)
 
 
@@ -255,3 +259,19 @@ def build(model: ModelEntry) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return model.build()
+
+
+def fitted(model: ModelEntry, state: State) -> nn.Module:
+    """Its network with given weights.
+
+    Raises:
+        WeightsError: they are not this model's.
+    """
+    if model.fit is None:
+        module = build(model)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            module, state = model.fit(state)
+    load_into(module, state, name=model.title)
+    return module

@@ -499,7 +499,7 @@ def test_purity_is_that_of_the_evaluation() -> None:
     assert done.covered_person == pytest.approx(ONES[0].cover(PHOTO)[:, :30].sum() / (30 * 80))
     with pytest.raises(OcclusionError, match="masks are"):
         study(model, PHOTO, None, keypoint=WRIST, masks=[np.ones((4, 4), bool)])
-    # Layers and shares are written as on the page: "encoder layer 2", and "59 %" that no line divides.
+    # Layers are written as on the page, and shares as "59 %", which no line divides.
     text = next(one for one in done.sentences if one.startswith("In encoder layer 2 "))
     own = 100 * done.after.purity["encoder.2"].own
     assert f"{own:.0f}\u00a0% does after" in text and "encoder.2" not in text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +16,18 @@ from torch import Tensor
 import posekit
 from posekit.errors import WeightsError
 from posekit.models.querypose import QueryPose, pool
-from posekit.models.querypose_checkpoint import convert, load_official, own_name
+from posekit.models.querypose_checkpoint import convert, fit, load_official, own_name
 from posekit.models.querypose_config import R50, W32, W48, W48_LIGHT
 from posekit.models.querypose_head import BoxHead
 from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.querypose_pose import PoseHead
+from posekit.models.querypose_zoo import ENTRIES
 from posekit.models.rle import RealNVP
 from posekit.trace import Trace
+from posekit.zoo import fitted
 from tests.fill import fill_array
 from tests.querypose_official import filled, official_shapes, official_state
+from tests.tiny_querypose import TINY
 
 Numbers = dict[str, np.ndarray]
 
@@ -346,6 +352,39 @@ def test_light_is_read_off_the_keys(folder: Path) -> None:
     official = convert({key: value for key, value in state.items() if key not in extra})
     assert official.config == W48_LIGHT
     assert official.network.keys() == light
+
+
+@pytest.mark.parametrize("light", [True, False])
+def test_a_file_in_official_names_loads_like_our_own(light: bool) -> None:
+    """A small network in official names, light and full, through the zoo."""
+    torch.manual_seed(3)
+    config = replace(TINY, trunk="bottleneck", light=light)
+    made = QueryPose(config)
+    own = made.state_dict()
+    trunk = "backbone.bottom_up."
+
+    def theirs(key: str) -> str:
+        name = key.removeprefix(trunk)
+        if name == key:
+            return key
+        name = name.replace("downsample.1.", "shortcut.norm.").replace("downsample.0.", "shortcut.")
+        name = re.sub(r"bn(\d)\.", r"conv\1.norm.", name)
+        name = re.sub(r"^layer(\d)", lambda m: f"res{int(m[1]) + 1}", name)
+        return trunk + (name if name.startswith("res") else f"stem.{name}")
+
+    official = {theirs(key): tensor for key, tensor in own.items()}
+    assert official.keys() != own.keys()
+    official["criterion.flow.flow.mask"] = torch.zeros(2)  # beside the network, and never read
+    small = ENTRIES["querypose-small"]
+    entry = replace(small, fit=partial(fit, replace(config, light=True)))
+    for state in (official, own):
+        module = fitted(entry, state)
+        assert isinstance(module, QueryPose) and module.config.light == light
+        for key, tensor in module.state_dict().items():
+            torch.testing.assert_close(tensor, own[key])
+    del official["part_query.weight"]
+    with pytest.raises(WeightsError, match=r"missing"):
+        fitted(entry, official)
 
 
 def test_names_of_a_resnet() -> None:

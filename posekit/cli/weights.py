@@ -58,7 +58,7 @@ def download(
     from dataclasses import replace
 
     from posekit import zoo
-    from posekit.checkpoint import load_into, read_state_dict
+    from posekit.checkpoint import read_state_dict
     from posekit.download import sha256_of
     from posekit.weights import fetch
 
@@ -66,7 +66,7 @@ def download(
     file = entry.weights_of("official")
     path = fetch(replace(file, sha256=sha256) if sha256 else file)
     # Now, not when somebody needs it: does it hold this model?
-    load_into(zoo.build(entry), read_state_dict(path), name=entry.title)
+    zoo.fitted(entry, read_state_dict(path))
     typer.echo(f"{path}\nSHA-256 {sha256_of(path)}")
 
 
@@ -82,7 +82,7 @@ def verify(
 ) -> None:
     """Check that a weights file is whole, unchanged, safe to read and fits its model."""
     from posekit import zoo
-    from posekit.checkpoint import load_into, read_state_dict
+    from posekit.checkpoint import read_state_dict
     from posekit.errors import WeightsError
     from posekit.weights import user_file
     from posekit.weights import verify as verify_checksum
@@ -97,7 +97,7 @@ def verify(
     found = verify_checksum(path, sha256 or file.sha256)
     state = read_state_dict(path)
     if entry is not None:
-        load_into(zoo.build(entry), state, name=entry.title)
+        zoo.fitted(entry, state)
     words = f", fit {entry.title}" if entry is not None else ""
     typer.echo(f"{path}\nSHA-256 {found}\n{len(state)} tensors, all finite{words}")
 
@@ -113,12 +113,11 @@ def convert(
 ) -> None:
     """Convert a PyTorch checkpoint to safetensors, after checking that it fits the model."""
     from posekit import zoo
-    from posekit.checkpoint import load_into, read_state_dict, save_safetensors
+    from posekit.checkpoint import read_state_dict, save_safetensors
 
     if target.suffix != ".safetensors":
         raise typer.BadParameter(f"the target ends in .safetensors, not {target.name!r}.")
     entry = zoo.entry(model)
-    module = zoo.build(entry)
-    load_into(module, read_state_dict(source), name=entry.title)
+    module = zoo.fitted(entry, read_state_dict(source))
     save_safetensors(module, target, half=half, metadata={"model": entry.name})
     remark(f"{target} is ready: posekit predict PHOTO --model {model} --weights {target}")

@@ -35,6 +35,7 @@ def photo_entry(
     *,
     network: Callable[..., nn.Module],
     shipped: bool = False,
+    fit: Callable[..., Any] | None = None,
     **family: Any,
 ) -> ModelEntry:
     """The entry of one configuration of a network.
@@ -46,6 +47,7 @@ def photo_entry(
         figures: those the authors report, by data set.
         network: called with ``config``.
         shipped: PoseKit brings weights of its own, in a file of the model's name.
+        fit: called with ``config`` and weights, see :class:`posekit.zoo.ModelEntry`.
         family: what all of its system share: the other fields of an entry.
     """
     ours = WeightsFile(
@@ -62,5 +64,6 @@ def photo_entry(
         weights=(ours,) if shipped else (),
         paper_figures=figures or {},
         view="photo",
+        fit=None if fit is None else partial(fit, config),
         **family,
     )

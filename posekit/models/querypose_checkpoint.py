@@ -114,3 +114,19 @@ def load_official(state: Mapping[str, Tensor]) -> QueryPose:
     network = {key: at_least_single(tensor) for key, tensor in official.network.items()}
     load_into(model, network, name="QueryPose", assign=True)
     return model.eval()
+
+
+def fit(config: QueryPoseConfig, state: Mapping[str, Tensor]) -> tuple[QueryPose, State]:
+    """The network of a checkpoint, ours or official, light or full, and its tensors in our names.
+
+    Args:
+        config: of the model that the checkpoint is said to be of.
+        state: as :func:`posekit.checkpoint.read_state_dict` returns it.
+    """
+    network = {
+        own_name(key): at_least_single(tensor)
+        for key, tensor in state.items()
+        if not key.startswith(FLOW) and not WITHOUT_EFFECT.match(key)
+    }
+    full = any("pose_decoder_inst_interact" in key for key in network)
+    return QueryPose(replace(config, light=not full)), network

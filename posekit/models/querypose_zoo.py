@@ -2,8 +2,8 @@
 
 They look at a whole photo and find everybody in it. Figures: the README of the authors'
 repository. It links checkpoints of HRNet-W32 and W48 without a fixed address, so official weights
-are read from a file:
-:func:`posekit.models.querypose_checkpoint.load_official`.
+are read from a file (``--weights FILE``), whose names and variant
+:func:`posekit.models.querypose_checkpoint.fit` knows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 
 from posekit.models.photo_zoo import photo_entry
 from posekit.models.querypose import QueryPose
+from posekit.models.querypose_checkpoint import fit
 from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT
 from posekit.models.querypose_photo import find
 from posekit.zoo import Paper, register
@@ -27,7 +28,13 @@ VAL = "COCO val2017"
 
 
 _entry = partial(
-    photo_entry, network=QueryPose, system="QueryPose", paper=PAPER, levels=LEVELS, find=find
+    photo_entry,
+    network=QueryPose,
+    fit=fit,
+    system="QueryPose",
+    paper=PAPER,
+    levels=LEVELS,
+    find=find,
 )
 
 ENTRIES = {

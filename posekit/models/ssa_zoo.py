@@ -35,6 +35,7 @@ MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 _entry = partial(
     photo_entry,
     network=SSANet,
+    fit=lambda config, state: (SSANet.for_weights(config, state), state),
     system="SSA",
     paper=PAPER,
     levels=LEVELS,

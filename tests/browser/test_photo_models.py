@@ -64,7 +64,7 @@ def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     page.locator(".pk-matrix-pick").first.click()
     page.wait_for_selector('[data-slot="matrix-figure"] .heatmaplayer image', state="attached")
     assert len(scripts()) == 1 and scripts()[0].startswith(visitor.address)
-    names = page.locator('[data-slot="matrix-figure"] .yaxislayer-above text').all_inner_texts()
+    names = page.locator('[data-slot="matrix-figure"] .yaxislayer-above text').all_text_contents()
     assert any("person 1" in name for name in names)
     page.click('[data-slot="matrix-numbers"] summary')
     assert page.locator('[data-slot="matrix-table"] tbody tr').count() >= len(names)
