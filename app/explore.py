@@ -35,7 +35,7 @@ from app.session import Limits, SessionStore
 from app.shelf import Shelf
 from posekit.device import choose_device
 from posekit.draw import DIVERGING, colour_table
-from posekit.errors import PhotoError
+from posekit.errors import BoxError, ModelError, PhotoError
 from posekit.estimator import Estimator, PoseKitWarning, Prediction
 from posekit.explain import explain, head_grid
 from posekit.explain.evidence import evidence_of
@@ -43,7 +43,9 @@ from posekit.explain.live import preview
 from posekit.explain.query import Query, check_person, resolve
 from posekit.geometry import Box
 from posekit.occlusion import CaseLibrary
+from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
+from posekit.top_down import best_finder
 from posekit.zoo import entry
 
 MAX_SIDE = 1600
@@ -95,6 +97,7 @@ class Explorer:
                     "label": self.shelf.label(name),
                     "title": entry(name).title,
                     "trained": self.shelf.has_weights(name),
+                    "finds": entry(name).find is not None,
                 }
                 for name in self.shelf.names()
             ],
@@ -142,11 +145,14 @@ class Explorer:
         return self._keep(sent["token"], *found, nbytes=0, notes=notes)
 
     def again(self, sent: Json) -> Json:
-        """The visitor's photo through another model, or with other boxes."""
+        """The visitor's photo through another model, with other boxes, or with boxes found."""
         photo = self.sessions.get(sent["token"], sent["view"]).photo
-        return self.open(
-            sent["token"], photo, sent["model"], boxes_of(sent.get("boxes")), with_photo=False
-        )
+        boxes = boxes_of(sent.get("boxes"))
+        notes: list[str] = []
+        if sent.get("find"):
+            boxes, notes = self.find_people(photo)
+        reply = self.open(sent["token"], photo, sent["model"], boxes, with_photo=False)
+        return {**reply, "notes": notes + reply["notes"]}
 
     def explain(self, sent: Json) -> Json:
         """A click: every layer, the mean and every head, straight from the trace."""
@@ -226,6 +232,24 @@ class Explorer:
             warnings.simplefilter("always", PoseKitWarning)
             prediction = Estimator(loaded).predict(photo, boxes)
         return prediction, [str(w.message) for w in caught if w.category is PoseKitWarning]
+
+    def find_people(self, photo: Photo) -> tuple[list[Box], list[str]]:
+        """Boxes for a model of crops, by the model that finds people best, and who that was.
+
+        Raises:
+            ModelError: no model here has learnt to find people.
+            BoxError: nobody was found.
+        """
+        finder = best_finder()
+        if finder is None:
+            raise ModelError("No model here has learnt to find people: draw a box around each.")
+        found, _ = self.predict(photo, finder, None)
+        title = entry(finder).title
+        boxes = [person.box for person in found.people[:MAX_BOXES]]
+        if not boxes:
+            raise BoxError(f"{title} found nobody in this photo: draw a box around each person.")
+        count = "one person" if len(boxes) == 1 else f"{len(boxes)} people"
+        return boxes, [f"{title} found {count}."]
 
     def open(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from posekit.errors import ModelError
 from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models, load
 
 VIEWS = ("crop", "photo", "backbone")
@@ -21,11 +22,16 @@ class Shelf:
     def get(self, name: str) -> PoseModel:
         """The model of that name, loaded on the first call.
 
-        Raises the :class:`posekit.errors.PoseKitError` of :func:`posekit.zoo.load`.
+        Raises:
+            ModelError: it is none of :meth:`names`; others may be too large for a visitor to ask
+                for, and are untrained.
+            WeightsError: see :func:`posekit.zoo.load`.
         """
         # One lock for all: two models loaded side by side would only fight over disk and memory.
         with self._lock:
             if name not in self._models:
+                if name not in self.names():
+                    raise ModelError(f"{name!r} is not among the models of this page.")
                 self._models[name] = load(name, device=self._device, progress=False)
             return self._models[name]
 

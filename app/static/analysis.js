@@ -58,18 +58,18 @@ async function analyse(source, options) {
   return true;
 }
 
-/** The same photo again, through another model or with other boxes. */
+/** The same photo again, through another model, with other boxes, or with those that a model finds (`find`). */
 async function again(options) {
-  const { model = slot("model").value, boxes = page.boxes, note, wanted } = options;
+  const { model = slot("model").value, boxes = page.boxes, note, wanted, find } = options;
   const job = ++page.jobs, before = page.boxes.length;
   busy(note);
   complain("");
-  const reply = await call("again", { token: page.token, view: page.view.id, model, boxes });
+  const reply = await call("again", { token: page.token, view: page.view.id, model, boxes, find });
   if (reply.expired && await renew()) return analyse(page.source, { model, boxes, note, wanted });
   if (job !== page.jobs) return false;
   busy("");
   if (reply.error) return complain(reply.error), setModel(page.view), false;
-  await show(reply, page.source, { drawn: boxes.length > before, wanted });
+  await show(reply, page.source, { drawn: !find && boxes.length > before, wanted });
   return true;
 }
 
@@ -184,6 +184,8 @@ function changeBoxes(boxes) {
 
 function setModel(view) {
   if (view) slot("model").value = view.model;
+  // A model that finds people by itself needs no other for it.
+  slot("find-people").hidden = !view || view.finds || !page.models.some((one) => one.finds && one.trained);
 }
 
 /** Let go of the pinned spot, so that the map follows the pointer again. */
