@@ -80,7 +80,7 @@ function drawLayers(panel) {
   const shown = layerOf(panel), off = !METHODS.get(compare.method).layers;
   layers.replaceChildren(make("span", { text: "Layer", "aria-hidden": "true" }), ...list.map((layer, index) => make("button", {
     type: "button", "aria-pressed": String(index === shown && !off), disabled: off, text: String(index + 1),
-    "aria-label": layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
+    "aria-label": (index + 1) + ": " + layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
     onclick: () => chooseOwnLayer(panel, index),
   })));
 }

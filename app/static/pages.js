@@ -4,7 +4,7 @@
 /** The name in "#compare?models=a,b", or null when the fragment names no page of ours. */
 function pageNamed(fragment) {
   const name = fragment.replace(/^#/, "").split("?")[0];
-  return all("main[data-page]").some((node) => node.dataset.page === name) ? name : null;
+  return all("section[data-page]").some((node) => node.dataset.page === name) ? name : null;
 }
 
 /** Show one page and tell the others' scripts: event "pk-page" with its name. */

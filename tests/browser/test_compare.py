@@ -278,7 +278,7 @@ def test_explore_and_compare_share_photo_and_boxes_without_a_second_upload(
     page.wait_for_selector(".pk-remove")
     visitor.settle()
     page.keyboard.press("Escape")
-    box = page.locator('main[data-page="explore"] .pk-box')
+    box = page.locator('section[data-page="explore"] .pk-box')
     edges = [box.get_attribute(name) for name in ("x", "y", "width", "height")]
     uploads: list[str] = []
     page.on(
@@ -296,12 +296,12 @@ def test_explore_and_compare_share_photo_and_boxes_without_a_second_upload(
     canvas = visitor.canvas(".pk-panel .pk-photo")
     assert canvas[..., :3].std() > 10
     page.click('[data-do="compare-back"]')
-    page.wait_for_selector('main[data-page="explore"]:not([hidden])')
-    assert page.locator('main[data-page="explore"] .pk-box').count() == 1
+    page.wait_for_selector('section[data-page="explore"]:not([hidden])')
+    assert page.locator('section[data-page="explore"] .pk-box').count() == 1
     visitor.settle()
     assert visitor.canvas(".pk-map")[..., 3].max() > 0
     page.go_back()
-    page.wait_for_selector('main[data-page="compare"]:not([hidden])')
+    page.wait_for_selector('section[data-page="compare"]:not([hidden])')
     assert page.locator('.pk-panel[data-state="ready"]').count() == 2  # kept, not run again
     assert uploads == []
     assert visitor.trouble == []
