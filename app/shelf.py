@@ -30,8 +30,10 @@ class Shelf:
         # One lock for all: two models loaded side by side would only fight over disk and memory.
         with self._lock:
             if name not in self._models:
-                if name not in self.names():
-                    raise ModelError(f"{name!r} is not among the models of this page.")
+                if name not in (offered := self.names()):
+                    raise ModelError(
+                        f"{name!r} is not among the models of this page: {', '.join(offered)}."
+                    )
                 self._models[name] = load(name, device=self._device, progress=False)
             return self._models[name]
 

@@ -125,7 +125,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     assert used([p for p in [*CORE, *PAGE] if p not in learning]) <= declared
     training = set(map(normal, extras["train"]))
     assert used(learning) <= declared | training
-    tools = set(map(normal, extras["test"])) | training | {"gradio-client"}
+    tools = set(map(normal, [*extras["test"], *extras["mcp"]])) | training | {"gradio-client"}
     checks = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
     assert used(checks) <= declared | tools
 

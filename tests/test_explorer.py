@@ -15,6 +15,7 @@ import pytest
 from gradio.data_classes import DataWithFiles
 from PIL import Image
 
+from app.api import Api
 from app.calls import SURPRISE, boxes_of, spoken
 from app.explore import Explorer
 from app.server import MAX_BODY, build, serve
@@ -150,10 +151,10 @@ def test_every_example_opens(explorer: Explorer) -> None:
         assert reply["people"] and reply["photo"]["src"].startswith("data:image/jpeg;base64,")
 
 
-def test_the_page_offers_no_api(explorer: Explorer) -> None:
-    page = build(explorer)
-    config = page.get_config_file()
-    assert config["dependencies"] == []
+def test_gradio_offers_the_four_calls_of_the_api_and_no_other(explorer: Explorer) -> None:
+    page = build(Api(explorer))
+    offered = page.get_config_file()["dependencies"]
+    assert {one["api_name"] for one in offered} == {"models", "predict", "explain", "compare"}
     assert page.analytics_enabled is False
 
 

@@ -152,7 +152,7 @@ def test_a_free_spot_is_explained_by_what_the_model_sees_there(guest: Guest) -> 
     sent = guest.compute("saliency", **spot)["answer"]
     assert "at point (50, 60)" in sent["legend"]
     outside = guest.compute("saliency", **{**spot, "point": [5000.0, 60.0]})
-    assert "outside the crop" in outside["error"]
+    assert "outside this person's crop" in outside["error"]
 
 
 def test_the_same_question_is_not_computed_twice(
