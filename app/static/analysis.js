@@ -127,7 +127,7 @@ async function show(view, source, { drawn, wanted }) {
   else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
   else complain(view.notes.concat(view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box")
     + ": try another photo, a box around somebody, or a model that takes a box for one person.").join(" "));
-  if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "));
+  if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "), true);
   afterShown();
 }
 

@@ -97,4 +97,6 @@ def _measured(
 
     with torch.inference_mode():
         score = measured(network, model.entry, photos, size)
-    return {score.name: score.value, **score.figures}
+    return {
+        name: round(value, 4) for name, value in {score.name: score.value, **score.figures}.items()
+    }

@@ -272,8 +272,9 @@ def test_a_sweep_shows_its_progress_can_be_cancelled_and_is_drawn(
     page.wait_for_selector('[data-slot="oc-heat"]:not([hidden])', timeout=90_000)
     assert page.locator("[data-slot=oc-sweep-table] tbody tr").count() == 30
     page.wait_for_selector('[data-slot="oc-plot"] .scatterlayer', state="attached", timeout=60_000)
-    marks = page.locator('[data-slot="oc-plot"] .scatterlayer .trace:first-child .point')
-    assert marks.count() == 30
+    # One curve an axis, confidence and attention, each with its own layer of marks.
+    marks = page.locator('[data-slot="oc-plot"] .scatterlayer').first.locator(".trace").first
+    assert marks.locator(".point").count() == 30
     assert visitor.canvas('[data-slot="oc-heat-map"]')[..., 3].any()
     put = visitor.study(
         lambda: page.click('[data-slot="oc-heat-map"]', position={"x": 60, "y": 60})
