@@ -144,6 +144,14 @@ class Explorer:
         # Held here anyway, so it costs the visitors' store nothing.
         return self._keep(sent["token"], *found, nbytes=0, notes=notes)
 
+    def warm(self) -> None:
+        """Analyse the photo that the page opens with, before the first visitor waits for it."""
+        example = self.examples[0]
+        photo, boxes = example.read()
+        prediction, _ = self.predict(photo, self.default_model, boxes)
+        with self._opened_lock:
+            self._opened.setdefault((example.id, self.default_model), (prediction, boxes is None))
+
     def again(self, sent: Json) -> Json:
         """The visitor's photo through another model, with other boxes, or with boxes found."""
         photo = self.sessions.get(sent["token"], sent["view"]).photo

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from app.plotly_script import PlotlyScript
 from app.tools import check_installed, mend_answers
 from app.uploads import ADDRESS as UPLOAD
 from app.uploads import UploadDoor
+from posekit.errors import PoseKitError
 from posekit.occlusion import CaseLibrary
 from posekit.photo import PhotoLimits
 
@@ -186,6 +188,7 @@ def serve(
     if mcp:
         mend_answers(page)
     _sweep_now_and_then(explorer, api)
+    threading.Thread(target=_warm, args=[explorer], name="posekit-warm", daemon=True).start()
     print(f"PoseKit is at {address}  (Ctrl + C ends it)", flush=True)
     if block:
         end_cleanly()
@@ -206,6 +209,12 @@ def private_folder() -> str:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["GRADIO_TEMP_DIR"] = folder
     return os.environ["GRADIO_TEMP_DIR"]
+
+
+def _warm(explorer: Explorer) -> None:
+    """Have the first photo ready; should that go wrong, visitors are told when they come."""
+    with suppress(PoseKitError):
+        explorer.warm()
 
 
 def _sweep_now_and_then(explorer: Explorer, api: Api) -> None:

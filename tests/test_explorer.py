@@ -151,6 +151,20 @@ def test_every_example_opens(explorer: Explorer) -> None:
         assert reply["people"] and reply["photo"]["src"].startswith("data:image/jpeg;base64,")
 
 
+def test_the_first_photo_is_ready_before_the_first_visitor(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explorer.warm()
+
+    def never(*_: object) -> None:
+        raise AssertionError("the model ran")
+
+    monkeypatch.setattr(explorer.shelf.get(MODEL).module, "forward", never)
+    token = explorer.start({})["token"]
+    first = {"token": token, "example": explorer.examples[0].id, "model": MODEL}
+    assert explorer.analyse_example(first)["people"]
+
+
 def test_gradio_offers_the_four_calls_of_the_api_and_no_other(explorer: Explorer) -> None:
     page = build(Api(explorer))
     offered = page.get_config_file()["dependencies"]
