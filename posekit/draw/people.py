@@ -23,7 +23,7 @@ _LEAST_SIDE = 480
 def draw_people(
     prediction: Prediction, masks: Sequence[npt.ArrayLike] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """The photo with everybody found in it; a small photo is enlarged so that numbers fit.
+    """The photo with everybody found in it, numbered from 1; a small photo is enlarged for that.
 
     Args:
         prediction: of any model.
@@ -49,7 +49,7 @@ def draw_people(
         drawn, prediction.people, prediction.skeleton, min_score=0.0, to_picture=to_picture
     )
     scale = max(size) / 900
-    for number, person in enumerate(prediction.people):
+    for number, person in enumerate(prediction.people, start=1):
         left, top, _, _ = person.box.edges
         x, y = to_picture.apply((left, top))
         (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
@@ -57,7 +57,7 @@ def draw_people(
             int(np.clip(x, 0, max(0, size[0] - width))),
             int(np.clip(y + height, height + 1, size[1] - 1)),
         )
-        colour = PERSON_COLOURS[number % len(PERSON_COLOURS)]
+        colour = PERSON_COLOURS[(number - 1) % len(PERSON_COLOURS)]
         for ink, extra in ((OUTLINE, 3), (colour, 0)):
             thickness = max(1, round(2 * scale)) + extra
             cv2.putText(
