@@ -111,14 +111,20 @@ def layer(one: Attention | Evidence, model: PoseModel) -> Json:
 
 
 def opening(prediction: Prediction) -> int:
-    """The keypoint to show before anybody asked: the surest wrist, else the surest keypoint."""
+    """The keypoint to show before anybody asked.
+
+    The surest wrist, whose map tells most; but the surest keypoint where no wrist was found that is
+    half as sure, since a map of a doubtful one is a poor first sight.
+    """
     names = prediction.skeleton.keypoints
     if not prediction.people or not names:
         return 0
     person = prediction.people[-1]
     scores = person.scores
     wrists = [k for k, name in enumerate(names) if name.endswith("wrist") and person.found[k]]
-    return int(max(wrists or range(len(names)), key=lambda index: float(scores[index])))
+    surest = max(range(len(names)), key=lambda index: float(scores[index]))
+    wrist = max(wrists, key=lambda index: float(scores[index]), default=surest)
+    return int(wrist if scores[wrist] >= scores[surest] / 2 else surest)
 
 
 def answer(explanation: Explanation, heads: list[tuple[AttentionMap, ...]]) -> Json:

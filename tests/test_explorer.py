@@ -7,6 +7,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from PIL import Image
 from app.api import Api
 from app.calls import SURPRISE, boxes_of, spoken
 from app.explore import Explorer
+from app.payload import opening
 from app.server import MAX_BODY, build, serve
 from posekit.errors import BoxError, PhotoError
 from posekit.explain import explain
@@ -205,3 +207,24 @@ def test_too_large_a_body_is_refused_before_it_is_read(address: str) -> None:
         request = f"POST {url} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n"
         line.sendall(request.encode())
         assert b" 413 " in line.recv(64)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "neck", "first"),
+    [(0.3, 0.5, 0.9, "right wrist"), (0.2, 0.1, 0.9, "neck"), (0.8, 0.7, 0.1, "left wrist")],
+)
+def test_the_first_question_is_about_a_wrist_unless_it_is_doubtful(
+    explorer: Explorer,
+    opened: dict[str, Any],
+    left: float,
+    right: float,
+    neck: float,
+    first: str,
+) -> None:
+    prediction = explorer.sessions.get(opened["token"], opened["view"])
+    names = list(prediction.skeleton.keypoints)
+    scores = np.full(len(names), 0.05)
+    for name, score in (("left wrist", left), ("right wrist", right), ("neck", neck)):
+        scores[names.index(name)] = score
+    person = replace(prediction.people[0], scores=scores)
+    assert names[opening(replace(prediction, people=(person,)))] == first
