@@ -56,6 +56,12 @@ MEANINGS = (
         r"mean IoU",
         "Overlap, per cent, of each person's mask with the best mask found, on average.",
     ),
+    (
+        r"contradiction",
+        "How far the heatmaps lie from what offset votes and limb ends synthesise: the difference"
+        " over the mean of the two; 0 is the same and 2 nothing in common.",
+    ),
+    (r"apart", "Mean difference of heatmap and synthesised heatmap on people; heights are 0 to 1."),
     (r"person recall", "Per cent of the people whose box was found with an overlap of half."),
     (r"box AP50", "Average precision of the boxes found, at an overlap of half, per cent."),
 )

@@ -133,18 +133,20 @@ function clearAnswers() {
 /** What stands under a panel's photo. */
 function drawAnswer(panel) {
   const { facts, legend, note } = panel.nodes, { answer } = panel, { figures } = answer;
+  // Where nobody drew a box, the "person" is all of the photo.
+  const where = panel.view.whole && !panel.view.finds ? "inside the photo" : "on this person";
   legend.textContent = answer.legend;
   note.hidden = !answer.note;
   note.textContent = answer.note;
   facts.replaceChildren(...[
-    [figures.on_person, "on this person", percent],
+    [figures.on_person, where, percent],
     [figures.confidence, "confidence", (value) => value.toFixed(2)],
     [figures.overlap, "like the first", percent],
   ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0])).map(([value, words, show]) => make("span", {}, [make("b", { text: show(value) }), " " + words])));
   const person = panel.view.people[compare.person];
   panel.nodes.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
     + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
-    + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention on this person"));
+    + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention " + where));
 }
 
 /** The question in words. */

@@ -29,6 +29,11 @@ COLUMNS = (
     ("peak away", "Distance on the photo from the marked spot to the strongest cell, in pixels."),
 )
 """The columns of the table of numbers, each with what it says."""
+WHOLE = (
+    "inside the photo",
+    "Share of the map's mass on cells inside the photo; nobody drew a box around the person.",
+)
+"""The first of them where the person's box is the whole photo."""
 
 OTHERS = (
     ("confidence", "The height of a keypoint's peak in the heatmap, or the model's own score."),
@@ -115,7 +120,7 @@ def html_report(
         layers=_layers(findings, pictures),
         heads=_heads(findings, pictures),
         numbers=_numbers(findings),
-        meanings=shell.meanings([*COLUMNS, *OTHERS]),
+        meanings=shell.meanings([*_columns(findings), *OTHERS]),
         keypoints=_pose(findings),
         card=_card(findings),
         python=escape(python_call(findings)),
@@ -177,7 +182,7 @@ def _layers(findings: Findings, pictures: Pictures) -> str:
     figures = "".join(
         f'<figure><span class="view">{shell.image(pictures.medium(one), _alt(one), "map")}'
         f"{shell.star(pictures.star)}</span>"
-        f"{_caption(_name(one, findings), _short(findings.numbers(one)))}</figure>"
+        f"{_caption(_name(one, findings), _short(findings, one))}</figure>"
         for one in findings.maps
     )
     return (
@@ -194,7 +199,7 @@ def _heads(findings: Findings, pictures: Pictures) -> str:
         figures = "".join(
             f'<figure><span class="view">'
             f"{shell.image(pictures.small(head), f'head {n} of {head.layer}', 'head')}</span>"
-            f"{_caption(f'Head {n}', _short(findings.numbers(head))[:1])}</figure>"
+            f"{_caption(f'Head {n}', _short(findings, head)[:1])}</figure>"
             for n, head in enumerate(heads, start=1)
         )
         if figures:
@@ -206,11 +211,16 @@ def _heads(findings: Findings, pictures: Pictures) -> str:
     return f"<section><h2>Every head</h2>{''.join(rows)}</section>"
 
 
-def _short(measured: MapNumbers | None) -> list[str]:
+def _columns(findings: Findings) -> tuple[tuple[str, str], ...]:
+    return (WHOLE, *COLUMNS[1:]) if findings.whole else COLUMNS
+
+
+def _short(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
+    measured = findings.numbers(one)
     if measured is None:
         return ["nothing there"]
     return [
-        f"{measured.mass_in_box:.0%} on this person",
+        f"{measured.mass_in_box:.0%} {_columns(findings)[0][0]}",
         f"entropy {measured.entropy_nats:.2f} nats · peak {measured.peak_distance_px:.0f} px away",
     ]
 
@@ -223,7 +233,11 @@ def _numbers(findings: Findings) -> str:
             rows.append(
                 (_name(one, findings), f"head {(head.head or 0) + 1}", findings.numbers(head))
             )
-    heads = [("map", ""), ("head", "Counted from 1; the mean is over all heads."), *COLUMNS]
+    heads = [
+        ("map", ""),
+        ("head", "Counted from 1; the mean is over all heads."),
+        *_columns(findings),
+    ]
     return shell.table(heads, ([name, which, *_cells(one)] for name, which, one in rows))
 
 

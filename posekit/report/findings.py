@@ -14,6 +14,7 @@ from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.methods import Method, find_method
 from posekit.explain.numbers import MapNumbers, heat_numbers, numbers
+from posekit.people import whole_photo_box
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -47,6 +48,13 @@ class Findings:
     by: str = "attention"
     options: Mapping[str, Any] = field(default_factory=dict)
     target: str = "peak"
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether nobody drew a box, so that the person's box is all of the photo."""
+        photo, people = self.prediction.photo, self.prediction.people
+        finds = self.prediction.model.entry.find is not None
+        return not finds and people[self.asked.person].box == whole_photo_box(photo)
 
     @cached_property
     def prediction(self) -> Prediction:
