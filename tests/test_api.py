@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -567,9 +568,15 @@ async def with_tools(address: str, do: Callable[[Any], Any]) -> Any:
         return await do(session)
 
 
+def by_tools(address: str, do: Callable[[Any], Any]) -> Any:
+    """In a thread of its own: the browser's tests keep an event loop running in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(with_tools(address, do))).result()
+
+
 @needs_mcp
 def test_the_tools_are_the_four_calls_and_say_what_they_take(address: str) -> None:
-    found = asyncio.run(with_tools(address, lambda session: session.list_tools())).tools
+    found = by_tools(address, lambda session: session.list_tools()).tools
     assert {f"/{tool.name}" for tool in found} == CALLS
     for tool in found:
         assert len(tool.description) > 20
@@ -590,7 +597,7 @@ def test_a_tool_answers_with_json_and_a_picture(
             await session.call_tool("explain", {**asked, "keypoint": "tail"}),
         )
 
-    good, bad = asyncio.run(with_tools(address, call))
+    good, bad = by_tools(address, call)
     assert not good.isError
     answer, image = good.content[:2]
     ours = numbers(explain(prediction, "neck").maps[-1], prediction)
