@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -113,3 +114,19 @@ def jpeg(image: Image.Image, orientation: int | None = None) -> bytes:
         exif[0x0112] = orientation
     image.save(buffer, format="JPEG", quality=95, subsampling=0, exif=exif)
     return buffer.getvalue()
+
+
+@pytest.fixture
+def window(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens an empty page in a window of its own, which is closed after the test."""
+    contexts = []
+
+    def open_window(width: int = 1440, height: int = 900, **options: Any) -> Any:
+        viewport = {"width": width, "height": height}
+        context = chromium.new_context(viewport=viewport, accept_downloads=True, **options)
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_window
+    for context in contexts:
+        context.close()

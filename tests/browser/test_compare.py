@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -34,22 +34,13 @@ class Comparing(Visitor):
 
 
 @pytest.fixture
-def comparing(chromium: Any, address: str) -> Iterator[Callable[..., Visitor]]:
+def comparing(window: Callable[..., Any], address: str) -> Callable[..., Visitor]:
     """Opens the Compare page and waits until both models have answered."""
-    contexts = []
 
-    def open_page(
-        fragment: str = "#compare", width: int = 1440, height: int = 900, **options: Any
-    ) -> Visitor:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True, **options
-        )
-        contexts.append(context)
-        return Comparing(context.new_page(), address + fragment)
+    def open_page(fragment: str = "#compare", **options: Any) -> Visitor:
+        return Comparing(window(**options), address + fragment)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 def answered(visitor: Visitor, panels: int = 2) -> None:

@@ -112,21 +112,11 @@ def place(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.fixture
-def hiding(chromium: Any, place: str) -> Iterator[Callable[..., Hiding]]:
-    contexts = []
+def hiding(window: Callable[..., Any], place: str) -> Callable[..., Hiding]:
+    def open_page(fragment: str = "#occlusion", **options: Any) -> Hiding:
+        return Hiding(window(**options), place + fragment)
 
-    def open_page(
-        fragment: str = "#occlusion", width: int = 1440, height: int = 900, **options: Any
-    ) -> Hiding:
-        context = chromium.new_context(
-            viewport={"width": width, "height": height}, accept_downloads=True, **options
-        )
-        contexts.append(context)
-        return Hiding(context.new_page(), place + fragment)
-
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 def test_a_case_is_opened_a_keypoint_clicked_and_a_rectangle_dragged(
