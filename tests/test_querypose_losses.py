@@ -241,6 +241,16 @@ def test_the_pairing_is_the_cheapest_of_all(seed: int, queries: int, people: int
     assert total <= min(sum(float(cost[0, q, p]) for q, p in option) for option in options) + 1e-5
 
 
+def test_while_young_everybody_gets_several_queries_and_the_cheapest_ones() -> None:
+    cost = torch.tensor([[[0.0, 9.0], [1.0, 9.0], [9.0, 0.5], [8.0, 2.0], [7.0, 7.5], [3.0, 3.0]]])
+    both = torch.ones(1, 2, dtype=torch.bool)
+    assert assign(cost, both, each=2).tolist() == [[0, 0, 1, 1, NOBODY, NOBODY]]
+    assert assign(cost, both, each=1).tolist() == [[0, NOBODY, 1, NOBODY, NOBODY, NOBODY]]
+    # More asked for than there are queries: all answer, for the person who is there.
+    alone = torch.tensor([[False, True]])
+    assert assign(cost, alone, each=9).tolist() == [[1] * 6]
+
+
 def test_a_cost_that_is_no_number_does_not_win() -> None:
     cost = torch.tensor([[[math.nan, 1.0], [2.0, 5.0], [math.inf, -math.inf]]])
     assert assign(cost, torch.ones(1, 2, dtype=torch.bool)).tolist() == [[NOBODY, 0, 1]]

@@ -1,4 +1,8 @@
-"""Who answers for whom: predictions and people paired one to one, at the least total cost.
+"""Who answers for whom: predictions and people paired, at the least total cost.
+
+One to one, as the network is to answer; or, while it is young, several predictions a person, so that
+more than one query in twenty hears what it should have said (the hybrid epoch scheme of Jia et al.,
+"DETRs with Hybrid Matching", CVPR 2023, section 3.2).
 
 The cost is Sparse R-CNN's: classification as the focal loss sees it, boxes by L1 distance and by
 generalised IoU. Poses play no part in it (QueryPose's specification, section 12).
@@ -58,15 +62,16 @@ def matching_cost(
         )
 
 
-def assign(cost: Tensor, present: Tensor) -> Tensor:
+def assign(cost: Tensor, present: Tensor, each: int = 1) -> Tensor:
     """The pairing of least total cost in each image.
 
-    Every person gets one prediction; when there are more people than predictions, every
+    Every person gets ``each`` predictions; when that is more than there are predictions, every
     prediction gets a person.
 
     Args:
         cost: (B, N, P).
         present: (B, P) bool, where there is a person.
+        each: predictions a person; one as published.
 
     Returns:
         (B, N) long, the person's place in its image, NOBODY where a prediction has none.
@@ -85,7 +90,7 @@ def assign(cost: Tensor, present: Tensor) -> Tensor:
     costs, there = table.cpu().numpy(), present.cpu()
     assigned = torch.full(cost.shape[:2], NOBODY)
     for image, row in enumerate(there):
-        places = row.nonzero()[:, 0]
+        places = row.nonzero()[:, 0].repeat(each)
         if len(places):
             prediction, person = linear_sum_assignment(costs[image][:, places.numpy()])
             assigned[image, torch.from_numpy(prediction)] = places[torch.from_numpy(person)]

@@ -59,10 +59,11 @@ class Supervised(nn.Module):
         normaliser: Tensor,
         keypoint_weight: float = WEIGHTS.keypoints,
         elsewhere: float = WEIGHTS.elsewhere,
+        each: int = 1,
     ) -> dict[str, Tensor]:
         """The parts of the loss by name, see :class:`~posekit.training.querypose_losses.Losses`."""
         weights = LossWeights(keypoints=keypoint_weight, elsewhere=elsewhere)
-        matcher = Matcher(people, weights)
+        matcher = Matcher(people, weights, each)
         output: QueryPoseOutput = self.network(images, people.sizes, matcher.select)
         with torch.autocast(images.device.type, enabled=False):
             losses = querypose_losses(
@@ -83,6 +84,8 @@ class QueryPoseTask:
         weights: of the losses.
         hidden: whether keypoints that somebody or something hides are learnt.
         start: weights of the network, or of its trunk alone, to start from.
+        young: share of the run in which each person is matched with several queries.
+        each: how many.
     """
 
     entry: ModelEntry
@@ -92,6 +95,8 @@ class QueryPoseTask:
     weights: LossWeights = WEIGHTS
     hidden: bool = False
     start: Path | None = None
+    young: float = 0.0
+    each: int = 1
 
     def __post_init__(self) -> None:
         keypoints = self.entry.skeleton.size
@@ -137,12 +142,14 @@ class QueryPoseTask:
             share=step.share,
         )
         people = views.people
+        each = self.each if step.progress < self.young else 1
         parts = model(
             self.entry.normalised(views.images),
             people,
-            people_per_process(people),
+            each * people_per_process(people),
             self.weights.keypoints,
             self.weights.elsewhere,
+            each,
         )
         total = torch.stack(list(parts.values())).sum()
         if dist.is_available() and dist.is_initialized():

@@ -75,20 +75,26 @@ class Matcher:
 
     Hand :meth:`select` to the network: the pose head then runs for matched queries only.
 
+    Args:
+        people: the truth.
+        weights: of the cost.
+        each: queries a person, see :func:`posekit.training.matching.assign`.
+
     Attributes:
         assigned: one (B, N) a stage, see :func:`posekit.training.matching.assign`.
     """
 
-    def __init__(self, people: People, weights: LossWeights = WEIGHTS) -> None:
+    def __init__(self, people: People, weights: LossWeights = WEIGHTS, each: int = 1) -> None:
         self.people = people
         self.weights = weights.boxes
+        self.each = each
         self.assigned: list[Tensor] = []
 
     def select(self, logits: Tensor, boxes: Tensor) -> Tensor:
         """Which queries of (B, N) answer for somebody."""
         people = self.people
         cost = matching_cost(logits, boxes, people.boxes, people.whwh, self.weights)
-        self.assigned.append(assign(cost, people.present))
+        self.assigned.append(assign(cost, people.present, self.each))
         return self.assigned[-1] != NOBODY
 
 

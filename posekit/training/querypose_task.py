@@ -21,11 +21,16 @@ class QueryPoseOptions(CrowdOptions):
         keypoints: weight of the keypoints' loss.
         elsewhere: weight of finding somebody where nobody is labelled, in photos where not
             everybody is.
+        young: share of the run in which each person is matched with several queries, so that they
+            learn faster; the rest teaches them that one is enough.
+        each: how many.
     """
 
     hidden: bool = False
     keypoints: float = 1.0
     elsewhere: float = 0.5
+    young: float = 0.0
+    each: int = 4
 
 
 @register_task("querypose")
@@ -41,6 +46,8 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         LossWeights(keypoints=options.keypoints, elsewhere=options.elsewhere),
         options.hidden,
         source.start,
+        options.young,
+        options.each,
     )
     besides = crowds.besides(recipe.scenes)
     words = (
