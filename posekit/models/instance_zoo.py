@@ -6,14 +6,13 @@ network looks like is our reading, see :mod:`posekit.models.instance`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import get_args
 
 from posekit.decode.instance_people import View
 from posekit.models.instance import R50, SMALL, InstanceAttention
 from posekit.models.instance_photo import find
-from posekit.models.photo_zoo import photo_entry
-from posekit.zoo import ModelEntry, Paper, register
+from posekit.models.photo_zoo import PhotoModel, register_photo_models
+from posekit.zoo import Paper
 
 PAPER = Paper(
     title="Attend to Who You Are: Supervising Self-Attention for Keypoint Detection and "
@@ -24,9 +23,11 @@ PAPER = Paper(
 )
 LEVELS = {"encoder": "encoder layer", "supervised": "supervised layer"}
 
-
-_entry = partial(
-    photo_entry,
+ENTRIES = register_photo_models(
+    # TransPose-R-small with a fourth layer; not a model of the paper.
+    PhotoModel("Instance-Attention-small", SMALL, shipped=True),
+    # ResNet-50 to C4, six layers of 256; the figure is the abstract's, of the authors' model.
+    PhotoModel("Instance-Attention-R50", R50, {"COCO test-dev2017": {"AP": 66.5}}),
     network=InstanceAttention,
     system="Instance Attention",
     paper=PAPER,
@@ -34,20 +35,3 @@ _entry = partial(
     find=find,
     groupings=get_args(View),
 )
-
-
-@register("instance-attention-small")
-def instance_attention_small() -> ModelEntry:
-    """TransPose-R-small with a fourth layer, trained by PoseKit; not a model of the paper."""
-    return _entry("instance-attention-small", "Instance-Attention-small", SMALL, shipped=True)
-
-
-@register("instance-attention-r50")
-def instance_attention_r50() -> ModelEntry:
-    """ResNet-50 to C4, six layers of 256; the figure is the abstract's, of the authors' model."""
-    return _entry(
-        "instance-attention-r50",
-        "Instance-Attention-R50",
-        R50,
-        {"COCO test-dev2017": {"AP": 66.5}},
-    )

@@ -8,14 +8,12 @@ are read from a file (``--weights FILE``), whose names and variant
 
 from __future__ import annotations
 
-from functools import partial
-
-from posekit.models.photo_zoo import photo_entry
+from posekit.models.photo_zoo import PhotoModel, register_photo_models
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_checkpoint import fit
 from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT
 from posekit.models.querypose_photo import find
-from posekit.zoo import Paper, register
+from posekit.zoo import Paper
 
 PAPER = Paper(
     title="QueryPose: Sparse Multi-Person Pose Regression via Spatial-Aware Part-Level Query",
@@ -26,9 +24,11 @@ PAPER = Paper(
 LEVELS = {"query": "query stage", "part": "part stage", "part map": "part map of stage"}
 VAL = "COCO val2017"
 
-
-_entry = partial(
-    photo_entry,
+ENTRIES = register_photo_models(
+    PhotoModel("QueryPose-small", SMALL, shipped=True),
+    PhotoModel("QueryPose-R50", R50),
+    PhotoModel("QueryPose-HRNet-W32", W32, {VAL: {"AP": 69.8}}),
+    PhotoModel("QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),
     network=QueryPose,
     fit=fit,
     system="QueryPose",
@@ -36,16 +36,3 @@ _entry = partial(
     levels=LEVELS,
     find=find,
 )
-
-ENTRIES = {
-    entry.name: entry
-    for entry in (
-        _entry("querypose-small", "QueryPose-small", SMALL, shipped=True),
-        _entry("querypose-r50", "QueryPose-R50", R50),
-        _entry("querypose-hrnet-w32", "QueryPose-HRNet-W32", W32, {VAL: {"AP": 69.8}}),
-        _entry("querypose-hrnet-w48", "QueryPose-HRNet-W48", W48_LIGHT, {VAL: {"AP": 71.0}}),
-    )
-}
-
-for _model in ENTRIES.values():
-    register(_model.name)(partial(ENTRIES.__getitem__, _model.name))

@@ -7,12 +7,10 @@ what its abstract and the public code's README state is in the entries [fact], s
 
 from __future__ import annotations
 
-from functools import partial
-
-from posekit.models.photo_zoo import photo_entry
+from posekit.models.photo_zoo import PhotoModel, register_photo_models
 from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSANet
 from posekit.models.ssa_photo import find
-from posekit.zoo import Paper, register
+from posekit.zoo import Paper
 
 PAPER = Paper(
     title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
@@ -31,9 +29,15 @@ LEVELS = {
 MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 """``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
 
-
-_entry = partial(
-    photo_entry,
+ENTRIES = register_photo_models(
+    PhotoModel("SSA-small", SMALL, shipped=True),
+    PhotoModel("SSA-OpenPose-new", VARIANT_N),
+    # [fact] the README of the public code, its own baseline on its 1160 validation images.
+    PhotoModel(
+        "SSA-OpenPose-2017",
+        VARIANT_O,
+        {"COCO val2014, OpenPose's 1160 images, without offsets": {"AP": 58.4}},
+    ),
     network=SSANet,
     fit=lambda config, state: (SSANet.for_weights(config, state), state),
     system="SSA",
@@ -43,21 +47,3 @@ _entry = partial(
     std=STD,
     find=find,
 )
-
-ENTRIES = {
-    entry.name: entry
-    for entry in (
-        _entry("ssa-small", "SSA-small", SMALL, shipped=True),
-        _entry("ssa-openpose-new", "SSA-OpenPose-new", VARIANT_N),
-        # [fact] the README of the public code, its own baseline on its 1160 validation images.
-        _entry(
-            "ssa-openpose-2017",
-            "SSA-OpenPose-2017",
-            VARIANT_O,
-            {"COCO val2014, OpenPose's 1160 images, without offsets": {"AP": 58.4}},
-        ),
-    )
-}
-
-for _model in ENTRIES.values():
-    register(_model.name)(partial(ENTRIES.__getitem__, _model.name))
