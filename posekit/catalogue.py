@@ -63,6 +63,11 @@ MEANINGS = (
     ),
     (r"apart", "Mean difference of heatmap and synthesised heatmap on people; heights are 0 to 1."),
     (r"person recall", "Per cent of the people whose box was found with an overlap of half."),
+    (
+        r"milliseconds a (photo|person)",
+        "Median time of one pass of the network, on the machine named.",
+    ),
+    (r"GMACs", "Thousands of millions of multiply-accumulates of one pass."),
     (r"box AP50", "Average precision of the boxes found, at an overlap of half, per cent."),
 )
 """Pattern of a figure's name -> what it says, in one sentence or two."""

@@ -80,6 +80,24 @@ def test_models_as_json_are_the_cards(posekit_) -> None:
     assert "No model matches 'x*'" in sentence(posekit_("models", "x*", code=1))
 
 
+def test_what_models_cost_goes_into_the_cards_of_shipped_ones(posekit_, home: Path) -> None:
+    path = home / "checkpoints" / f"{SMALL}.json"
+    before = path.read_text()
+    try:
+        (row,) = posekit_("models", SMALL, "--cost").stdout.splitlines()[1:]
+        assert re.search(r" 0\.75 +[\d.]+ a person ", row) and path.read_text() == before
+        posekit_("models", SMALL, "--cost", "--card")
+        card = json.loads(path.read_text())
+    finally:
+        path.write_text(before)
+    name = "cost of one person, 144 x 192, CPU, 1 thread"
+    assert list(card["measured"]) == ["kept out", name]
+    assert card["measured"][name]["GMACs"] == 0.75
+    how = card["measured_details"][name]["milliseconds a person"]
+    assert how["command"] == f"posekit models {SMALL} --cost --card" and how["threads"] == 1
+    assert "goes with --cost" in posekit_("models", SMALL, "--card", code=2).output
+
+
 def test_predict_prints_every_keypoint(posekit_) -> None:
     lines = posekit_("predict", "photo.png", "--device", "cpu").stdout.splitlines()
     assert len(lines) == 1 + len(KEYPOINTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from posekit.cost import cost, macs
 from posekit.zoo import load
 
@@ -28,3 +30,31 @@ def test_cost_of_a_loaded_model() -> None:
     assert measured.parameters == 1_214_510
     assert measured.macs == macs("transpose-r-small")
     assert measured.milliseconds > 0 and measured.device == "cpu"
+    assert (measured.of, measured.passes, measured.input_size) == ("person", 1, (192, 144))
+    assert list(measured.figures) == ["milliseconds a person", "GMACs"]
+
+
+@pytest.mark.parametrize("name", ["ssa-small", "querypose-small", "instance-attention-small"])
+def test_a_model_of_whole_photos_costs_by_the_photo(name: str) -> None:
+    """One of the size of the model's own input."""
+    model = load(name, weights="random", device="cpu")
+    seen: list[tuple[int, ...]] = []
+    model.module.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape))
+    measured = cost(model, repeats=2)
+    assert seen == [(1, 3, *model.entry.input_size)] * 3  # one of them warms up
+    assert measured.of == "photo" and measured.passes == 2 and measured.milliseconds > 0
+    assert "milliseconds a photo" in measured.figures
+    assert measured.macs == macs(name)
+
+
+def test_every_query_of_the_paper_is_posed() -> None:
+    """Of QueryPose-small's work a known part: the convolutions that read 24 boxes, 3 stages."""
+    boxes, cells = 24 * 3, 14 * 14
+    read = boxes * cells * 9 * (96 * 64 + 64 * 64 + 64 * 96)
+    finer = boxes * (cells * 16 * 96 * 96 + 28 * 28 * 9 * 96 * 7)
+    assert 0.3 * macs("querypose-small") < read + finer < macs("querypose-small")
+
+
+def test_a_large_network_is_not_timed_for_minutes() -> None:
+    measured = cost(load("transpose-r-small", weights="random", device="cpu"), 100, longest=0.0)
+    assert measured.passes == 1

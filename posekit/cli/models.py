@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any
+import shlex
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,11 +12,28 @@ from posekit.cli.options import DeviceOption, JsonOption
 from posekit.cli.output import show, table
 from posekit.errors import ModelError
 
+if TYPE_CHECKING:
+    from posekit.cost import Cost
+    from posekit.zoo import ModelEntry
+
 
 def models(
     pattern: Annotated[str, typer.Argument(help='Such as "transpose-h*".')] = "*",
     with_cost: Annotated[
-        bool, typer.Option("--cost", help="Also multiply-accumulates and measured milliseconds.")
+        bool,
+        typer.Option(
+            "--cost",
+            help="Also multiply-accumulates and measured milliseconds, of one person's crop or, "
+            "of a model of whole photos, of one photo of its input's size.",
+        ),
+    ] = False,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--card",
+            help="With --cost: write it into the cards of shipped models, those without weights "
+            "of the same system beside it.",
+        ),
     ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -31,15 +49,46 @@ def models(
     cards = [model_card(entry, zoo.choose_weights(entry)) for entry in entries]
     header = ["NAME", "WEIGHTS HERE", "PARAMETERS", "INPUT", "SKELETON", "FIGURES"]
     rows = [_row(card) for card in cards]
+    if write and not with_cost:
+        raise typer.BadParameter("--card goes with --cost.")
     if with_cost:
         from posekit.cost import cost
 
-        header[3:3] = ["GMACS", "MS A PERSON"]
+        header[3:3] = ["GMACS", "MS"]
+        costs = {}
         for card, row in zip(cards, rows, strict=True):
             measured = cost(zoo.load(card["name"], weights="random", device=device))
-            row[3:3] = [f"{measured.macs / 1e9:.2f}", f"{measured.milliseconds}"]
+            costs[card["name"]] = measured
+            row[3:3] = [f"{measured.macs / 1e9:.2f}", f"{measured.milliseconds} a {measured.of}"]
             card["cost"] = dataclasses.asdict(measured)
+        if write:
+            _write(entries, costs, pattern)
     show(cards, table(header, rows), as_json=as_json)
+
+
+def _write(entries: list[ModelEntry], costs: dict[str, Cost], pattern: str) -> None:
+    from posekit.training.export import add_measurement
+    from posekit.zoo import choose_weights
+
+    for entry in entries:
+        weights, own = choose_weights(entry), costs[entry.name]
+        if weights.kind != "shipped" or weights.local is None:
+            continue
+        device = "CPU" if own.device == "cpu" else "GPU"
+        threads = f", {own.threads} thread{'s' if own.threads > 1 else ''}" * (device == "CPU")
+        height, width = own.input_size
+        beside = {
+            other.name: {**costs[other.name].figures, **costs[other.name].details}
+            for other in entries
+            if other.system == entry.system and choose_weights(other).kind == "random"
+        }
+        add_measurement(
+            weights.local,
+            f"cost of one {own.of}, {width} x {height}, {device}{threads}",
+            own,
+            f"posekit models {shlex.quote(pattern)} --cost --card",
+            **({"beside": beside} if beside else {}),
+        )
 
 
 def _row(card: dict[str, Any]) -> list[str]:
