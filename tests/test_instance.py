@@ -196,6 +196,21 @@ def targets_of(masks: list[list[float]], counted: list[float], keys: list[float]
     return RowTargets(nothing, mask, nothing, torch.tensor([counted]), torch.tensor([keys]))
 
 
+def test_a_maximum_that_is_held_is_pushed_up_one_that_is_not_stays_at_one() -> None:
+    """On a row that is its person's mask but for one weak token, by autograd."""
+    said = torch.tensor([[[4.0, 2.0, 4.0, 0.0]]], requires_grad=True)
+    truth = targets_of([[1.0, 1.0, 1.0, 0.0]], [1.0], [1.0] * 4)
+    slopes = {}
+    for hold in (True, False):
+        loss = row_loss(said / 10, truth, "bce-dice", hold_maximum=hold)
+        (slopes[hold],) = torch.autograd.grad(loss, said)
+    held, free = slopes[True][0, 0], slopes[False][0, 0]
+    assert held[0] < 0 and held[2] < 0  # growing alone lowers the loss: rows get narrow
+    assert free[0] + free[2] > 0 > free[1]  # the strong ones give way to the weak one
+    # A row and ten times that row are the same to the loss.
+    assert float((free * said[0, 0]).sum().detach()) == pytest.approx(0, abs=1e-6)
+
+
 def test_row_losses_by_hand() -> None:
     rows = torch.tensor([[[0.5, 0.25, 0.25, 0.0]]])
     torch.testing.assert_close(scaled_rows(rows)[0, 0], torch.tensor([1.0, 0.5, 0.5, 0.0]))

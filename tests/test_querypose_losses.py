@@ -113,6 +113,22 @@ def prediction(people: People, queries: int = 6, seed: int = 1) -> StageOutput:
     )
 
 
+def replace_queries(stage: StageOutput, query: Tensor, posed: Tensor | None = None) -> StageOutput:
+    """The first image's, of some queries alone."""
+    parts = (
+        getattr(stage, name)[:1, query]
+        for name in ("logits", "boxes", "offsets", "sigmas", "posed")
+    )
+    chosen = StageOutput(*parts)
+    return chosen if posed is None else chosen._replace(posed=posed)
+
+
+def people_slice(people: People, images: slice, places: slice) -> People:
+    parts = {name: getattr(people, name)[images] for name in People._fields}
+    each = ("boxes", "keypoints", "counted", "present", "ignored")
+    return People(**{name: t[:, places] if name in each else t for name, t in parts.items()})
+
+
 def test_the_matching_of_the_published_code(numbers: dict[str, np.ndarray]) -> None:
     people, stage = people_of(numbers), stage_of(numbers)
     matcher = Matcher(people)
@@ -249,6 +265,33 @@ def test_while_young_everybody_gets_several_queries_and_the_cheapest_ones() -> N
     # More asked for than there are queries: all answer, for the person who is there.
     alone = torch.tensor([[False, True]])
     assert assign(cost, alone, each=9).tolist() == [[1] * 6]
+
+
+def test_of_several_queries_the_cheapest_is_posed_and_the_loss_keeps_its_size() -> None:
+    people = somebody()
+    stage = prediction(people, queries=9)
+    matcher = Matcher(people, each=3)
+    posed = matcher.select(stage.logits, stage.boxes)
+    who = matcher.assigned[0]
+    cost = matching_cost(stage.logits, stage.boxes, people.boxes, people.whwh, COST)
+    for image in range(len(who)):
+        for person in range(people.boxes.shape[1]):
+            theirs = (who[image] == person).nonzero()[:, 0]
+            assert len(theirs) == 3
+            cheapest = theirs[cost[image, theirs, person].argmin()]
+            assert posed[image, theirs].sum() == 1 and posed[image, cheapest]
+    # Three times the same answer, each for the same person, costs what one answer costs.
+    flow = filled_flow()
+    query = (who[0] == 0).nonzero()[:1, 0]
+    one = replace_queries(stage, query)
+    assigned = torch.zeros(1, 1, dtype=torch.long)
+    only = people_slice(people, slice(0, 1), slice(0, 1))
+    single = stage_losses(one, assigned, only, flow)
+    three = replace_queries(stage, query.repeat(3), posed=torch.tensor([[True, False, False]]))
+    triple = stage_losses(three, assigned.repeat(1, 3), only, flow, each=3)
+    for part in ("focal", "l1", "giou", "keypoints"):
+        expected = float(getattr(single, part).detach())
+        assert float(getattr(triple, part).detach()) == pytest.approx(expected, rel=1e-5), part
 
 
 def test_a_cost_that_is_no_number_does_not_win() -> None:

@@ -1,8 +1,11 @@
 """What "Attend to Who You Are" is trained with: heatmaps, offsets, and masks on attention rows.
 
-The rows of a softmax sum to 1 and masks do not; so a row is first divided by its own maximum, which
-gradients do not pass through. Only rows that were sampled are ever computed with gradients. All
-weights are our choice; the paper's are not known.
+The rows of a softmax sum to 1 and masks do not; so a row is first divided by its own maximum.
+Whether gradients pass through that maximum is a switch: held constant, as the specification has it,
+long training makes rows narrow, since the strongest token is pushed up whatever that does to the
+others.
+Only rows that were sampled are ever computed with gradients. All weights are our choice; the
+paper's are not known.
 
 Shapes: B photos, K keypoints, (h, w) heatmap cells, R sampled rows of T tokens.
 """
@@ -47,12 +50,14 @@ class InstanceLoss:
         heat: ``"l2"``, or ``"focal"``: squared errors weighted by how wrong they are.
         attention_weight: of the attention's part.
         offset_weight: of the offsets' part.
+        hold_maximum: whether the maximum that a row is divided by is a constant to gradients.
     """
 
     attention: AttentionKind = "bce-dice"
     heat: HeatKind = "l2"
     attention_weight: float = 0.2
     offset_weight: float = 0.2
+    hold_maximum: bool = True
 
     def __call__(self, output: InstanceOutput, targets: InstanceTargets) -> LossParts:
         """The loss of a batch."""
@@ -61,9 +66,8 @@ class InstanceLoss:
         if output.offsets.shape[1]:
             offset = offset_loss(output.offsets, targets.offset, targets.offset_valid)
         if self.attention != "none":
-            attention = row_loss(
-                attention_rows(output, targets.rows.tokens), targets.rows, self.attention
-            )
+            rows = attention_rows(output, targets.rows.tokens)
+            attention = row_loss(rows, targets.rows, self.attention, self.hold_maximum)
         total = heat + self.offset_weight * offset + self.attention_weight * attention
         return LossParts(total, heat, offset, attention)
 
@@ -100,12 +104,15 @@ def offset_loss(offsets: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     return (valid * away).sum() / valid.sum().clamp(min=1.0)
 
 
-def scaled_rows(rows: Tensor) -> Tensor:
+def scaled_rows(rows: Tensor, hold_maximum: bool = True) -> Tensor:
     """Rows (..., T) over their maxima, so that they can be compared with masks."""
-    return rows / rows.detach().amax(-1, keepdim=True).clamp(min=_SMALLEST)
+    top = rows.amax(-1, keepdim=True)
+    return rows / (top.detach() if hold_maximum else top).clamp(min=_SMALLEST)
 
 
-def row_loss(rows: Tensor, targets: RowTargets, kind: AttentionKind) -> Tensor:
+def row_loss(
+    rows: Tensor, targets: RowTargets, kind: AttentionKind, hold_maximum: bool = True
+) -> Tensor:
     """How far rows are from the masks of whom they belong to, the mean over people's rows.
 
     Args:
@@ -113,8 +120,10 @@ def row_loss(rows: Tensor, targets: RowTargets, kind: AttentionKind) -> Tensor:
         targets: whose they are.
         kind: ``"mse"``, or ``"bce-dice"``: cross entropy and 1 - Dice. Both are means over tokens
             that count.
+        hold_maximum: see :class:`InstanceLoss`.
     """
-    said, mask, counted = scaled_rows(rows), targets.masks, targets.keys[:, None]
+    said, mask = scaled_rows(rows, hold_maximum), targets.masks
+    counted = targets.keys[:, None]
     tokens = counted.sum(-1).clamp(min=1.0)
     if kind == "mse":
         each = (counted * (said - mask) ** 2).sum(-1) / tokens

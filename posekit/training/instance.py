@@ -39,6 +39,7 @@ class InstanceOptions:
         attention_weight: of that part of the loss.
         heat: error of the heatmaps, ``"l2"`` or ``"focal"``.
         offset_weight: of the offsets' part of the loss.
+        hold_maximum: whether the maximum of a row is a constant to gradients.
         rows: of the attention that are looked at, of each photo.
         hidden: whether keypoints that somebody or something hides are learnt.
         elsewhere: how much cells away from the labelled people count where not everybody is.
@@ -53,6 +54,7 @@ class InstanceOptions:
     attention_weight: float = 0.2
     heat: HeatKind = "l2"
     offset_weight: float = 0.2
+    hold_maximum: bool = True
     rows: int = 24
     hidden: bool = False
     elsewhere: float = 0.3
@@ -68,7 +70,13 @@ class InstanceOptions:
     @property
     def loss(self) -> InstanceLoss:
         """The loss they switch on."""
-        return InstanceLoss(self.attention, self.heat, self.attention_weight, self.offset_weight)
+        return InstanceLoss(
+            self.attention,
+            self.heat,
+            self.attention_weight,
+            self.offset_weight,
+            self.hold_maximum,
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ class Supervised(nn.Module):
         output: QueryPoseOutput = self.network(images, people.sizes, matcher.select)
         with torch.autocast(images.device.type, enabled=False):
             losses = querypose_losses(
-                output, matcher.assigned, people, self.flow, normaliser, weights
+                output, matcher.assigned, people, self.flow, normaliser, weights, each
             )
         return {part.name: getattr(losses, part.name) for part in fields(Losses)}
 
@@ -146,7 +146,7 @@ class QueryPoseTask:
         parts = model(
             self.entry.normalised(views.images),
             people,
-            each * people_per_process(people),
+            people_per_process(people),
             self.weights.keypoints,
             self.weights.elsewhere,
             each,

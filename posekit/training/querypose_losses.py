@@ -91,11 +91,19 @@ class Matcher:
         self.assigned: list[Tensor] = []
 
     def select(self, logits: Tensor, boxes: Tensor) -> Tensor:
-        """Which queries of (B, N) answer for somebody."""
+        """Which queries of (B, N) are posed: of those that answer for a person, the cheapest.
+
+        One is enough to learn poses from, and poses cost the most.
+        """
         people = self.people
         cost = matching_cost(logits, boxes, people.boxes, people.whwh, self.weights)
-        self.assigned.append(assign(cost, people.present, self.each))
-        return self.assigned[-1] != NOBODY
+        assigned = assign(cost, people.present, self.each)
+        self.assigned.append(assigned)
+        if self.each == 1:
+            return assigned != NOBODY
+        theirs = assigned[..., None] == torch.arange(cost.shape[2], device=cost.device)  # (B, N, P)
+        best = torch.where(theirs, cost, torch.inf).argmin(1, keepdim=True)  # (B, 1, P)
+        return (torch.zeros_like(theirs).scatter(1, best, True) & theirs).any(-1)
 
 
 def querypose_losses(
@@ -105,6 +113,7 @@ def querypose_losses(
     flow: RealNVP,
     normaliser: Tensor | None = None,
     weights: LossWeights = WEIGHTS,
+    each: int = 1,
 ) -> Losses:
     """All stages together, each weighing the same.
 
@@ -115,9 +124,10 @@ def querypose_losses(
         flow: RLE's density, one for all stages.
         normaliser: what sums are divided by; the number of people to find, at least 1, by default.
         weights: of the parts.
+        each: queries a person; what queries say of classes and boxes is divided by it.
     """
     parts = [
-        stage_losses(stage, who, people, flow, normaliser, weights)
+        stage_losses(stage, who, people, flow, normaliser, weights, each)
         for stage, who in zip(output.stages, assigned, strict=True)
     ]
     return Losses(*(sum(getattr(part, f.name) for part in parts) for f in fields(Losses)))
@@ -130,6 +140,7 @@ def stage_losses(
     flow: RealNVP,
     normaliser: Tensor | None = None,
     weights: LossWeights = WEIGHTS,
+    each: int = 1,
 ) -> Losses:
     """One stage's four losses; arguments as in :func:`querypose_losses`."""
     if normaliser is None:
@@ -158,14 +169,14 @@ def stage_losses(
             stage.offsets[image, query].float(),
             stage.sigmas[image, query].float(),
             relative,
-            people.counted[image, person] & within,
+            people.counted[image, person] & within & stage.posed[image, query][:, None],
         ).sum()
         / people.keypoints.shape[2]
     )
     return Losses(
-        weights.boxes.focal * focal / normaliser,
-        weights.boxes.l1 * l1 / normaliser,
-        weights.boxes.giou * apart / normaliser,
+        weights.boxes.focal * focal / (each * normaliser),
+        weights.boxes.l1 * l1 / (each * normaliser),
+        weights.boxes.giou * apart / (each * normaliser),
         weights.keypoints * poses / normaliser,
     )
 
