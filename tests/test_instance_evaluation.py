@@ -63,7 +63,10 @@ def test_two_blocks_are_perfect() -> None:
     assert score.keypoints == 28 + 20 and score.hidden is not None
     assert score.details["purity by layer"]["encoder.3"]["own"] == 100
     assert score.details["purity of hidden keypoints"]["own"] == 100
-    assert score.details["milliseconds a photo"] > 0 and "by group" not in score.details
+    alone = score.details["milliseconds a photo, grouping alone"]
+    assert set(alone) == {"body-first", "part-first"} and min(alone.values()) > 0
+    assert score.details["milliseconds a photo"] > max(alone.values())
+    assert "by group" not in score.details
 
 
 def test_even_attention_is_chance() -> None:
@@ -105,6 +108,11 @@ def test_the_small_are_left_out_and_somebody_must_be_there() -> None:
     assert score.keypoints == 14 and score.people == 2
     with pytest.raises(DataError, match="Nobody"):
         evaluate_instance(halves_model(), [replace(truth, masks=np.zeros_like(masks))])
+    shares = {"a": 0.2, "b": None, "c": 0.5}
+    groups = [replace(truth, group=name, hidden_share=share) for name, share in shares.items()]
+    parts = evaluate_instance(halves_model(), groups).details["by group"]
+    told = {name: part.get("hidden of the person behind") for name, part in parts.items()}
+    assert told == {"a": 20.0, "b": None, "c": 50.0}
     with pytest.raises(ModelError, match="does not make people from attention"):
         evaluate_instance(tiny_transpose(), [truth])
 
@@ -117,6 +125,7 @@ def test_scenes_overlap_as_asked() -> None:
     assert [one.group for one in truths] == ["30% overlap", "50% overlap", "70% overlap"]
     hidden = [int(one.hidden.sum()) for one in truths]
     assert hidden[2] > hidden[0] > 0
+    assert [one.hidden_share for one in truths] == pytest.approx(OVERLAPS, abs=0.05)
     for one in truths:
         assert one.keypoints and len(one.masks) == 2 and not (one.masks[0] & one.masks[1]).any()
         assert not (one.seen & one.hidden).any() and not len(one.crowds)

@@ -70,7 +70,10 @@ def evaluate_instances(
         lines += [
             f"  {group}: {_line(figures)}" for group, figures in score.groups.items() if group
         ]
-        lines.append(f"  {score.milliseconds:.0f} ms a photo")
+        alone = ", ".join(
+            f"{view} {value:.1f} ms" for view, value in score.grouping_milliseconds.items()
+        )
+        lines.append(f"  {score.milliseconds:.0f} ms a photo; grouping alone: {alone}")
     show(result | {"problems": problems.as_dict()}, "\n".join(lines), as_json=as_json)
 
 

@@ -29,7 +29,7 @@ from posekit.evaluation.purity import Covers, Purity, token_cover
 from posekit.explain.keypoint_rows import rows_at
 from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
-from posekit.models.instance import InstanceAttention
+from posekit.models.instance import InstanceAttention, InstanceConfig
 from posekit.models.instance_photo import (
     MASK_THRESHOLD,
     InstancePeople,
@@ -77,6 +77,7 @@ def look_at(model: PoseModel, truth: CrowdTruth) -> PhotoScore:
     started = time.perf_counter()
     people = find_people(model, truth.photo, recorded=True)
     seconds = time.perf_counter() - started
+    grouping_seconds = {view: _seconds_to_group(people, config, view) for view in VIEWS}
     assert people.trace is not None
     supervised = next(one for one in people.trace.spatial if one.kind == "supervised")
     layers: list[dict[str, Purity]] = []
@@ -121,7 +122,7 @@ def look_at(model: PoseModel, truth: CrowdTruth) -> PhotoScore:
         truth.group, layers, hidden, right, of_all, chance, ious,
         np.array([mask.array for mask in people.masks], bool).reshape(-1, *truth.photo.size),
         [person.score for person in people.grouping.people],
-        seconds,
+        seconds, grouping_seconds, truth.hidden_share,
     )  # fmt: skip
 
 
@@ -193,6 +194,14 @@ def _right(
     )
     people = decoder.group(peaks, table).people
     return grouped_right([one.members for one in people], who.tolist()), len(who)
+
+
+def _seconds_to_group(people: InstancePeople, config: InstanceConfig, view: View) -> float:
+    """What grouping the candidates that were found takes, once affinities are known."""
+    decoder = decoder_for(config, view)
+    started = time.perf_counter()
+    decoder.group(people.grouping.peaks, people.affinity)
+    return time.perf_counter() - started
 
 
 def _query(truth: CrowdTruth, person: int, point: int) -> Query:

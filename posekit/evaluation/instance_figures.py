@@ -36,6 +36,9 @@ class PhotoScore:
         found: (P, H, W) masks found, with their scores.
         scores: (P,).
         seconds: of the whole pass: network, grouping, masks.
+        grouping_seconds: of each view, of grouping alone: candidates and affinities were there.
+        hidden_share: of the person behind, what the one in front hides, 0 to 1; None where nobody
+            knows.
     """
 
     group: str
@@ -48,6 +51,8 @@ class PhotoScore:
     found: npt.NDArray[np.bool_] = field(repr=False)
     scores: list[float]
     seconds: float
+    grouping_seconds: dict[View, float]
+    hidden_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class InstanceScore:
         keypoints: how many visible points.
         photos: how many photos.
         milliseconds: median time of a photo.
+        grouping_milliseconds: of which grouping alone, by view.
     """
 
     supervised: str
@@ -85,6 +91,7 @@ class InstanceScore:
     keypoints: int
     photos: int
     milliseconds: float
+    grouping_milliseconds: dict[View, float]
 
     @property
     def figures(self) -> dict[str, float]:
@@ -112,7 +119,10 @@ class InstanceScore:
             details["grouping, hidden keypoints too"] = dict(self.grouping_of_all)
         if len(self.groups) > 1:
             details["by group"] = self.groups
-        return details | {"milliseconds a photo": self.milliseconds}
+        return details | {
+            "milliseconds a photo": self.milliseconds,
+            "milliseconds a photo, grouping alone": dict(self.grouping_milliseconds),
+        }
 
 
 def gathered(seen: Sequence[PhotoScore], truth: Sequence[CrowdTruth], layer: str) -> InstanceScore:
@@ -145,6 +155,10 @@ def gathered(seen: Sequence[PhotoScore], truth: Sequence[CrowdTruth], layer: str
         keypoints=len(points),
         photos=len(seen),
         milliseconds=round(1000 * float(np.median([photo.seconds for photo in seen])), 1),
+        grouping_milliseconds={
+            view: round(1000 * float(np.median([one.grouping_seconds[view] for one in seen])), 2)
+            for view in VIEWS
+        },
     )
 
 
@@ -158,6 +172,8 @@ def _main(seen: Sequence[PhotoScore], truth: Sequence[CrowdTruth], layer: str) -
     chance = _by_chance(seen)
     figures |= {"grouping, by chance": chance} if chance is not None else {}
     figures |= {"IoU at true points": _per_cent(float(np.mean(ious)))} if ious else {}
+    hidden = [photo.hidden_share for photo in seen if photo.hidden_share is not None]
+    figures |= {"hidden of the person behind": _per_cent(float(np.mean(hidden)))} if hidden else {}
     return figures | _masks(seen, truth).figures
 
 

@@ -9,7 +9,7 @@ learnt from. The same arguments give the same photos.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from posekit.data.problems import Problems
 from posekit.data.rendered import FIRST_SEED
 from posekit.errors import DataError
 from posekit.photo import Photo
-from posekit.scenes import render_scene
+from posekit.scenes import Scene, render_scene
 from posekit.skeleton import Skeleton
 
 __all__ = ["OVERLAPS", "CrowdTruth", "true_composites", "true_masks", "true_scenes"]
@@ -57,6 +57,8 @@ class CrowdTruth:
         keypoints: whether ``points`` are keypoints, in the order of the skeleton.
         crowds: (C, H, W) bool, regions of people whom nobody labelled one by one.
         group: what figures are also told apart by, such as ``"50 % overlap"``.
+        hidden_share: what is really hidden of the person behind, 0 to 1: a scene cannot always be
+            staged as it was asked for. None where nobody knows.
     """
 
     photo: Photo
@@ -67,6 +69,7 @@ class CrowdTruth:
     keypoints: bool
     crowds: Bools = field(repr=False)
     group: str = ""
+    hidden_share: float | None = None
 
     @classmethod
     def of(cls, crowd: CrowdPhoto, name: str, group: str = "", seed: int = 0) -> CrowdTruth:
@@ -94,6 +97,14 @@ class CrowdTruth:
         photo = Photo(crowd.pixels, name)
         return cls(photo, masks, points, seen, hidden, bool(visibility.any()), crowds, group)
 
+    @classmethod
+    def of_overlap(
+        cls, scene: Scene, skeleton: Skeleton, kind: str, number: int, share: float
+    ) -> CrowdTruth:
+        """The truth of a scene of two people, of whom one was to hide a share of the other."""
+        truth = cls.of(of_scene(scene, skeleton), f"{kind} {number}", f"{share:.0%} overlap")
+        return replace(truth, hidden_share=max(person.hidden_share for person in scene.people))
+
 
 def true_composites(
     folder: str | Path,
@@ -120,9 +131,7 @@ def true_composites(
             back, front = (cut[int(i)] for i in rng.choice(len(cut), 2, replace=False))
             ground = Background.rendered(_SCENE_SEED + number, (SIDE, SIDE))
             scene = make_composite(rng, [back, front], ground, size=(SIDE, SIDE), overlap=share)
-            yield CrowdTruth.of(
-                of_scene(scene, skeleton), f"composite {number}", f"{share:.0%} overlap"
-            )
+            yield CrowdTruth.of_overlap(scene, skeleton, "composite", number, share)
 
 
 def true_scenes(skeleton: Skeleton, count: int) -> Iterator[CrowdTruth]:
@@ -136,9 +145,7 @@ def true_scenes(skeleton: Skeleton, count: int) -> Iterator[CrowdTruth]:
                 occluder="person",
                 overlap=share,
             )
-            yield CrowdTruth.of(
-                of_scene(scene, skeleton), f"scene {number}", f"{share:.0%} overlap"
-            )
+            yield CrowdTruth.of_overlap(scene, skeleton, "scene", number, share)
 
 
 def true_masks(
