@@ -408,6 +408,7 @@ def test_models_that_agree_have_nothing_to_disagree_about(pair: list[Prediction]
     ranked = disagreements([pair[0], pair[0]])
     assert [one.keypoint for one in ranked] == list(COCO17.keypoints)  # ties keep the order
     assert all(one.distance_px == 0 and one.maps == pytest.approx(0, abs=1e-9) for one in ranked)
+    assert all(one.interest == 0 for one in ranked)  # whatever rounding left of the overlaps
 
 
 def test_disagreement_without_attention() -> None:

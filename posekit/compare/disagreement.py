@@ -31,6 +31,8 @@ __all__ = ["Disagreement", "disagreements", "shared_keypoints"]
 
 Floats = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -146,8 +148,9 @@ def disagreements(
 
 
 def _of_largest(values: Floats) -> Floats:
+    """Shares of the largest; all 0 where that is only a rounding error (pixels, or 1 - overlap)."""
     top = values.max()
-    return values / top if top > 0 else np.zeros_like(values)
+    return values / top if top > _ROUNDING else np.zeros_like(values)
 
 
 def _map_disagreement(
