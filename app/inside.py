@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.picture import floats
+from posekit.cards import read_card
 from posekit.errors import TraceError
 from posekit.estimator import Prediction
 from posekit.explain import Query
@@ -18,6 +19,7 @@ from posekit.explain.inside import (
     Frame,
     HeatPair,
     Matrix,
+    agreement_of,
     fields_of,
     film_of,
     joins_of,
@@ -26,6 +28,7 @@ from posekit.explain.inside import (
     pair_of,
     votes_of,
     weights_of,
+    worth_of,
 )
 
 Json = dict[str, Any]
@@ -67,6 +70,7 @@ def _about(prediction: Prediction, person: int, keypoint: int) -> Json:
     pair = pair_of(prediction, person, keypoint)
     return {
         "pair": None if pair is None else _pair(pair),
+        "agreement": _agreement(prediction, person, keypoint),
         "weights": [
             {"stage": one.stage, **_grid(one.field)}
             for one in weights_of(prediction, person, keypoint)
@@ -96,6 +100,17 @@ def _pair(pair: HeatPair) -> Json:
         "contradiction": _finite(pair.contradiction),
         "cells": pair.cells,
     }
+
+
+def _agreement(prediction: Prediction, person: int, keypoint: int) -> Json | None:
+    """Whether heatmap, offset and limbs agree, and what that is worth by the model's card."""
+    found = agreement_of(prediction, person, keypoint)
+    if found is None:
+        return None
+    worth = worth_of(read_card(prediction.model.weights).get("measured", {}))
+    # A mark that was not seen to tell anything is not put on a keypoint.
+    doubtful = found.doubtful and worth.tells
+    return {"words": found.words, "doubtful": doubtful, "worth": worth.words}
 
 
 def _grid(field: Field) -> Json:

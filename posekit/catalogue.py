@@ -64,6 +64,19 @@ MEANINGS = (
     (r"apart", "Mean difference of heatmap and synthesised heatmap on people; heights are 0 to 1."),
     (r"person recall", "Per cent of the people whose box was found with an overlap of half."),
     (
+        r"doubt AUROC",
+        "Of a wrong and a right keypoint, in how many cases, per cent, the wrong one has the larger"
+        " difference of heatmap and synthesised heatmap at its peak; 50 is a coin.",
+    ),
+    (
+        r"doubt AUROC of the peak's height",
+        "The same by the lower peak: what the heatmap alone would tell.",
+    ),
+    (
+        r"doubt AUROC of limb ends",
+        "The same by the distance to the nearest end of a limb's field.",
+    ),
+    (
         r"milliseconds a (photo|person)",
         "Median time of one pass of the network, on the machine named.",
     ),

@@ -11,7 +11,10 @@ import torch
 from posekit.errors import TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.inside import (
+    DOUBT,
+    Agreement,
     Matrix,
+    agreement_of,
     contradiction_of,
     fields_of,
     film_of,
@@ -21,6 +24,7 @@ from posekit.explain.inside import (
     pair_of,
     votes_of,
     weights_of,
+    worth_of,
 )
 from posekit.skeleton import LSP14
 from tests.querypose_official import TINY, as_pose_model, tiny_querypose
@@ -155,6 +159,79 @@ def test_the_weights_are_estimates_with_a_mean_of_one_and_say_so(joined: Predict
     np.testing.assert_allclose(weights[1].field.values, expected / expected.mean(), rtol=1e-4)
 
 
+def test_heatmap_offset_and_limbs_of_the_truth_agree(joined: Prediction) -> None:
+    trace = joined.trace
+    assert trace is not None
+    away = []
+    for person, someone in enumerate(joined.people):
+        for keypoint, name in enumerate(LSP14.keypoints):
+            found = agreement_of(joined, person, keypoint)
+            assert found is not None and found.apart is not None and not found.doubtful
+            (first, *_) = votes_of(joined, person, keypoint)
+            place = someone.keypoints[keypoint]
+            assert found.shift == pytest.approx(float(np.linalg.norm(place - first.cell)))
+            assert found.score == someone.scores[keypoint] == pytest.approx(first.weight)
+            field = contradiction_of(joined, person, keypoint)
+            assert field is not None
+            col, row = np.rint(field.to_photo.inverse().apply(first.cell)).astype(int)
+            assert found.contradiction == pytest.approx(abs(field.values[row, col]))
+            scores = [one.score for one in joins_of(joined, person, keypoint)]
+            assert found.limb == max(scores), name
+            assert found.cell == pytest.approx(CELL, rel=0.02)
+            away.append(found.apart / found.cell)
+    assert np.mean(away) < 0.75 and max(away) < 2  # in cells of the maps: limbs end bluntly
+
+
+def test_where_a_limb_ends_is_the_middle_of_its_end(joined: Prediction) -> None:
+    trace, someone = joined.trace, joined.people[0]
+    assert trace is not None
+    place = votes_of(joined, 0, WRIST)[0].cell
+    held = trace.maps["ends.left wrist"]
+    to_photo = someone.crop.to_photo @ held.grid.to_input
+    col, row = np.rint(to_photo.inverse().apply(place)).astype(int)
+
+    def said(cells: dict[tuple[int, int], float]) -> Agreement:
+        values = torch.zeros_like(held.values)
+        for (down, right), value in cells.items():
+            values[0, row + down, col + right] = value
+        maps = {**trace.maps, held.name: replace(held, values=values)}
+        found = agreement_of(replace(joined, trace=replace(trace, maps=maps)), 0, WRIST)
+        assert found is not None
+        return found
+
+    keypoint = someone.keypoints[WRIST]
+    one = said({(0, -1): 0.6, (0, -2): 0.2})
+    expected = to_photo.apply([col - 1.25, row])
+    assert one.apart == pytest.approx(float(np.linalg.norm(expected - keypoint)))
+    for far in ({(0, -3): 1.0}, {(0, 0): 0.05}):
+        assert said(far).apart is None and "no limb's field ends near it" in said(far).words
+    assert one.apart is not None
+    wide = said({(-2, -2): 0.9})
+    assert wide.apart is not None and wide.apart > wide.cell
+    assert "offset and limbs lie apart by" in wide.words
+    near = said({(0, 0): 0.9})
+    assert f"offset and limbs agree within {near.apart:.1f} px" in near.words
+
+
+def test_doubt_begins_at_the_mark_and_is_claimed_only_where_it_was_seen_to_tell(
+    joined: Prediction,
+) -> None:
+    found = agreement_of(joined, 0, WRIST)
+    assert found is not None
+    over, under = (replace(found, contradiction=DOUBT + d) for d in (0.01, -0.01))
+    assert over.doubtful and not under.doubtful
+    assert "is 0.31, over 0.3" in over.words and "is 0.29, not over 0.3" in under.words
+    assert not worth_of({}).tells and "not measured" in worth_of({}).words
+    other = {"kept out": {"PCK@0.2": 15.0}}
+    assert worth_of(other) == worth_of({})
+    coin = worth_of({**other, "crowds": {"doubt AUROC": 51.2}})
+    assert not coin.tells and "51 % of cases" in coin.words and "no sign" in coin.words
+    figures = {"doubt AUROC": 71.0, "doubt AUROC of the peak's height": 80.0}
+    good = worth_of({"crowds": figures, **other})
+    assert good.tells and "the lower peak it is known in 80 %" in good.words
+    assert "no sign" not in good.words
+
+
 def test_boxes_do_not_mix_people_up() -> None:
     photo = noise_photo(*SIZE)
     free = knowing(PEOPLE).predict(photo)
@@ -239,5 +316,6 @@ def test_a_model_without_any_of_it_says_nothing(posed: Prediction, joined: Predi
         assert fields_of(prediction, 0, 1) == ()
         assert contradiction_of(prediction, 0, 1) is pair_of(prediction, 0, 1) is None
         assert weights_of(prediction, 0, 1) == ()
+        assert agreement_of(prediction, 0, 1) is None
     with pytest.raises(TraceError, match="no person 7"):
         film_of(plain, 7)

@@ -32,7 +32,17 @@ function drawHeatPair() {
       : "At this person |H − S| is " + plainNumber(pair.mean) + " on average over the " + pair.cells + " cells of the box"
         + (pair.contradiction === null ? "; neither says that the keypoint is there."
           : "; as a share of what both say it is " + pair.contradiction.toFixed(2) + ", where 0 is the same and 2 nothing in common."));
+  drawAgreement();
   paintInsideMaps();
+}
+
+/** Whether heatmap, offset and limbs agree about the keypoint, and what that is worth. */
+function drawAgreement() {
+  const { agreement } = inside.found;
+  slot("agreement").hidden = !agreement;
+  slot("agreement").replaceChildren(...(!agreement ? [] : [
+    agreement.doubtful ? make("b", { class: "pk-estimate", text: "Doubtful. " }) : "", agreement.words + " ", make("small", { text: agreement.worth }),
+  ]));
 }
 
 function drawWeights() {

@@ -4,6 +4,7 @@ Each function reads the trace and what the model's decoder kept, and returns not
 that has no such thing; none asks which model it is.
 """
 
+from posekit.explain.inside.agreement import DOUBT, Agreement, Worth, agreement_of, worth_of
 from posekit.explain.inside.fields import Field, LimbField, contradiction_of, fields_of
 from posekit.explain.inside.film import Frame, film_of
 from posekit.explain.inside.joins import JoinRow, joins_of
@@ -13,6 +14,8 @@ from posekit.explain.inside.pairs import HeatPair, StageWeight, pair_of, weights
 from posekit.explain.inside.votes import VoteLine, votes_of
 
 __all__ = [
+    "DOUBT",
+    "Agreement",
     "Field",
     "Frame",
     "HeatPair",
@@ -21,6 +24,8 @@ __all__ = [
     "Matrix",
     "StageWeight",
     "VoteLine",
+    "Worth",
+    "agreement_of",
     "contradiction_of",
     "fields_of",
     "film_of",
@@ -30,4 +35,5 @@ __all__ = [
     "pair_of",
     "votes_of",
     "weights_of",
+    "worth_of",
 ]
