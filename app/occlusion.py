@@ -22,6 +22,7 @@ from app.occlusion_cases import OPENS, Prepared
 from app.occlusion_files import FORMATS, file_name, plotted, written
 from app.occlusion_library import Cases
 from app.payload import Json
+from posekit.draw.masks import PERSON_COLOURS
 from posekit.errors import OcclusionError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.batches import Progress
@@ -37,7 +38,6 @@ from posekit.occlusion import (
     sweep_grid,
     sweep_limb,
 )
-from posekit.occlusion.picture import PERSON_COLOURS
 
 if TYPE_CHECKING:
     from app.explore import Explorer

@@ -14,6 +14,7 @@ from posekit.cli import app
 from posekit.decode.instance import InstanceDecoder
 from posekit.decode.instance_people import Grouping
 from posekit.decode.paf_people import Peak
+from posekit.draw.masks import PERSON_COLOURS, draw_number
 from posekit.draw.people import draw_people
 from posekit.errors import ModelError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
@@ -31,7 +32,6 @@ from posekit.explain.instance import (
 from posekit.found import box_around
 from posekit.geometry import Box, Crop
 from posekit.occlusion.masks import PersonMasks
-from posekit.occlusion.picture import PERSON_COLOURS
 from posekit.people import Person
 from posekit.skeleton import LSP14
 from tests.tiny_instance import (
@@ -233,10 +233,24 @@ def test_the_picture_has_a_colour_for_everybody() -> None:
     assert drawn.shape == (512, 512, 3)  # eight times as large, so that a number fits
     base = np.array([60.0, 180.0])
     for n, column in ((0, 4), (1, 500)):
-        expected = base[n] + (np.array(PERSON_COLOURS[n]) - base[n]) * 0.45
+        expected = base[n] + (np.array(PERSON_COLOURS[n]) - base[n]) * 0.35
         assert np.abs(drawn[500, column].astype(float) - expected).max() <= 1
     bare = draw_people(prediction, masks=())
     assert bare[500, 4].tolist() == [60, 60, 60]
+
+
+def test_a_number_stands_over_its_person_and_stays_in_the_picture() -> None:
+    picture = np.full((80, 120, 3), 200, np.uint8)
+    draw_number(picture, 1, (60.0, 60.0), 10.0)
+    rows, cols = np.nonzero((picture == PERSON_COLOURS[1]).all(-1))
+    assert rows.max() < 60 and abs(cols.mean() - 60) < 2
+    for above in ((-50.0, -50.0), (500.0, 500.0)):
+        corner = np.full((80, 120, 3), 200, np.uint8)
+        draw_number(corner, 11, above, 10.0)  # the colours begin again after seven people
+        disc = (corner == PERSON_COLOURS[4]).all(-1)
+        changed = (corner != 200).any(-1)
+        assert disc.sum() > 100
+        assert not changed[[0, -1]].any() and not changed[:, [0, -1]].any()
 
 
 # The command.

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from posekit.draw.colours import OUTLINE
+from posekit.draw.masks import draw_masks, draw_number
 from posekit.draw.skeleton import draw_skeleton
+from posekit.geometry import Affine
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_people"]
 
 _LEAST_SIDE = 480
+_OPACITY = 0.35
+"""Of a mask: light enough to judge by the photo under it whether it fits."""
 
 
 def draw_people(
@@ -32,9 +35,6 @@ def draw_people(
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    from posekit.geometry import Affine
-    from posekit.occlusion.picture import PERSON_COLOURS, draw_masks
-
     chosen = (prediction.masks or ()) if masks is None else masks
     larger = max(1, round(_LEAST_SIDE / max(prediction.photo.size)))
     size = prediction.photo.width * larger, prediction.photo.height * larger
@@ -43,25 +43,22 @@ def draw_people(
         cv2.resize(np.asarray(mask, dtype=np.uint8), size, interpolation=cv2.INTER_NEAREST)
         for mask in chosen
     ]
-    drawn = draw_masks(np.asarray(pixels, dtype=np.uint8), scaled)
+    drawn = draw_masks(
+        np.asarray(pixels, dtype=np.uint8),
+        scaled,
+        opacity=_OPACITY,
+        line_width=max(1, round(max(size) / 500)),
+    )
     to_picture = Affine.scaling((larger, larger), ((larger - 1) / 2, (larger - 1) / 2))
     drawn = draw_skeleton(
         drawn, prediction.people, prediction.skeleton, min_score=0.0, to_picture=to_picture
     )
-    scale = max(size) / 900
-    for number, person in enumerate(prediction.people, start=1):
-        left, top, _, _ = person.box.edges
-        x, y = to_picture.apply((left, top))
-        (width, height), _ = cv2.getTextSize(str(number), cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
-        place = (
-            int(np.clip(x, 0, max(0, size[0] - width))),
-            int(np.clip(y + height, height + 1, size[1] - 1)),
-        )
-        colour = PERSON_COLOURS[(number - 1) % len(PERSON_COLOURS)]
-        for ink, extra in ((OUTLINE, 3), (colour, 0)):
-            thickness = max(1, round(2 * scale)) + extra
-            cv2.putText(
-                drawn, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thickness,
-                cv2.LINE_AA,
-            )  # fmt: skip
+    for number, person in enumerate(prediction.people):
+        points = to_picture.apply(person.keypoints[person.found])
+        if len(points):  # over the highest keypoint: a box may begin far from anybody
+            x, y = points[points[:, 1].argmin()]
+        else:
+            left, top, _, _ = person.box.edges
+            x, y = to_picture.apply((left, top))
+        draw_number(drawn, number, (float(x), float(y)), max(9.0, max(size) / 55))
     return drawn

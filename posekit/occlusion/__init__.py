@@ -31,7 +31,7 @@ from posekit.occlusion.occluders import (
     occluder_from_dict,
     occluder_from_json,
 )
-from posekit.occlusion.picture import StudyPictures, draw_masks
+from posekit.occlusion.picture import StudyPictures
 from posekit.occlusion.reopen import export_case, study_of
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
@@ -65,7 +65,6 @@ __all__ = [
     "Sweep",
     "best_masks",
     "describe",
-    "draw_masks",
     "draw_study",
     "export_case",
     "html_page",

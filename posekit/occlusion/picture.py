@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,50 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.draw.colours import OUTLINE
-from posekit.draw.overlay import contour, overlay
+from posekit.draw.masks import draw_masks
+from posekit.draw.overlay import overlay
 from posekit.draw.panels import Window
 from posekit.draw.skeleton import draw_skeleton
 from posekit.explain.maps import AttentionMap
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
 
-__all__ = ["PERSON_COLOURS", "StudyPictures", "Which", "draw_masks"]
+__all__ = ["StudyPictures", "Which"]
 
 Pixels = npt.NDArray[np.uint8]
 Which = Literal["before", "after"]
-
-PERSON_COLOURS = (
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
-"""Okabe and Ito's colours, apart for every common colour blindness; they repeat after seven."""
-
-
-def draw_masks(
-    pixels: Pixels, masks: Sequence[npt.ArrayLike], *, own: int | None = None, opacity: float = 0.45
-) -> Pixels:
-    """Lay people over a picture as coloured masks.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        masks: (H, W) each, of the picture's size; later ones lie over earlier ones.
-        own: this one gets a white outline.
-        opacity: 0 to 1.
-    """
-    canvas = pixels.astype(np.float32)
-    for n, mask in enumerate(masks):
-        inside = np.asarray(mask, dtype=bool)
-        colour = np.array(PERSON_COLOURS[n % len(PERSON_COLOURS)], dtype=np.float32)
-        canvas[inside] += (colour - canvas[inside]) * opacity
-    drawn = np.round(canvas).astype(np.uint8)
-    if own is not None:
-        drawn = contour(drawn, np.asarray(masks[own], dtype=np.float32), 0.5, line_width=1)
-    return drawn
 
 
 @dataclass(frozen=True, eq=False)
