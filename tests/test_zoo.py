@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import posekit
+from app.shelf import Shelf
 from posekit import zoo
 from posekit.cards import model_card, parameter_count
 from posekit.errors import ModelError, WeightsError
@@ -193,6 +194,19 @@ def test_the_shipped_checkpoint_loads_and_has_a_card(monkeypatch: pytest.MonkeyP
     model = posekit.load(SMALL, device="cpu")
     assert model.trained
     assert model.card["measured"] and model.card["trained_on"]
+
+
+def test_the_large_lsp_model_joins_the_page_with_its_weights(places: Path) -> None:
+    """Untrained it would only clutter; a finished run, exported, needs no further line of code."""
+    name = "transpose-r-a3-lsp"
+    shelf = Shelf("cpu")
+    assert zoo.entry(name).weights == () and name not in shelf.names()
+    with pytest.raises(WeightsError, match="has no shipped weights"):
+        posekit.load(name, weights="shipped")
+    save_safetensors(zoo.entry(name).build(), places / "checkpoints" / f"{name}.safetensors")
+    assert shelf.names()[0] == name
+    assert posekit.load(name, device="cpu").trained
+    assert zoo.entry(name).skeleton == zoo.entry(SMALL).skeleton
 
 
 def test_importing_posekit_is_light() -> None:

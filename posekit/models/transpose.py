@@ -67,6 +67,8 @@ class TransPoseConfig:
 
 R_A3 = TransPoseConfig("resnet", 64, 256, 1024, layers=3, heads=8)
 R_A4 = TransPoseConfig("resnet", 64, 256, 1024, layers=4, heads=8)
+R_A3_LSP = TransPoseConfig("resnet", 64, 256, 1024, layers=3, heads=8, keypoints=14)
+"""R-A3 with the keypoints of Leeds Sports Pose, for who has a GPU to train it on."""
 H_S = TransPoseConfig("hrnet", 32, 64, 128, layers=4, heads=1)
 H_A4 = TransPoseConfig("hrnet", 48, 96, 192, layers=4, heads=1)
 H_A6 = TransPoseConfig("hrnet", 48, 96, 192, layers=6, heads=1)

@@ -1,4 +1,4 @@
-"""TransPose in the zoo: five published models and the small one that ships trained.
+"""TransPose in the zoo: five published models, the small one that ships trained, and a large one.
 
 Figures: the authors' tables (arXiv 2012.14214 and the README of their repository).
 """
@@ -12,6 +12,7 @@ from posekit.models.transpose import (
     H_A6,
     H_S,
     R_A3,
+    R_A3_LSP,
     R_A4,
     R_SMALL,
     TransPoseConfig,
@@ -107,6 +108,32 @@ def transpose_r_a4() -> ModelEntry:
             VAL: {"AP": 72.6, "AP50": 89.1, "AP75": 79.9, "AR": 78.0},
             VAL_TRUE_BOXES: {"AP": 75.1},
         },
+    )
+
+
+@register("transpose-r-a3-lsp")
+def transpose_r_a3_lsp() -> ModelEntry:
+    """R-A3 for the Leeds Sports Pose keypoints; not a model of the paper.
+
+    No weights ship: it takes a GPU to train (``training/recipes/transpose-r-a3-lsp.toml``). Once a
+    run is exported to the checkpoints' folder, the file counts as shipped and the page offers the
+    model; until then it has no weights to be had, and so stays off the page's lists.
+    """
+    ours = WeightsFile(
+        kind="shipped",
+        path="transpose-r-a3-lsp.safetensors",
+        note="trained by PoseKit; the model card says on what",
+    )
+    return ModelEntry(
+        name="transpose-r-a3-lsp",
+        title="TransPose-R-A3-LSP",
+        system="TransPose",
+        paper=PAPER,
+        build=partial(transpose, R_A3_LSP),
+        skeleton=LSP14,
+        input_size=R_A3_LSP.input_size,
+        weights=(ours,) if ours.present else (),
+        levels=LEVELS,
     )
 
 
