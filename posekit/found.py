@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posekit.trace import Trace
     from posekit.zoo import PoseModel
 
-__all__ = ["Finder", "Found", "box_around", "in_boxes"]
+__all__ = ["Finder", "Found", "box_around", "found_words", "in_boxes"]
 
 MARGIN = 0.1
 """What a box around keypoints adds on every side, in units of its longer side: keypoints lie inside
@@ -75,11 +75,29 @@ def box_around(keypoints: npt.ArrayLike, photo_size: tuple[int, int]) -> Box:
     points = points[np.isfinite(points).all(axis=-1)]
     low, high = points.min(axis=0), points.max(axis=0)
     margin = max(1.0, MARGIN * float((high - low).max()))
-    # A keypoint may lie a little outside the photo; its box does not.
+    # A keypoint may lie a little outside the photo; its box does not, however thin the photo is.
     edge = np.array(photo_size[::-1]) - 0.5
-    low = np.clip(low - margin, -0.5, edge - 2.0)
-    high = np.clip(high + margin, low + 2.0, edge)
+    low = np.clip(low - margin, -0.5, np.maximum(edge - 2.0, -0.5))
+    high = np.clip(high + margin, np.minimum(low + 2.0, edge), edge)
     return Box.from_edges(*(float(value) for value in (*low, *high)))
+
+
+def found_words(people: Sequence[Person], keypoints: int) -> str:
+    """Whom a model found by itself: ``4 people, with 3 to 14 of 14 keypoints``.
+
+    Few keypoints are a hint that somebody may not be there at all.
+
+    Args:
+        people: everybody found; those without a single keypoint do not count.
+        keypoints: how many the model's skeleton has.
+    """
+    counts = [int(person.found.sum()) for person in people if person.found.any()]
+    if not counts:
+        return "nobody"
+    who = "1 person" if len(counts) == 1 else f"{len(counts)} people"
+    few, many = min(counts), max(counts)
+    how_many = f"{few}" if few == many else f"{few} to {many}"
+    return f"{who}, with {how_many} of {keypoints} keypoints"
 
 
 def in_boxes(found: Found, boxes: Sequence[Box], keypoints: int) -> Found:

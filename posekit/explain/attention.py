@@ -119,8 +119,8 @@ def explain(
             point lies outside the person's crop.
         SkeletonError: no such keypoint.
     """
+    asked = resolve(prediction, query, person)  # first: of nobody no layer may be recorded
     held = layers_of(prediction, layers)
-    asked = resolve(prediction, query, person)
     evidence = [one for one in held if isinstance(one, Evidence)]
     maps = [_evidence(prediction, asked, one, direction, head, part) for one in evidence]
     if maps:
@@ -145,8 +145,8 @@ def head_grid(
     part: str | None = None,
 ) -> tuple[AttentionMap, ...]:
     """One layer, every head: a map per head, in order. Arguments and errors as :func:`explain`."""
-    (attention,) = layers_of(prediction, [layer])
     asked = resolve(prediction, query, person)
+    (attention,) = layers_of(prediction, [layer])
     if isinstance(attention, Evidence):
         return (_evidence(prediction, asked, attention, direction, None, part),)
     if part is not None:

@@ -23,7 +23,7 @@ from posekit.device import autocast
 from posekit.found import Found, box_around
 from posekit.geometry import Crop
 from posekit.models.ssa import SSAConfig, SSANet, StageOutputs
-from posekit.people import MAX_BOXES, Person
+from posekit.people import MAX_BOXES, MIN_BOX_SIDE, Person
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
 from posekit.trace import Trace, record
@@ -122,6 +122,8 @@ def find(
         # Peaks and joins count 1 each at most: the ranking as a share of the largest there can be.
         score = one.ranking_score / (keypoints * (keypoints + joins))
         box = box_around(points, photo.size)
+        if min(box.width, box.height) < MIN_BOX_SIDE:  # the photo is that thin: nobody is
+            continue
         sure = float(np.clip(score, 0.0, 1.0))
         people.append(Person(box, points, scores, crop, sure, instance=n))
     return Found(tuple(people), crop, seen.trace, evidence=seen.decoding)
