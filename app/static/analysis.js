@@ -90,6 +90,7 @@ async function show(view, source, { drawn, wanted }) {
     image.src = view.photo.src;
     await image.decode();
     stage.image = image;
+    stage.viewport.reset();
   }
   const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
   const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
@@ -156,6 +157,7 @@ async function ask(question) {
   for (const layer of reply.layers) layer.weights = floatsOf(layer.weights);
   page.answer = reply;
   page.query = reply.query;
+  stage.viewport.reveal(page.query.point);
   page.hover = null;
   const moved = page.person !== reply.query.person;
   page.person = reply.query.person;

@@ -27,31 +27,33 @@ function tidy([x0, y0, x1, y1]) {
   ];
 }
 
-stage.skeleton.addEventListener("pointerdown", (event) => {
-  if (!page.boxMode) return;
+stage.pose.addEventListener("pointerdown", (event) => {
+  if (!page.boxMode || stage.viewport.moving) return;
   event.preventDefault();
-  stage.skeleton.setPointerCapture(event.pointerId);
-  const [x, y] = photoPoint(event);
+  stage.pose.setPointerCapture(event.pointerId);
+  const [x, y] = stage.point(event);
   page.draft = [x, y, x, y];
   page.dragging = true;
 });
 
-stage.skeleton.addEventListener("pointermove", (event) => {
+stage.pose.addEventListener("pointermove", (event) => {
   if (!page.boxMode || !page.dragging) return;
-  const [x, y] = photoPoint(event);
+  const [x, y] = stage.point(event);
   page.draft = [page.draft[0], page.draft[1], x, y];
   drawSkeleton();
 });
 
-stage.skeleton.addEventListener("pointerup", () => {
+stage.pose.addEventListener("pointerup", () => {
   if (!page.boxMode || !page.dragging) return;
   page.dragging = false;
   takeDraft();
 });
 
-stage.skeleton.addEventListener("pointercancel", () => {
+stage.pose.addEventListener("pointercancel", () => {
+  if (!page.dragging) return;
   page.dragging = false;
   page.draft = null;
+  drawSkeleton();
 });
 
 /** Turn the drawn rectangle into a person, unless it is only a slip of the hand. */
@@ -83,8 +85,10 @@ function boxKey(event) {
 function drawPeople() {
   const bar = slot("people"), { view } = page;
   bar.replaceChildren();
-  bar.hidden = !view || (view.whole && !(view.finds && view.people.length > 1));
+  bar.hidden = !view || (view.whole && !view.found);
   if (bar.hidden) return;
+  if (view.found) bar.append(make("span", { class: "pk-found", text: view.found }));
+  if (view.whole && view.people.length < 2) return;
   view.people.forEach((person, index) => {
     const name = "Person " + (index + 1);
     bar.append(make("span", { class: view.whole ? "" : "pk-chip-pair" }, [

@@ -93,6 +93,8 @@ function takeAnswer(reply, panels, sent, pins) {
     drawAnswer(panel);
   });
   if (moved) compare.panels.forEach(drawPose);
+  const first = reply.panels.find((one) => one.point);
+  if (first) compareViewport.reveal(first.point);
   if (reply.pair) reply.pair.values = floatsOf(reply.pair.values);
   paintCompare();
   drawAsked();
@@ -144,7 +146,7 @@ function drawAnswer(panel) {
     [figures.overlap, "like the first", percent],
   ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0])).map(([value, words, show]) => make("span", {}, [make("b", { text: show(value) }), " " + words])));
   const person = panel.view.people[compare.person];
-  panel.nodes.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
+  panel.canvas.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
     + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
     + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention " + where));
 }

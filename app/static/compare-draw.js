@@ -13,65 +13,50 @@ function fitPanels() {
   const across = compare.panels[0].nodes.mat.clientWidth;
   if (!across) return; // the page is not laid out yet; it is fitted again when it is
   const tallest = narrow ? window.innerHeight * 0.56 : Math.max(300, window.innerHeight - 388);
-  const scale = Math.min(across / width, tallest / height);
-  const shown = { width: Math.round(width * scale), height: Math.round(height * scale) };
-  box.style.setProperty("--pk-photo-height", shown.height + "px");
-  for (const panel of compare.panels) fitPanel(panel, shown);
+  const high = Math.round(height * Math.min(across / width, tallest / height));
+  box.style.setProperty("--pk-photo-height", high + "px");
+  compareViewport.fit(page.view.photo, { width: across, height: high });
+  compare.panels.forEach(fitPanel);
   fitPair();
   paintCompare();
 }
 
-function fitPanel(panel, shown) {
-  const { frame, photo, map } = panel.nodes;
-  frame.style.width = shown.width + "px";
-  frame.style.height = shown.height + "px";
-  panel.unit = page.view.photo.width / shown.width;
-  drawPhoto(photo, shown);
-  if (map.width !== shown.width || map.height !== shown.height) Object.assign(map, shown);
+/** Put what a panel shows of the photo into its frame. */
+function fitPanel(panel) {
+  panel.canvas.place();
+  paintPanelPhoto(panel);
   drawPose(panel);
 }
 
-/** The photo at the size it is shown, redrawn only when photo or size changed. */
-function drawPhoto(canvas, shown) {
-  const dense = Math.min(2, window.devicePixelRatio || 1), key = stage.image.src.length + "@" + shown.width + "x" + shown.height + "x" + dense;
-  if (canvas.dataset.key === key && canvas.drawnImage === stage.image) return;
-  canvas.dataset.key = key;
-  canvas.drawnImage = stage.image;
-  canvas.width = shown.width * dense;
-  canvas.height = shown.height * dense;
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.drawImage(stage.image, 0, 0, canvas.width, canvas.height);
+/** The photo, painted anew only when it, its size or the part on show changed. */
+function paintPanelPhoto({ canvas }) {
+  const { photo, pose } = canvas, key = [photo.width, photo.height, pose.getAttribute("viewBox")].join(" ");
+  if (photo.dataset.key === key && photo.painted === stage.image) return;
+  photo.dataset.key = key;
+  photo.painted = stage.image;
+  canvas.paintPhoto(stage.image);
 }
 
+// One viewport for all: they show the same part of the photo.
+compareViewport.addEventListener("change", () => {
+  for (const panel of compare.panels) {
+    panel.canvas.place();
+    paintPanelPhoto(panel);
+    resizeMarks(panel.canvas.pose, panel.canvas.unit);
+  }
+  showTips(null);
+  paintCompare();
+});
+
 function drawPose(panel) {
-  const svg = panel.nodes.pose, u = panel.unit, { view } = panel;
-  const { width, height } = page.view.photo;
-  svg.setAttribute("viewBox", [-0.5, -0.5, width, height].join(" "));
-  svg.replaceChildren();
+  const { view, canvas } = panel;
+  canvas.pose.replaceChildren();
   if (!view) return;
-  const { limbs, sides } = view.skeleton;
-  view.people.forEach((person, index) => {
-    const group = draw("g", { class: "pk-person" + (index === compare.person ? " pk-mine" : "") });
-    if (!view.whole || view.finds) {
-      const [x0, y0, x1, y1] = person.edges;
-      group.append(draw("rect", { class: "pk-box", x: x0, y: y0, width: x1 - x0, height: y1 - y0, rx: 3 * u }));
-    }
-    const lines = draw("g", { class: "pk-limbs" });
-    for (const pass of ["pk-casing", "pk-line"]) for (const [a, b] of limbs) {
-      const [p, q] = [person.keypoints[a], person.keypoints[b]];
-      if (!p || !q) continue;
-      const weak = Math.min(person.scores[a], person.scores[b]) < page.weak;
-      lines.append(draw("line", { class: pass + " " + SIDE_CLASS[sideOfLimb(sides, a, b)] + (weak ? " pk-weak" : ""), x1: p[0], y1: p[1], x2: q[0], y2: q[1] }));
-    }
-    group.append(lines, ...person.keypoints.map((at, k) => at && draw("g", {
-      class: "pk-point " + SIDE_CLASS[sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
-    }, [draw("circle", { class: "pk-dot", cx: at[0], cy: at[1], r: 3.6 * u })])).filter(Boolean));
-    svg.append(group);
-  });
   panel.nodes.cell = draw("polygon", { class: "pk-cell" });
   panel.nodes.star = draw("path", { class: "pk-star" });
-  svg.append(panel.nodes.cell, panel.nodes.star);
+  canvas.pose.append(...view.people.map((person, index) => drawPerson(person, view.skeleton, {
+    unit: canvas.unit, dot: 3.6, mine: index === compare.person, box: !view.whole || view.finds,
+  })), panel.nodes.cell, panel.nodes.star);
 }
 
 /** Star and cell of the spot a panel was asked about. */
@@ -80,17 +65,8 @@ function markPanel(panel, point, token, grid) {
   if (!star) return;
   star.style.display = point ? "" : "none";
   cell.style.display = point && grid && token >= 0 ? "" : "none";
-  if (point) {
-    const points = Array.from({ length: 10 }, (_, i) => {
-      const r = (i % 2 ? 4.2 : 9.5) * panel.unit, angle = (i * Math.PI) / 5 - Math.PI / 2;
-      return (point[0] + r * Math.cos(angle)).toFixed(2) + " " + (point[1] + r * Math.sin(angle)).toFixed(2);
-    });
-    star.setAttribute("d", "M" + points.join("L") + "Z");
-  }
-  if (cell.style.display) return;
-  const col = token % grid.cols, row = Math.floor(token / grid.cols);
-  const corners = [[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]];
-  cell.setAttribute("points", corners.map(([x, y]) => applyAffine(grid.toPhoto, col + x, row + y).join(",")).join(" "));
+  if (point) placeStar(star, point, panel.canvas.unit);
+  if (!cell.style.display) cell.setAttribute("points", cellOutline(grid, token));
 }
 
 /** Ask for the preview of the layer a panel shows, once a layer and person. */
@@ -176,8 +152,7 @@ function paintCompare() {
       // The cell that would have the strongest colour: on this map's own scale the densest cell of all panels.
       grid = { ...grid, top: live ? (largest(grid.weights) * densest) / grid.density : grid.top };
     } else if (grid) grid = { ...grid, top: 0 };
-    drawMapOnPhoto(panel.nodes.map, grid, look, 1 / panel.unit);
-    panel.nodes.photo.style.filter = grid ? dimming() : "none";
+    panel.canvas.paintMap(grid, look);
     if (live) markPanel(panel, ready ? compare.hover.point : null, moving ? moving.token : -1, moving && moving.cells);
     else markPanel(panel, answer && answer.point, answer && answer.map ? answer.map.token : -1, answer && answer.map);
     if (ready) write(panel.nodes.legend, live ? liveWords(panel, moving) : answer ? answer.legend : "");

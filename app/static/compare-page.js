@@ -205,6 +205,7 @@ element.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (!element.isConnected || !pageShown("compare") || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
   if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (zoomKey(event, compareViewport, compareSpot())) return;
   if (/^[1-9]$/.test(event.key)) chooseLayerOfAll(Number(event.key) - 1);
   else if (event.key === "0") lastLayers();
   else if (event.key === "d" || event.key === "D") compareDirection(compare.direction === "row" ? "column" : "row");
@@ -216,6 +217,13 @@ document.addEventListener("keydown", (event) => {
 });
 
 markCompare();
+
+/** Keys and buttons zoom at the spot asked about. */
+function compareSpot() {
+  return compare.query && compare.query.point;
+}
+
+zoomButtons(slot("compare-zoom"), compareViewport, compareSpot);
 
 /** The example photos again: what one page shows, the other does too. */
 function buildCompareExamples() {

@@ -43,16 +43,16 @@ function drawPair() {
 
 function paintPair() {
   if (!compare.answer || !pageShown("compare") || !slot("diff").width) return;
-  const look = lookOf(page.tables[page.palette], page.opacity, 1), scale = slot("diff").width / page.view.photo.width;
+  const look = lookOf(page.tables[page.palette], page.opacity, 1), part = wholePhoto(page.view.photo);
   const [left, right] = pairPanels();
   for (const [name, panel] of [["wipe-left", left], ["wipe-right", right]]) {
     const map = panel && panel.answer && panel.answer.map;
     underlay(slot(name), map ? dimming() : "none");
-    if (map) overlay(slot(name), (canvas) => drawMapOnPhoto(canvas, { ...map, top: compare.scale === "one" ? map.top : 0 }, look, scale));
+    if (map) overlay(slot(name), (canvas) => drawMapOnPhoto(canvas, { ...map, top: compare.scale === "one" ? map.top : 0 }, look, part));
   }
   const { pair } = compare.answer;
   underlay(slot("diff"), pair ? "saturate(0.25) brightness(0.62)" : "none");
-  if (pair) overlay(slot("diff"), (canvas) => drawDifference(canvas, pair, scale));
+  if (pair) overlay(slot("diff"), (canvas) => drawDifference(canvas, pair, part));
 }
 
 const grounds = new Map(); // filter -> the photo through it, at the size it is shown
@@ -86,7 +86,7 @@ function overlay(canvas, paint) {
 }
 
 /** Signed values: colour by sign, strength by size; where nothing differs there is the photo itself. */
-function drawDifference(canvas, grid, scale) {
+function drawDifference(canvas, grid, part) {
   const { rows, cols, values, limit } = grid, context = canvas.getContext("2d");
   scratch.width = cols;
   scratch.height = rows;
@@ -97,7 +97,8 @@ function drawDifference(canvas, grid, scale) {
   }
   inner.putImageData(picture, 0, 0);
   const m = grid.toPhoto, [ox, oy] = applyAffine(m, -0.5, -0.5);
-  context.setTransform(m[0] * scale, m[3] * scale, m[1] * scale, m[4] * scale, (ox + 0.5) * scale, (oy + 0.5) * scale);
+  inPhotoPixels(context, part);
+  context.transform(m[0], m[3], m[1], m[4], ox, oy);
   context.imageSmoothingQuality = "high";
   context.drawImage(scratch, 0, 0);
   context.setTransform(1, 0, 0, 1, 0, 0);

@@ -7,13 +7,13 @@ function buildPanel(panel) {
   const n = (panel.nodes = {});
   n.model = make("select", { "aria-label": "Model of this panel", onchange: (event) => changeModel(panel, event.target.value) });
   n.remove = make("button", { type: "button", class: "pk-icon", "aria-label": "Remove this model", title: "Remove this model", text: "×", onclick: () => removePanel(panel) });
-  n.photo = make("canvas", { class: "pk-photo", "aria-hidden": "true" });
-  n.map = make("canvas", { class: "pk-map", "aria-hidden": "true" });
-  n.pose = draw("svg", { class: "pk-skeleton", preserveAspectRatio: "none", role: "img" });
-  n.tip = make("div", { class: "pk-tip", hidden: true });
-  n.frame = make("div", { class: "pk-frame" }, [n.photo, n.map, n.pose, n.tip]);
+  const photo = make("canvas", { class: "pk-photo", "aria-hidden": "true" }), map = make("canvas", { class: "pk-map", "aria-hidden": "true" });
+  const pose = draw("svg", { class: "pk-skeleton", preserveAspectRatio: "none", role: "img" }), tip = make("div", { class: "pk-tip", hidden: true });
+  const frame = make("div", { class: "pk-frame" }, [photo, map, pose, tip]);
+  panel.canvas = new PhotoCanvas(compareViewport, { frame, photo, map, pose, tip });
+  zoomable(panel.canvas, () => true);
   n.state = make("div", { class: "pk-cstate", role: "status" });
-  n.mat = make("div", { class: "pk-mat" }, [n.frame, n.state]);
+  n.mat = make("div", { class: "pk-mat" }, [frame, n.state]);
   n.warn = make("p", { class: "pk-cwarn", hidden: true });
   n.layers = make("div", { class: "pk-clayers", role: "group", "aria-label": "Layer of this panel" });
   n.facts = make("p", { class: "pk-cfacts" });
@@ -27,15 +27,15 @@ function buildPanel(panel) {
     make("header", {}, [n.model, n.remove]), n.mat, n.warn, n.facts,
     make("div", { class: "pk-cshown" }, [n.layers, n.legend, n.png]), n.note,
   ]);
-  n.pose.addEventListener("pointermove", (event) => {
-    if (panel.state !== "ready") return;
-    const point = panelPoint(panel, event);
+  pose.addEventListener("pointermove", (event) => {
+    if (panel.state !== "ready" || compareViewport.moving) return;
+    const point = panel.canvas.point(event);
     showTips(panel, point);
     if (event.pointerType !== "touch") compareHover(point);
   });
-  n.pose.addEventListener("pointerleave", () => (showTips(null), compareHover(null)));
-  n.pose.addEventListener("click", (event) => {
-    if (panel.state === "ready") compareAsk({ point: panelPoint(panel, event), on: readyPanels().indexOf(panel), person: null });
+  pose.addEventListener("pointerleave", () => (showTips(null), compareHover(null)));
+  pose.addEventListener("click", (event) => {
+    if (panel.state === "ready" && !compareViewport.moved) compareAsk({ point: panel.canvas.point(event), on: readyPanels().indexOf(panel), person: null });
   });
 }
 
@@ -113,20 +113,10 @@ function layersChanged() {
   readyPanels().forEach(fetchPreviews);
 }
 
-function panelPoint(panel, event) {
-  const box = panel.nodes.frame.getBoundingClientRect(), { width, height } = page.view.photo;
-  return [((event.clientX - box.left) / box.width) * width - 0.5, ((event.clientY - box.top) / box.height) * height - 0.5];
-}
-
 /** The keypoint of a panel's own pose within a finger's width of a point, by index; -1 for none. */
 function panelKeypoint(panel, point) {
-  const person = panel.view.people[compare.person];
-  let best = -1, nearest = 14 * panel.unit;
-  (person ? person.keypoints : []).forEach((at, k) => {
-    const away = at ? Math.hypot(at[0] - point[0], at[1] - point[1]) : Infinity;
-    if (away < nearest) [nearest, best] = [away, k];
-  });
-  return best;
+  const person = panel.view.people[compare.person], near = person && nearestKeypoint([person], point, 14 * panel.canvas.unit);
+  return near ? near.keypoint : -1;
 }
 
 /** Beside the keypoint under the pointer its name and confidence, in every panel that has it. */
@@ -134,13 +124,7 @@ function showTips(panel, point) {
   const k = panel ? panelKeypoint(panel, point) : -1;
   const name = k < 0 ? null : panel.view.skeleton.keypoints[k];
   for (const one of readyPanels()) {
-    const { tip, frame } = one.nodes, own = name === null ? -1 : one.view.skeleton.keypoints.indexOf(name);
-    const person = one.view.people[compare.person], at = own < 0 || !person ? null : person.keypoints[own];
-    tip.hidden = !at;
-    if (!at) continue;
-    const [x, y] = at;
-    tip.replaceChildren(make("b", { text: name }), make("span", { text: person.scores[own].toFixed(2) }));
-    tip.style.left = Math.max(4, Math.min(frame.clientWidth - tip.offsetWidth - 4, (x + 0.5) / one.unit + 14)) + "px";
-    tip.style.top = Math.max(4, (y + 0.5) / one.unit - 34) + "px";
+    const own = name === null ? -1 : one.view.skeleton.keypoints.indexOf(name), person = one.view.people[compare.person];
+    one.canvas.showTip(own < 0 || !person ? null : person.keypoints[own], name, person ? person.scores[own] : 0);
   }
 }

@@ -4,7 +4,7 @@
 // one analysed view a panel; the page keeps its id, its pose, and the previews that let the maps follow the pointer.
 
 const compare = {
-  panels: [],         // left to right: {id, model, state, view, error, layer, previews, answer, nodes, unit}
+  panels: [],         // left to right: {id, model, state, view, error, layer, previews, answer, canvas, nodes}
   layers: "last",     // every model's last layer, or "own": panel.layer
   direction: "row", method: "attention",
   head: null,         // null: the mean, or what the method makes of all of them
@@ -21,6 +21,8 @@ const compare = {
   base: null,         // {source, boxes, token}: what the panels were analysed from
   serial: 0, asks: 0,
 };
+
+const compareViewport = new Viewport(); // what part of the photo all panels show
 
 const METHODS = new Map(props.compare.methods.map((method) => [method.name, method]));
 const NARROWEST = 250; // screen pixels a panel needs to be worth looking at
@@ -54,7 +56,7 @@ function panelLayer(panel) {
 
 function newPanel(model, layer) {
   const panel = {
-    id: ++compare.serial, model, state: "waiting", view: null, error: "", answer: null, unit: 1,
+    id: ++compare.serial, model, state: "waiting", view: null, error: "", answer: null, canvas: null,
     layer: layer === undefined ? null : layer, wantedLayer: null, previews: new Map(), nodes: null,
   };
   buildPanel(panel);
@@ -161,6 +163,7 @@ function sendAgain() {
 function openCompare() {
   if (!page.view) return;
   const base = { source: page.source, boxes: JSON.stringify(page.boxes), token: page.token };
+  if (compare.base && compare.base.source !== base.source) compareViewport.reset();
   const same = compare.base && Object.keys(base).every((key) => base[key] === compare.base[key]);
   if (!same) {
     compare.base = base;

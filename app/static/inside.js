@@ -96,7 +96,7 @@ function drawJoins() {
 
 /** Everything of the inside that lies on the photo; the pose underneath stays the answer's. */
 function drawInside() {
-  stage.skeleton.querySelector(".pk-inside-layer")?.remove();
+  stage.pose.querySelector(".pk-inside-layer")?.remove();
   const { found } = inside;
   if (!found || !page.view || page.boxMode) return;
   const group = draw("g", { class: "pk-inside-layer" });
@@ -113,15 +113,15 @@ function drawInside() {
   if (inside.shown.fields) for (const field of found.fields || []) field.starts.forEach((start, n) => {
     const [dx, dy] = field.arrows[n], long = 0.9 * field.cell;
     const tip = [start[0] + dx * long, start[1] + dy * long];
-    group.append(line("pk-arrow", start, tip), draw("circle", { class: "pk-arrow", cx: tip[0], cy: tip[1], r: 1.4 * stage.unit }));
+    group.append(line("pk-arrow", start, tip), disc("pk-arrow", tip, 1.4, stage.unit));
   });
   if (inside.shown.joins) for (const row of found.joins || []) {
     group.append(line("pk-joined", ...row.ends));
     if (row.rival) group.append(line("pk-rival", row.rival[0], row.rival[1]));
   }
   if (inside.shown.votes) for (const vote of found.votes || []) {
-    group.append(line("pk-vote", vote.cell, vote.point), draw("circle", { class: "pk-vote", cx: vote.cell[0], cy: vote.cell[1], r: (1 + 3 * Math.max(0, vote.weight)) * stage.unit }));
+    group.append(line("pk-vote", vote.cell, vote.point), disc("pk-vote", vote.cell, 1 + 3 * Math.max(0, vote.weight), stage.unit));
   }
   inside.boxes.forEach((box, n) => group.append(rect(n ? "pk-query-box pk-key-box" : "pk-query-box", box)));
-  stage.skeleton.append(group);
+  stage.pose.append(group);
 }

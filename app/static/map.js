@@ -129,22 +129,21 @@ function dimming() {
 
 const scratch = document.createElement("canvas");
 
-/** The map over the whole photo; `scale` is canvas pixels per photo pixel. */
-function drawMapOnPhoto(canvas, grid, look, scale) {
+/** The map over the part {x, y, width, height} of the photo that a canvas shows, see canvas.js. */
+function drawMapOnPhoto(canvas, grid, look, part) {
   const context = canvas.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (!grid) return;
-  const span = Math.hypot(grid.toPhoto[0], grid.toPhoto[3]) * grid.cols * scale;
+  const span = (Math.hypot(grid.toPhoto[0], grid.toPhoto[3]) * grid.cols * canvas.width) / part.width;
   const fine = fineness(grid, grid.hasty ? span / 2 : span); // several moving maps share one frame
   paintGrid(scratch, grid, look, fine);
   const m = grid.toPhoto;
-  // fine pixel f = (g + 0.5) * fine;  canvas pixel = (photo + 0.5) * scale
-  const [ox, oy] = applyAffine(m, -0.5, -0.5);
-  const k = scale / fine;
+  const [ox, oy] = applyAffine(m, -0.5, -0.5); // fine pixel f = (g + 0.5) * fine
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = "high";
-  context.setTransform(m[0] * k, m[3] * k, m[1] * k, m[4] * k, (ox + 0.5) * scale, (oy + 0.5) * scale);
+  inPhotoPixels(context, part);
+  context.transform(m[0] / fine, m[3] / fine, m[1] / fine, m[4] / fine, ox, oy);
   context.drawImage(scratch, 0, 0);
   context.setTransform(1, 0, 0, 1, 0, 0);
 }

@@ -38,6 +38,7 @@ function ocLooking(on) {
 function takeOcclusion(reply) {
   for (const layer of reply.layers) for (const side of ["before", "after"]) if (layer[side]) layer[side].weights = floatsOf(layer[side].weights);
   occlusion.answer = reply;
+  if (reply.before.point && !occlusion.drag) ocViewport.reveal(reply.before.point);
   drawPoses();
   drawOccluders();
   drawMaskLayers();
@@ -68,11 +69,7 @@ function askOcKeypoint(person, keypoint) {
 
 /** A click on a side: the keypoint near it, or the spot itself. */
 function askOcPoint(side, point) {
-  let best = null, nearest = 14 * occlusion.unit;
-  ocPeople(side).forEach((person, index) => person.keypoints.forEach((at, k) => {
-    const away = at ? Math.hypot(at[0] - point[0], at[1] - point[1]) : Infinity;
-    if (away < nearest) [nearest, best] = [away, [index, k]];
-  }));
+  const near = nearestKeypoint(ocPeople(side), point, 14 * ocViewport.unit), best = near && [near.person, near.keypoint];
   const { answer, view } = occlusion;
   // After, a model of whole photos may count people in another order.
   if (best && side === "after" && answer && best[0] === answer.after.person) best[0] = occlusion.person;
@@ -90,11 +87,12 @@ function drawOcFacts() {
   ["before", "after"].forEach((side, n) => {
     const shares = layer ? layer.shares[n] : null, { confidence } = answer[side];
     const share = (key) => (shares && shares[key] !== null ? percent(shares[key]) : layer ? "–" : null);
-    const known = shares && shares.own !== null, thing = occlusion.answer.occluder;
+    const known = shares && shares.own !== null, thing = occlusion.answer.occluder, nobody = answer.masks === null || answer.own === null;
     const cells = [
       [confidence === null ? "–" : confidence.toFixed(2), "confidence", "The height of the keypoint’s peak, as the model scores itself"],
       side === "after" && answer.moved !== null && thing ? [answer.moved.toFixed(0) + " px", "moved", "From its place before"] : side === "after" ? ["–", "moved", "From its place before"] : null,
-      layer && !known ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured"] : null,
+      layer && !known && nobody ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured"] : null,
+      layer && !known && !nobody ? ["–", "on this person", "The keypoint is not found here, so nothing looks from it"] : null,
       layer && known ? [share("own"), "on this person", "Share of the attention on this person’s mask"] : null,
       layer && known ? [share("others"), "on others", "Share of the attention on other people’s masks"] : null,
       layer && known ? [share("background"), "background", "Share of the attention on nobody"] : null,
@@ -102,6 +100,7 @@ function drawOcFacts() {
     ].filter(Boolean);
     slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", { title }, [make("dt", { text: words }), make("dd", { text: value })])));
     write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.words ? "behind a " + answer.words : "nothing in front yet") : "");
+    slot("oc-" + side + "-note").title = answer[side].note; // a narrow column cuts it off
   });
 }
 
@@ -168,7 +167,8 @@ function drawOcLayers() {
   write(slot("oc-layers-note"), answer.layers.length ? "The same click in every layer, before and after. Press one to see it above." : view.title + " has no attention between places to show.");
   box.replaceChildren(...answer.layers.map((layer) => {
     const grid = layer.before || layer.after, [before, after] = layer.shares;
-    const known = before.own !== null && after.own !== null, words = known ? percent(before.own) + " → " + percent(after.own) : "no mask known";
+    // Not found on one side, the keypoint has no attention there; the mask is known all the same.
+    const known = before.own !== null || after.own !== null, words = known ? [before, after].map((one) => (one.own === null ? "not found" : percent(one.own))).join(" → ") : "no mask known";
     return make("button", {
       type: "button", class: "pk-oc-layer", "data-oc-layer": layer.name, "aria-pressed": String(layer === shown), title: layer.name + ", " + grid.rows + " × " + grid.cols + " cells",
       onclick: () => chooseOcLayer(layer.name),
@@ -178,9 +178,10 @@ function drawOcLayers() {
     ]);
   }));
   const look = lookOf(page.tables[page.palette], page.opacity, 1);
+  const photos = new Map(ocSides.map((side) => [side, sidePhoto(side)]));
   answer.layers.forEach((layer) => {
     const button = Array.from(box.children).find((node) => node.dataset.ocLayer === layer.name);
-    for (const side of ocSides) if (layer[side.name]) ocThumb(button.querySelector('[data-thumb="' + side.name + '"]'), side, layer[side.name], look);
+    for (const side of ocSides) ocThumb(button.querySelector('[data-thumb="' + side.name + '"]'), photos.get(side), layer.before || layer.after, layer[side.name], look);
   });
   if (focused !== null) Array.from(box.children).find((node) => node.dataset.ocLayer === focused)?.focus({ preventScroll: true });
 }
@@ -190,19 +191,20 @@ function ocThumbSize(grid) {
   return { width, height: Math.max(24, Math.round((width * grid.rows) / grid.cols)) };
 }
 
-/** A map over the part of the photo it covers. */
-function ocThumb(canvas, side, grid, look) {
-  const context = canvas.getContext("2d"), k = canvas.width / grid.cols, m = invertAffine(grid.toPhoto), s = occlusion.view.photo.width / side.photo.width;
+/** A map over the part of the photo that a grid covers; without a map, that part alone. */
+function ocThumb(canvas, photo, grid, map, look) {
+  const context = canvas.getContext("2d"), k = canvas.width / grid.cols, m = invertAffine(grid.toPhoto);
   context.fillStyle = "#0b0d12";
   context.fillRect(0, 0, canvas.width, canvas.height);
   const [ox, oy] = applyAffine(m, -0.5, -0.5);
-  context.setTransform(m[0] * k * s, m[3] * k * s, m[1] * k * s, m[4] * k * s, (ox + 0.5) * k, (oy + 0.5) * k);
+  context.setTransform(m[0] * k, m[3] * k, m[1] * k, m[4] * k, (ox + 0.5) * k, (oy + 0.5) * k);
   context.imageSmoothingQuality = "high";
   context.filter = dimming();
-  context.drawImage(side.photo, 0, 0);
+  context.drawImage(photo, 0, 0);
   context.filter = "none";
   context.setTransform(1, 0, 0, 1, 0, 0);
-  paintGrid(scratch, grid, look, fineness(grid, canvas.width));
+  if (!map) return;
+  paintGrid(scratch, map, look, fineness(map, canvas.width));
   context.drawImage(scratch, 0, 0, canvas.width, canvas.height);
 }
 

@@ -10,19 +10,10 @@ function fitOcclusion() {
   if (!across) return;
   const narrow = window.matchMedia("(max-width: 760px)").matches;
   const tallest = narrow ? window.innerHeight * 0.62 : Math.max(320, window.innerHeight - 412);
-  const scale = Math.min(across / width, tallest / height);
-  const shown = { width: Math.round(width * scale), height: Math.round(height * scale) };
-  occlusion.unit = width / shown.width;
-  const dense = Math.min(2, window.devicePixelRatio || 1);
-  slot("oc-pair").style.setProperty("--pk-photo-height", shown.height + "px");
-  for (const side of ocSides) {
-    side.frame.style.width = shown.width + "px";
-    side.frame.style.height = shown.height + "px";
-    Object.assign(side.photo, { width: shown.width * dense, height: shown.height * dense });
-    Object.assign(side.masks, { width: shown.width * dense, height: shown.height * dense });
-    Object.assign(side.map, shown);
-    side.pose.setAttribute("viewBox", [-0.5, -0.5, width, height].join(" "));
-  }
+  const high = Math.round(height * Math.min(across / width, tallest / height));
+  slot("oc-pair").style.setProperty("--pk-photo-height", high + "px");
+  ocViewport.fit(view.photo, { width: across, height: high });
+  for (const { canvas } of ocSides) canvas.place();
   drawPhotos();
   drawPoses();
   drawOccluders();
@@ -31,20 +22,34 @@ function fitOcclusion() {
   drawSweep();
 }
 
+ocViewport.addEventListener("change", () => {
+  if (!occlusion.image) return;
+  for (const { canvas } of ocSides) {
+    canvas.place();
+    canvas.showTip(null);
+    resizeMarks(canvas.pose, canvas.unit);
+  }
+  drawPhotos();
+  drawMaskLayers();
+  paintOcclusion();
+});
+
 /** The photo, and on the right side what lies in front of it. */
 function drawPhotos(only) {
   if (!occlusion.image) return;
-  for (const side of ocSides) {
-    if (only && side.name !== only) continue;
-    const context = side.photo.getContext("2d"), scale = side.photo.width / occlusion.view.photo.width;
-    context.imageSmoothingQuality = "high";
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.drawImage(occlusion.image, 0, 0, side.photo.width, side.photo.height);
-    const thing = occlusion.draft || occlusion.occluder;
-    // Canvas pixel = (photo pixel + 0.5) * scale.
-    context.setTransform(scale, 0, 0, scale, 0.5 * scale, 0.5 * scale);
-    if (side.name === "after" && thing) drawThing(context, thing);
+  const thing = occlusion.draft || occlusion.occluder;
+  for (const { name, canvas } of ocSides) {
+    if (!only || name === only) canvas.paintPhoto(occlusion.image, name === "after" && thing && ((context) => drawThing(context, thing)));
   }
+}
+
+/** The whole photo of a side, as it is now, for small maps. */
+function sidePhoto(side) {
+  const { width, height } = occlusion.view.photo, picture = make("canvas", { width, height }), context = picture.getContext("2d");
+  inPhotoPixels(context, wholePhoto(occlusion.view.photo));
+  context.drawImage(occlusion.image, -0.5, -0.5, width, height);
+  if (side.name === "after" && occlusion.occluder) drawThing(context, occlusion.occluder);
+  return picture;
 }
 
 /** An occluder as the server will paint it, in photo pixels with centres at the integers. */
@@ -108,33 +113,44 @@ function cutPicture(mask) {
   return ocMaskPictures.get(key);
 }
 
-/** The people as coloured masks; the person asked about has a white outline. */
+/** The people as coloured masks, by the model itself if it segments them; the person asked about has a white outline. */
 function drawMaskLayers() {
   const wanted = slot("oc-masks").checked, { answer } = occlusion;
-  for (const side of ocSides) {
-    const context = side.masks.getContext("2d");
+  for (const { name, masks } of ocSides) {
+    const context = masks.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, side.masks.width, side.masks.height);
-    const own = answer && answer.afterMasks && side.name === "after" ? answer.afterMasks : occlusion.masks ? occlusion.masks.list : [];
+    context.clearRect(0, 0, masks.width, masks.height);
+    const held = answer && answer.modelMasks, own = held ? held[name] : occlusion.masks ? occlusion.masks.list : [];
     if (!wanted || !own.length) continue;
-    const [height, width] = (own.find(Boolean) || { size: [1, 1] }).size, picture = make("canvas", { width, height });
-    const image = picture.getContext("2d").createImageData(width, height), out = image.data;
-    own.forEach((mask, person) => {
-      if (!mask) return;
-      const inside = maskBytes(mask), [r, g, b] = ocPersonColour(person), edge = answer && answer.own === person ? Math.max(1, Math.round(occlusion.unit)) : 0;
-      for (let i = 0; i < inside.length; i++) {
-        if (!inside[i]) continue;
-        const x = i % width, rim = edge && (x < edge || x >= width - edge || !inside[i - edge] || !inside[i + edge] || !inside[i - edge * width] || !inside[i + edge * width]);
-        out[4 * i] = rim ? 255 : r;
-        out[4 * i + 1] = rim ? 255 : g;
-        out[4 * i + 2] = rim ? 255 : b;
-        out[4 * i + 3] = rim ? 255 : 118;
-      }
-    });
-    picture.getContext("2d").putImageData(image, 0, 0);
+    inPhotoPixels(context, ocViewport);
     context.imageSmoothingQuality = "high";
-    context.drawImage(picture, 0, 0, side.masks.width, side.masks.height);
+    context.drawImage(maskPicture(own, held ? occlusion.person : answer ? answer.own : null), -0.5, -0.5, occlusion.view.photo.width, occlusion.view.photo.height);
   }
+}
+
+const ocMaskLayers = new WeakMap(); // masks -> {key, picture}: a pan draws them many times a second
+
+/** Masks as one picture, a pixel of the photo each. */
+function maskPicture(own, mine) {
+  const edge = Math.max(1, Math.round(ocViewport.unit)), key = mine + ":" + edge, held = ocMaskLayers.get(own);
+  if (held && held.key === key) return held.picture;
+  const [height, width] = (own.find(Boolean) || { size: [1, 1] }).size, picture = make("canvas", { width, height });
+  const image = picture.getContext("2d").createImageData(width, height), out = image.data;
+  own.forEach((mask, person) => {
+    if (!mask) return;
+    const inside = maskBytes(mask), [r, g, b] = ocPersonColour(person), rimmed = person === mine;
+    for (let i = 0; i < inside.length; i++) {
+      if (!inside[i]) continue;
+      const x = i % width, rim = rimmed && (x < edge || x >= width - edge || !inside[i - edge] || !inside[i + edge] || !inside[i - edge * width] || !inside[i + edge * width]);
+      out[4 * i] = rim ? 255 : r;
+      out[4 * i + 1] = rim ? 255 : g;
+      out[4 * i + 2] = rim ? 255 : b;
+      out[4 * i + 3] = rim ? 255 : 118;
+    }
+  });
+  picture.getContext("2d").putImageData(image, 0, 0);
+  ocMaskLayers.set(own, { key, picture });
+  return picture;
 }
 
 function ocPersonColour(person) {
@@ -155,8 +171,7 @@ function paintOcclusion() {
   const look = lookOf(page.tables[page.palette], page.opacity, 1), layer = slot("oc-map").checked ? ocLayer() : null;
   for (const side of ocSides) {
     const grid = layer && layer[side.name];
-    drawMapOnPhoto(side.map, grid, look, 1 / occlusion.unit);
-    side.photo.style.filter = grid ? dimming() : "none";
+    side.canvas.paintMap(grid, look);
   }
   const shown = layer && (layer.before || layer.after), bar = slot("oc-bar");
   bar.parentElement.hidden = !shown;
@@ -179,53 +194,32 @@ function ocPeople(side) {
 
 /** Poses of both sides; on the left every keypoint is a button. */
 function drawPoses(only) {
-  const { view, answer } = occlusion, u = occlusion.unit;
+  const { view, answer } = occlusion, u = ocViewport.unit;
   if (!view) return;
-  const { limbs, sides, keypoints } = view.skeleton;
   for (const side of ocSides) {
     if (only && side.name !== only) continue;
-    const svg = side.pose, mine = answer ? answer[side.name].person : side.name === "before" ? occlusion.person : null;
+    const svg = side.pose, button = side.name === "before", mine = answer ? answer[side.name].person : button ? occlusion.person : null;
     const focused = svg.contains(document.activeElement) ? document.activeElement.dataset.at : null;
     svg.querySelector(".pk-oc-poses")?.remove();
-    const poses = draw("g", { class: "pk-oc-poses" });
-    ocPeople(side.name).forEach((person, index) => {
-      const group = draw("g", { class: "pk-person" + (index === mine ? " pk-mine" : "") }), lines = draw("g", { class: "pk-limbs" });
-      for (const pass of ["pk-casing", "pk-line"]) for (const [a, b] of limbs) {
-        const [p, q] = [person.keypoints[a], person.keypoints[b]];
-        if (!p || !q) continue; // not found
-        const weak = Math.min(person.scores[a], person.scores[b]) < page.weak;
-        lines.append(draw("line", { class: pass + " " + SIDE_CLASS[sideOfLimb(sides, a, b)] + (weak ? " pk-weak" : ""), x1: p[0], y1: p[1], x2: q[0], y2: q[1] }));
-      }
-      group.append(lines);
-      person.keypoints.forEach((point, k) => {
-        if (!point) return;
-        const here = index === mine && k === occlusion.keypoint, button = side.name === "before";
-        group.append(draw("g", {
-          class: "pk-point " + SIDE_CLASS[sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""), "data-person": index, "data-keypoint": k,
-          ...(button ? {
-            tabindex: index === occlusion.person && k === (occlusion.keypoint === null ? 0 : occlusion.keypoint) ? 0 : -1, role: "button", "aria-pressed": String(here), "data-at": index + ":" + k,
-            "aria-label": keypoints[k] + ", confidence " + person.scores[k].toFixed(2) + (view.people.length > 1 ? ", person " + (index + 1) : ""),
-          } : { "aria-hidden": "true" }),
-        }, [draw("circle", { class: "pk-halo", cx: point[0], cy: point[1], r: 11 * u }), draw("circle", { class: "pk-dot", cx: point[0], cy: point[1], r: 4 * u })]));
-      });
-      poses.append(group);
-    });
+    const poses = draw("g", { class: "pk-oc-poses" }, ocPeople(side.name).map((person, index) => drawPerson(person, view.skeleton, {
+      unit: u, halo: 11, mine: index === mine,
+      attributes: (k) => ({
+        "data-person": index, "data-keypoint": k,
+        ...(button ? {
+          tabindex: index === occlusion.person && k === (occlusion.keypoint === null ? 0 : occlusion.keypoint) ? 0 : -1, role: "button",
+          "aria-pressed": String(index === mine && k === occlusion.keypoint), "data-at": index + ":" + k, "aria-label": keypointWords(view.skeleton, ocPeople("before"), index, k),
+        } : { "aria-hidden": "true" }),
+      }),
+    })));
     const from = answer && answer.before.point, to = answer && answer.after.point;
     const moved = side.name === "after" && from && to && Math.hypot(from[0] - to[0], from[1] - to[1]) > 3 * u;
-    if (moved) poses.append(draw("line", { class: "pk-oc-path", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }), draw("circle", { class: "pk-oc-ring", cx: from[0], cy: from[1], r: 6 * u }));
+    if (moved) poses.append(draw("line", { class: "pk-oc-path", x1: from[0], y1: from[1], x2: to[0], y2: to[1] }), disc("pk-oc-ring", from, 6, u));
     const at = answer && answer[side.name].point;
-    if (at) poses.append(draw("path", { class: "pk-star", d: starPath(at, u) }));
+    if (at) poses.append(placeStar(draw("path", { class: "pk-star" }), at, u));
     if (side.name === "after") slot("oc-was").hidden = !moved;
     svg.prepend(poses);
     if (focused) svg.querySelector('[data-at="' + focused + '"]')?.focus({ preventScroll: true });
   }
-}
-
-function starPath([x, y], unit) {
-  return "M" + Array.from({ length: 10 }, (_, i) => {
-    const r = (i % 2 ? 4.2 : 9.5) * unit, angle = (i * Math.PI) / 5 - Math.PI / 2;
-    return (x + r * Math.cos(angle)).toFixed(2) + " " + (y + r * Math.sin(angle)).toFixed(2);
-  }).join("L") + "Z";
 }
 
 let ocFitted = 0;

@@ -61,11 +61,17 @@ window.addEventListener("hashchange", () => {
   else keepOcLink();
 });
 
+/** Keys and buttons zoom at the spot asked about. */
+function ocAskedSpot() {
+  return occlusion.answer && occlusion.answer.before.point;
+}
+
 // -- controls -----------------------------------------------------------------------------------
 
 slot("oc-model").addEventListener("change", (event) => {
   if (occlusion.view) openOcclusionSource(occlusion.source, { model: event.target.value, keep: ocKeep() });
 });
+zoomButtons(slot("oc-zoom"), ocViewport, ocAskedSpot);
 slot("oc-map").addEventListener("change", paintOcclusion);
 slot("oc-masks").addEventListener("change", drawMaskLayers);
 
@@ -99,6 +105,7 @@ element.addEventListener("click", (event) => {
 document.addEventListener("keydown", (event) => {
   if (!element.isConnected || !pageShown("occlusion") || event.ctrlKey || event.metaKey || event.altKey || slot("help").open) return;
   if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (zoomKey(event, ocViewport, ocAskedSpot())) return;
   if (event.key === "?") slot("help").showModal();
   else if (event.key === "Escape") setTool(null);
 });

@@ -1,12 +1,6 @@
 // Occlusion: what mouse, finger and keys do on the two photos.
 
-const OC_STILL = 4; // screen pixels: less is a click
 const OC_PAUSE = 140; // ms of holding still, in a drag, until the model looks
-
-function ocPoint(side, event) {
-  const box = side.frame.getBoundingClientRect(), { width, height } = occlusion.view.photo;
-  return [((event.clientX - box.left) / box.width) * width - 0.5, ((event.clientY - box.top) / box.height) * height - 0.5];
-}
 
 /** A rectangle [x, y, width, height] of whole pixels between two points, inside the photo. */
 function ocPiece([x0, y0], [x1, y1]) {
@@ -15,12 +9,18 @@ function ocPiece([x0, y0], [x1, y1]) {
   return [left, top, inside(Math.max(x0, x1), width) - left + 1, inside(Math.max(y0, y1), height) - top + 1];
 }
 
+/** Whether a drag that begins here draws, or moves what is in front. */
+function ocDraws(event) {
+  return occlusion.tool === "brush" || occlusion.tool === "patch" || Boolean(event.target.closest(".pk-oc-thing"));
+}
+
 for (const side of ocSides) {
   const svg = side.pose;
+  zoomable(side.canvas, (event) => !ocDraws(event));
 
   svg.addEventListener("pointerdown", (event) => {
-    if (!occlusion.view || event.button) return;
-    const start = ocPoint(side, event), thing = event.target.closest(".pk-oc-thing"), { tool } = occlusion;
+    if (!occlusion.view || event.button || ocViewport.moving) return;
+    const start = side.canvas.point(event), thing = event.target.closest(".pk-oc-thing"), { tool } = occlusion;
     const drawing = tool === "brush" || tool === "patch" ? tool : null;
     if (!drawing && !thing) return void (occlusion.drag = { side, start, x: event.clientX, y: event.clientY, moved: false });
     event.preventDefault(); // no text is selected, and the page does not scroll
@@ -36,9 +36,9 @@ for (const side of ocSides) {
   svg.addEventListener("pointermove", (event) => {
     const { drag } = occlusion;
     if (!occlusion.view) return;
-    const at = ocPoint(side, event);
+    const at = side.canvas.point(event);
     if (!drag || drag.side !== side) return ocTip(side, at);
-    if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > OC_STILL) drag.moved = true;
+    if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > HAND_STILL) drag.moved = true;
     if (drag.drawing === "brush") paintStroke(at);
     else if (drag.drawing === "patch") drawPiece(ocPiece(drag.start, at));
     else if (drag.thing && drag.moved) {
@@ -51,7 +51,7 @@ for (const side of ocSides) {
     const { drag } = occlusion;
     occlusion.drag = null;
     if (!drag || drag.side !== side) return;
-    const at = ocPoint(side, event);
+    const at = side.canvas.point(event);
     if (drag.drawing === "brush") return putThing(occlusion.draft);
     if (drag.drawing === "patch") {
       drawPiece(null);
@@ -61,7 +61,7 @@ for (const side of ocSides) {
       return putPatch(piece);
     }
     if (drag.thing && drag.moved) return askOcclusionSoon(0);
-    if (!drag.moved) askOcPoint(side.name, at);
+    if (!drag.moved && !ocViewport.moved) askOcPoint(side.name, at);
   });
 
   svg.addEventListener("pointercancel", () => {
@@ -70,7 +70,10 @@ for (const side of ocSides) {
     drawPhotos("after");
     drawOccluders();
   });
-  svg.addEventListener("pointerleave", () => ocTip(side, null));
+  svg.addEventListener("pointerleave", () => {
+    if (occlusion.drag && !occlusion.drag.drawing && !occlusion.drag.thing) occlusion.drag = null; // let go of elsewhere
+    ocTip(side, null);
+  });
 
   svg.addEventListener("keydown", (event) => {
     if (!occlusion.view) return;
@@ -132,17 +135,8 @@ function drawPiece(piece) {
 
 /** Name and confidence of the keypoint under the pointer. */
 function ocTip(side, point) {
-  const tip = side.tip;
-  let found = null, nearest = 12 * occlusion.unit;
-  if (point) for (const person of ocPeople(side.name)) person.keypoints.forEach((at, k) => {
-    const away = at ? Math.hypot(at[0] - point[0], at[1] - point[1]) : Infinity;
-    if (away < nearest) [nearest, found] = [away, [person, k, at]];
-  });
-  tip.hidden = !found;
-  if (!found) return;
-  const [person, k, at] = found;
-  tip.replaceChildren(make("b", { text: occlusion.view.skeleton.keypoints[k] }), make("span", { text: person.scores[k].toFixed(2) }));
-  const [x, y] = at.map((value) => (value + 0.5) / occlusion.unit);
-  tip.style.left = Math.max(4, Math.min(side.frame.clientWidth - tip.offsetWidth - 4, x + 14)) + "px";
-  tip.style.top = Math.max(4, y - 34) + "px";
+  const people = ocPeople(side.name), near = point && !ocViewport.moving && nearestKeypoint(people, point, 12 * ocViewport.unit);
+  if (!near) return side.canvas.showTip(null);
+  const person = people[near.person], k = near.keypoint;
+  side.canvas.showTip(person.keypoints[k], occlusion.view.skeleton.keypoints[k], person.scores[k]);
 }

@@ -60,7 +60,7 @@ const OC_NAMES = { rectangle: "Rectangle", stroke: "Stroke", patch: "Piece of th
 
 /** Outlines and handles of what is in front, on both sides; made once, so that the focus stays. */
 function drawOccluders() {
-  const thing = occlusion.draft || occlusion.occluder, u = occlusion.unit;
+  const thing = occlusion.draft || occlusion.occluder, u = ocViewport.unit;
   element.querySelector('[data-do="oc-remove"]').disabled = !thing;
   for (const side of ocSides) {
     let group = side.pose.querySelector(".pk-oc-thing");
@@ -79,7 +79,7 @@ function drawOccluders() {
       ? [draw("polyline", { class: "pk-oc-line", points: thing.points.concat(thing.points.length === 1 ? [[thing.points[0][0], thing.points[0][1] + 0.01]] : []).map((point) => point.join(",")).join(" "), "stroke-width": thing.width, "stroke-linecap": thing.flat ? "butt" : "round" })] : [];
     const frame = draw("rect", { class: "pk-oc-frame", x: x - 0.5, y: y - 0.5, width: w, height: h });
     const sized = thing.kind === "rectangle" || thing.kind === "patch";
-    const corner = sized ? [draw("circle", { class: "pk-oc-grip", "data-grip": "size", cx: x + w - 0.5, cy: y + h - 0.5, r: 6 * u }), draw("circle", { class: "pk-oc-reach", "data-grip": "size", cx: x + w - 0.5, cy: y + h - 0.5, r: 15 * u })] : [];
+    const corner = sized ? [["pk-oc-grip", 6], ["pk-oc-reach", 15]].map(([name, radius]) => fill(disc(name, [x + w - 0.5, y + h - 0.5], radius, u), { "data-grip": "size" })) : [];
     group.replaceChildren(...shape, frame, ...corner);
   }
 }

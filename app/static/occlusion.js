@@ -19,16 +19,17 @@ const occlusion = {
   tool: null,         // "brush" or "patch" while the photo waits for a stroke or a piece; "cutout", "limb": its options
   draft: null, drag: null,
   colour: "mean", brush: 0.06, share: 0.6,
-  unit: 1,            // photo pixels per screen pixel
   sweep: null, sweeping: null,
   link: null,
   bring: null,        // what Explore's button brings along
 };
 
 const OC_LEVELS = { easy: "easy", medium: "medium", hard: "hard", cruel: "cruel" };
+const ocViewport = new Viewport(); // what part of the photo both sides show
 const ocSides = ["before", "after"].map((name) => {
   const root = element.querySelector('[data-side="' + name + '"]'), part = (one) => root.querySelector('[data-piece="' + one + '"]');
-  return { name, root, mat: root.querySelector(".pk-mat"), frame: root.querySelector(".pk-frame"), photo: part("photo"), masks: part("masks"), map: part("map"), pose: part("pose"), tip: part("tip") };
+  const nodes = { frame: root.querySelector(".pk-frame"), photo: part("photo"), masks: part("masks"), map: part("map"), pose: part("pose"), tip: part("tip") };
+  return { name, root, mat: root.querySelector(".pk-mat"), canvas: new PhotoCanvas(ocViewport, nodes), ...nodes };
 });
 
 /** What every question about the open photo says. */
@@ -79,6 +80,8 @@ async function openOcclusionSource(source, options) {
 
 /** Put an opened photo on the page and ask the first question about it. */
 function takeOpened(reply, source, image, keep) {
+  const samePhoto = occlusion.image && (occlusion.image === image || occlusion.image.src === image.src);
+  if (!samePhoto) ocViewport.reset();
   const sameView = occlusion.view && occlusion.view.photo.width === reply.photo.width && occlusion.view.photo.height === reply.photo.height;
   Object.assign(occlusion, {
     source, view: reply, image, masks: reply.masks, mean: reply.mean, answer: null, sweep: null, draft: null, drag: null,
@@ -172,7 +175,7 @@ function drawOcHead() {
   const hidden = by === "nobody" || by === "not known" ? "" : /edge/.test(by) ? " The photo ends before the " + what + "." : " In this scene " + by + " hides the " + what + ".";
   slot("oc-question").textContent = known ? known.question + hidden
     : source.saved ? [view.case.note, "Saved " + new Date(view.case.created).toLocaleString() + (view.savedModel === view.model ? "." : " with another model.")].filter(Boolean).join(" ")
-    : "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front.";
+    : [view.found, "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front."].filter(Boolean).join(" ");
   for (const node of all(".pk-oc-case")) {
     const on = source.own ? node.dataset.case === "" : node.dataset.case === source.case, box = node.parentElement;
     node.setAttribute("aria-pressed", String(on));

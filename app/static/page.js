@@ -38,6 +38,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest && event.target.closest("input, select, textarea, [contenteditable]")) return;
   if (!page.view) return;
   if (page.boxMode && boxKey(event)) return event.preventDefault();
+  if (zoomKey(event, stage.viewport, zoomSpot())) return;
   if (/^[1-9]$/.test(event.key)) chooseLayer(Number(event.key) - 1);
   else if (event.key === "d" || event.key === "D") chooseDirection(page.direction === "row" ? "column" : "row");
   else if (event.key === "b" || event.key === "B") setBoxMode(!page.boxMode);

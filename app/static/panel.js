@@ -32,12 +32,14 @@ function paint() {
   });
 }
 
+function paintPhotoMap() {
+  stage.paintMap(currentGrid(), currentLook(), page.boxMode);
+}
+
 function paintNow() {
   if (!page.view) return;
   const look = currentLook();
-  const main = currentGrid();
-  drawMapOnPhoto(stage.map, main, look, 1 / stage.unit);
-  stage.photo.style.filter = main && !page.boxMode ? dimming() : "none";
+  paintPhotoMap();
   markQuery();
   const asked = page.hover || page.query;
   const thumbs = (name) => (slot(name).hidden || slot(name).classList.contains("pk-bare") ? [] : slot(name).querySelectorAll("canvas"));
