@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from posekit.data.ahead import ahead
 from posekit.data.labelled import LabelledPerson, boxable, inside
 from posekit.data.problems import Problem, Problems
 from posekit.data.store import PhotoStore
@@ -96,22 +97,28 @@ def read_lsp(
     store = PhotoStore(folder, *sorted(folder.glob("images*.tar")))
     noted = Problems() if problems is None else problems
     seen: set[str] = set()
-    nobody = True
+    rows: list[int] = []
     for index in split(names, part)[:limit]:
         name = str(names[index])
         if name in seen:
             noted.add(Problem.DUPLICATE_PHOTO, f"{name}, row {index}")
+        else:
+            seen.add(name)
+            rows.append(int(index))
+    nobody = True
+    photos = ahead(lambda index: _photo(store, str(names[index])), rows)
+    for index, photo in zip(rows, photos, strict=True):
+        name = str(names[index])
+        if isinstance(photo, Problem):
+            noted.add(photo, name)
             continue
-        seen.add(name)
-        photo = _photo(store, name, noted)
-        if photo is not None:
-            labelled = _labelled(joints[index], photo, name, noted)
-            if labelled.sum() < LEAST or not boxable(joints[index, :, :2], labelled, photo.size):
-                noted.add(Problem.TOO_FEW, name)
-                continue
-            nobody = False
-            keypoints = np.where(labelled[:, None], joints[index, :, :2], 0.0)
-            yield LabelledPerson(photo, keypoints, labelled, LSP14, image_id=name)
+        labelled = _labelled(joints[index], photo, name, noted)
+        if labelled.sum() < LEAST or not boxable(joints[index, :, :2], labelled, photo.size):
+            noted.add(Problem.TOO_FEW, name)
+            continue
+        nobody = False
+        keypoints = np.where(labelled[:, None], joints[index, :, :2], 0.0)
+        yield LabelledPerson(photo, keypoints, labelled, LSP14, image_id=name)
     summary = noted.summary()
     if nobody:
         raise DataError(f"{folder} holds no usable person. {summary or 'It lists no photographs.'}")
@@ -132,15 +139,14 @@ def _read_joints(folder: Path) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.flo
     return names, joints
 
 
-def _photo(store: PhotoStore, name: str, problems: Problems) -> Photo | None:
+def _photo(store: PhotoStore, name: str) -> Photo | Problem:
+    """The photograph, or what is wrong with it."""
     if name not in store:
-        problems.add(Problem.MISSING_PHOTO, name)
-        return None
+        return Problem.MISSING_PHOTO
     try:
         return read_photo(store.read(name), name=name)
     except (DataError, PhotoError):
-        problems.add(Problem.DAMAGED_PHOTO, name)
-        return None
+        return Problem.DAMAGED_PHOTO
 
 
 def _labelled(
