@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,16 +11,17 @@ from app.payload import Json
 from app.picture import data_url, encoded, floats
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap
-from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep, masks_of_model
-from posekit.occlusion.matching import matched
+from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep
+from posekit.occlusion.masks import MOST_MASKS
+from posekit.occlusion.runs import encoded as runs
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
 from posekit.photo import Photo, read_photo
 
 NO_MASK = "no mask known"
 
 
-def answer(found: Study, *, with_after_masks: bool = True) -> Json:
-    """A study as the page draws it; ``with_after_masks``: a segmenting model's masks after."""
+def answer(found: Study) -> Json:
+    """A study as the page draws it."""
     prediction = found.before.prediction
     return {
         "title": found.title,
@@ -46,7 +46,7 @@ def answer(found: Study, *, with_after_masks: bool = True) -> Json:
         "keypointHeads": KEYPOINT_HEADS,
         "keypoints": [keypoint_cells(row) for row in found.keypoint_changes],
         "sentences": list(found.sentences),
-        "afterMasks": masks_after(found) if with_after_masks else None,
+        "modelMasks": model_masks(found),
     }
 
 
@@ -135,7 +135,7 @@ def changes(found: Study) -> list[Json]:
         about = next((name for name in found.layers if row.key.endswith(f".{name}")), None)
         rows.append({"key": row.key, "layer": about, "cells": change_cells(row)})
         rows[-1]["meaning"] = row.meaning
-    if found.before.purity or found.after.purity or found.layer is None:
+    if found.own is not None or found.layer is None:
         return rows
     missing = [
         {
@@ -168,17 +168,15 @@ def masks(found: PersonMasks | None) -> Json | None:
     return {"words": found.words, "source": found.source, "list": found.to_dict()["masks"]}
 
 
-def masks_after(found: Study) -> list[Json | None] | None:
-    """What a model that segments people makes of the occluded photo, in the order before."""
-    before, after = found.before.prediction, found.after.prediction
-    held = masks_of_model(after)
-    if held is None or found.occluder is None:
+def model_masks(found: Study) -> Json | None:
+    """What a model that segments people makes of both photos, everybody in the order before."""
+    held = found.model_masks
+    if held is None:
         return None
-    order: Sequence[int | None] = range(len(before.people))
-    if found.boxes is None:
-        order = matched(before, after)
-    sent = held.to_dict()["masks"]
-    return [None if n is None or n >= len(sent) else sent[n] for n in order]
+    before, after = (
+        [None if mask is None else runs(mask) for mask in masks[:MOST_MASKS]] for masks in held
+    )
+    return {"before": before, "after": after}
 
 
 def mean_colour(photo: Photo) -> list[int]:

@@ -92,7 +92,10 @@ def occlude(
     box: BoxOption = None,
     person: PersonOption = 0,
     layer: Annotated[
-        str | None, typer.Option("--layer", help="Such as encoder.3. Default: the last.")
+        str | None,
+        typer.Option(
+            "--layer", help="Such as encoder.3. Default: the supervised or else the last."
+        ),
     ] = None,
     out: ReportOption = None,
     save: Annotated[

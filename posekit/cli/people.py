@@ -20,7 +20,7 @@ from posekit.cli.options import (
     load_model,
 )
 from posekit.cli.output import show, table
-from posekit.errors import PoseKitError
+from posekit.errors import ModelError, PoseKitError
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -67,6 +67,14 @@ def people(
             "Default: the model's own masks, or an estimate.",
         ),
     ] = None,
+    masks_by: Annotated[
+        str | None,
+        typer.Option(
+            "--masks-by",
+            metavar="MODEL",
+            help=f"Take the masks for --purity from another model, such as {FINDER}.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Masks and skeletons on the photo (.png), or .json."),
@@ -79,17 +87,25 @@ def people(
     from posekit.estimator import Estimator
     from posekit.explain.instance import mean_by_layer, purity_of
     from posekit.explain.instance import why as why_of
-    from posekit.occlusion.masks import masks_of_file
+    from posekit.occlusion.masks import masks_by_another, masks_of_file
     from posekit.photo import read_photo
 
     check_out(out, ".png", ".json")
     picture = read_photo(photo)
     loaded = load_model(model, weights, device)
     estimator = Estimator(loaded, grouping=None if view is None else view.value)
-    prediction = estimator.predict(picture, record=purity or masks is not None)
+    if masks is not None and masks_by is not None:
+        raise typer.BadParameter("Masks are --masks of a file or --masks-by a model, not both.")
+    asked = purity or masks is not None or masks_by is not None
+    prediction = estimator.predict(picture, record=asked)
     shares: Shares = None
-    if (purity or masks is not None) and prediction.people:
+    if asked and prediction.people:
         given = None if masks is None else masks_of_file(masks, picture)
+        if masks_by is not None:
+            other = Estimator(load_model(masks_by, "auto", device))
+            given = masks_by_another(other.predict(picture, record=False))
+            if given is None:
+                raise ModelError(f"{other.model.entry.title} has no mask of anybody in this photo.")
         parts = purity_of(prediction, given)
         known = {part.person for part in parts}
         shares = [

@@ -82,6 +82,7 @@ def _warning(study: Study) -> str:
 
 def _pictures(study: Study, width: int) -> str:
     pictures = StudyPictures(study, width=width)
+    title = study.before.prediction.model.entry.title
     kinds = [("pose", pictures.pose, "the pose found")]
     if study.layers:
         kinds.append(
@@ -91,8 +92,11 @@ def _pictures(study: Study, width: int) -> str:
                 f"what the {study.label} looks at, {study.layer_words(study.layer)}",
             )
         )
-    if study.masks is not None:
-        kinds.append(("people", pictures.masks, "the people, as the masks have them"))
+    segmented = study.model_masks is not None
+    if study.masks is not None and not (segmented and study.masks.source == "model"):
+        kinds.append(("people", pictures.masks, f"whose pixels are whose: {study.masks.words}"))
+    if segmented:
+        kinds.append(("found", pictures.model_masks, f"the people, as {title} sees them"))
     sides: tuple[Which, ...] = ("before", "after")
     rows = []
     for kind, draw, words in kinds:

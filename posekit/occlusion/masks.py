@@ -32,6 +32,7 @@ __all__ = [
     "PersonMasks",
     "Segmented",
     "best_masks",
+    "masks_by_another",
     "masks_of_file",
     "masks_of_limbs",
     "masks_of_model",
@@ -47,6 +48,7 @@ SOURCES = {
     "drawn": "masks drawn by hand",
     "file": "masks from a file",
     "model": "the model's own masks",
+    "other": "masks by another model",
     "limbs": "an estimate: capsules of average width round the model's keypoints",
 }
 """Where masks come from, in words."""
@@ -216,6 +218,15 @@ def masks_of_model(found: Segmented) -> PersonMasks | None:
     if not masks:
         return None
     return PersonMasks(tuple(masks[:MOST_MASKS]), "model")
+
+
+def masks_by_another(found: Segmented) -> PersonMasks | None:
+    """The masks that another model made of the same photo, for one that segments nobody.
+
+    Each belongs to the person whose box it overlaps most. None when nobody was found.
+    """
+    held = masks_of_model(found)
+    return None if held is None else PersonMasks(held.masks, "other", in_order=False)
 
 
 def masks_of_limbs(prediction: Prediction) -> PersonMasks | None:

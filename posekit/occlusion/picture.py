@@ -77,12 +77,27 @@ class StudyPictures:
         base = self.base(which)
         if self.study.masks is None:
             return base
+        return draw_masks(
+            base, [self._scaled(one) for one in self.study.masks.masks], own=self.study.own
+        )
+
+    def model_masks(self, which: Which) -> Pixels:
+        """The people as the model itself segments them on a side; the bare photo when it does not.
+
+        Everybody has one colour on both sides.
+        """
+        base, found = self.base(which), self.study.model_masks
+        if found is None:
+            return base
+        masks = found[0 if which == "before" else 1]
+        empty = np.zeros(base.shape[:2], np.uint8)
+        scaled = [empty if one is None else self._scaled(one) for one in masks]
+        return draw_masks(base, scaled, own=self.study.before.person)
+
+    def _scaled(self, mask: npt.NDArray[np.bool_]) -> Pixels:
         size = (self.window.size[1], self.window.size[0])
-        scaled = [
-            cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-            for mask in self.study.masks.masks
-        ]
-        return draw_masks(base, scaled, own=self.study.own)
+        scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        return np.asarray(scaled, dtype=np.uint8)
 
     def _density(self, one: AttentionMap) -> npt.NDArray[np.float32]:
         """The map in the window, as weight per square photo pixel: grids may differ in cells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from posekit.geometry import Box
 from posekit.layer_words import layer_words
 from posekit.occlusion.changes import Change, KeypointChange, changes_of, keypoint_changes_of
 from posekit.occlusion.masks import PersonMasks
+from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import (
     covered_keypoints,
     covered_limbs,
@@ -33,6 +35,7 @@ __all__ = ["Study"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+FoundMasks = tuple[Mask | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +102,21 @@ class Study:
         if held is None:
             return layer or "no attention map"
         return layer_words(held.layer, held.kind, self.before.prediction.model.entry.levels)
+
+    @cached_property
+    def model_masks(self) -> tuple[FoundMasks, FoundMasks] | None:
+        """Everybody's mask as the model itself has it, before and after, in the order before.
+
+        None for somebody who is not found on that side; None of a model that segments nobody.
+        """
+        before, after = self.before.prediction, self.after.prediction
+        if before.masks is None or after.masks is None:
+            return None
+        order: Sequence[int | None] = range(len(before.people))
+        if self.boxes is None:
+            order = matched(before, after)
+        found = [None if n is None or n >= len(after.masks) else after.masks[n] for n in order]
+        return tuple(before.masks), tuple(found)
 
     @cached_property
     def displacement(self) -> Floats:

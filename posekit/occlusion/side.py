@@ -79,9 +79,13 @@ class Side:
         return tuple(one.layer for one in self.maps)
 
     def map(self, layer: str | None) -> AttentionMap | None:
-        """The map of a layer; the last one's for None, None when there is none of that name."""
+        """The map of a layer; for None the supervised layer's, or the last one's.
+
+        None when there is none of that name.
+        """
         if layer is None:
-            return self.maps[-1] if self.maps else None
+            supervised = (one for one in self.maps if one.kind == "supervised")
+            return next(supervised, self.maps[-1] if self.maps else None)
         return next((one for one in self.maps if one.layer == layer), None)
 
 

@@ -55,7 +55,8 @@ def study(
             found on each side, a point at the same place on both.
         person: index of the person before.
         boxes: of people, as for :meth:`Estimator.predict`.
-        layer: the layer to show; None, or one the model does not have, is its last.
+        layer: the layer to show; None, or one the model does not have, is the one that masks
+            supervised, which is where people are told apart, or else the last.
         masks: whose pixels are whose, for the purity of the attention.
         truth: (K, 2) where the keypoints really are, in the model's skeleton, NaN where not known.
         before: what this model found in this photo with these boxes, when that is known already;

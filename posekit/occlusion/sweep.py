@@ -59,7 +59,7 @@ def sweep_grid(
         keypoint: name or index of the keypoint to watch.
         person: index of the person.
         boxes: of people, as for :meth:`Estimator.predict`.
-        layer: the layer to show; None, or one the model does not have, is its last.
+        layer: the layer to show; None, or one the model does not have, as :func:`study` has it.
         masks: as for :func:`posekit.occlusion.study`.
         shape: (rows, cols) of the grid, whose cells fill the region.
         region: in photo pixels; None is the person's box.
