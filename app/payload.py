@@ -22,6 +22,7 @@ from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numb
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.live import Preview
+from posekit.found import found_words
 from posekit.geometry import Affine
 from posekit.layer_words import layer_words
 from posekit.trace import Attention
@@ -85,12 +86,21 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
         "layers": [layer(one, model) for one in layers],
         "opening": opening(prediction),
         "finds": model.entry.find is not None,
+        "found": _found(prediction) if whole else None,
         "columns": bool(spatial),
         "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
         "card": card(model),
         "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},
     }
+
+
+def _found(prediction: Prediction) -> str | None:
+    """Whom a model that finds people by itself found, in a sentence."""
+    if prediction.model.entry.find is None:
+        return None
+    words = found_words(prediction.people, prediction.skeleton.size)
+    return f"{prediction.model.entry.title} found {words}."
 
 
 def layer(one: Attention | Evidence, model: PoseModel) -> Json:
