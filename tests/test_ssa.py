@@ -223,6 +223,26 @@ def test_limbs_begin_and_end_at_their_keypoints() -> None:
     assert torch.tensor(middle).mean() < 0.1
 
 
+def test_the_gain_makes_the_divergence_one_at_true_ends() -> None:
+    """Specification 12.3: fields of half length are not cut off above, so the gain can be read."""
+    torch.manual_seed(4)
+    found = []
+    for _ in range(150):
+        angle = 2 * math.pi * float(torch.rand(()))
+        start = 184 + 8 * torch.rand(2)
+        way = (80 + 80 * float(torch.rand(()))) * torch.tensor([math.cos(angle), math.sin(angle)])
+        points = torch.stack([start, start + way])[None, None]
+        target = encode_people(points, torch.ones(1, 1, 2), [(0, 1)], (46, 46), GRID)
+        ends = limb_ends(0.5 * target.paf, [(0, 1)], 2, GRID)[0]
+        for own, place in enumerate(points[0, 0]):
+            col, row = ((place - 3.5) / 8).round().long().tolist()
+            end = float(ends[own, row, col])
+            found.append(2 * (0.75 * end + 0.25) if end else 0.0)  # before the floor
+    values = torch.tensor(found)
+    assert float(values.mean()) == pytest.approx(1, abs=0.1)
+    assert values.quantile(0.1) > 0.8
+
+
 def test_a_limb_cut_off_by_the_border_does_not_end_there() -> None:
     points = torch.tensor([[[[64.0, 60.0], [400.0, 60.0]]]])
     target = encode_people(points, torch.ones(1, 1, 2), [(0, 1)], (16, 16), GRID)
