@@ -138,7 +138,6 @@ function drawAnswer(panel) {
   // Where nobody drew a box, the "person" is all of the photo.
   const where = panel.view.whole && !panel.view.finds ? "inside the photo" : "on this person";
   legend.textContent = answer.legend;
-  note.hidden = !answer.note;
   note.textContent = answer.note;
   facts.replaceChildren(...[
     [figures.on_person, where, percent],

@@ -22,7 +22,7 @@ function buildPanel(panel) {
     type: "button", class: "pk-icon", title: "This panel as a picture (PNG)", "aria-label": "Download this panel as a picture (PNG)",
     onclick: () => downloadPanel(panel),
   }, [draw("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, [draw("path", { d: "M12 4v11M7 11l5 5 5-5M4 20h16" })])]);
-  n.note = make("p", { class: "pk-cnote", hidden: true });
+  n.note = make("p", { class: "pk-cnote" });
   n.root = make("article", { class: "pk-panel", "data-panel": panel.id }, [
     make("header", {}, [n.model, n.remove]), n.mat, n.warn, n.facts,
     make("div", { class: "pk-cshown" }, [n.layers, n.legend, n.png]), n.note,
@@ -50,8 +50,7 @@ function setPanelState(panel, state) {
   n.warn.hidden = isTrained(panel.model);
   n.warn.textContent = UNTRAINED_PANEL;
   if (state !== "ready") {
-    n.legend.textContent = n.facts.textContent = "";
-    n.note.hidden = true;
+    n.legend.textContent = n.facts.textContent = n.note.textContent = "";
   }
   drawLayers(panel);
   markCompare();

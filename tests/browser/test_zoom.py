@@ -347,7 +347,8 @@ def test_compare_zooms_all_panels_together_and_clicks_are_exact(
     assert all(not np.array_equal(a, b) for a, b in zip(drawn, maps(visitor), strict=True))
     for spot in ((0.12, 0.15), (0.85, 0.8)):
         wanted = photo_of(page, PANELS, *spot, nth=1)
-        reply = compared(visitor, lambda s=spot: page.mouse.click(*at(page, PANELS, *s, nth=1)))
+        place = at(page, PANELS, *spot, nth=1)
+        reply = compared(visitor, lambda xy=place: page.mouse.click(*xy))  # type: ignore[misc]
         if reply["query"]["keypoint"] is None:
             np.testing.assert_allclose(reply["panels"][0]["point"], wanted, atol=1.0)
         else:  # near a keypoint: within a finger's width, which is smaller on a zoomed photo
