@@ -9,7 +9,6 @@ from __future__ import annotations
 from html import escape
 from itertools import combinations
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, BinaryIO
 
 from posekit.compare.picture import LESS, MORE, Pictures
@@ -61,10 +60,8 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
         about.append("the photo itself is left out")
     slider = _slider(comparison)
     here = Path(__file__)
-    body = Template(here.with_name("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(comparison.title),
-        about=escape(" · ".join(about)),
-        warning=_warning(comparison),
+    main = shell.filled(
+        here.with_name("page.html"),
         few=" few" if few else "",
         panels="\n".join(_panel(comparison, n, pictures) for n in range(len(comparison.panels))),
         colours=shell.gradient(pictures.colours),
@@ -72,14 +69,15 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
         scale=escape(_scale_sentence(comparison)),
         slider=slider,
         differences=_differences(comparison, pictures),
-        table=_table(comparison),
+        table=shell.scrolled(_table(comparison), "Figures"),
         disagreement=_disagreement(comparison),
         meanings=_meanings(comparison),
-        footer=shell.footer(),
     )
     return shell.document(
         comparison.title,
-        body,
+        about,
+        main,
+        lead=_warning(comparison),
         style=here.with_name("page.css").read_text(encoding="utf-8"),
         script=_SCRIPT if slider else "",
     )
@@ -92,8 +90,9 @@ def _warning(comparison: Comparison) -> str:
         return ""
     names = " and ".join(untrained)
     have, their = ("has", "Its") if len(untrained) == 1 else ("have", "Their")
-    text = f"{names} {have} random weights. {their} maps, poses and figures show nothing learnt."
-    return f'<p class="warn">{escape(text)}</p>'
+    return shell.warning(
+        f"{names} {have} random weights. {their} maps, poses and figures show nothing learnt."
+    )
 
 
 def _panel(comparison: Comparison, n: int, pictures: Pictures) -> str:
@@ -185,9 +184,7 @@ def _disagreement(comparison: Comparison) -> str:
         '<p class="soft">All keypoints the models share, those first that they put farthest apart '
         "and look up at different places. Maps differ by the mass that does not lie in the same "
         "place, for each model's attention at its own keypoint.</p>"
-        '<div class="scroll" tabindex="0" role="region" aria-label="Disagreement by keypoint">'
-        f"<table>{rows}</table></div>"
-        "</section>"
+        f"{shell.scrolled(rows, 'Disagreement by keypoint')}</section>"
     )
 
 

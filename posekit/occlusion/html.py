@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, BinaryIO
 
 from posekit.occlusion.picture import StudyPictures, Which
@@ -53,31 +52,30 @@ def html_page(
     if study.masks is not None:
         about.append(study.masks.words)
     here = Path(__file__)
-    body = Template(here.with_name("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title or study.title),
-        about=escape(" · ".join(about)),
-        note=f'<p class="words">{escape(note)}</p>' if note.strip() else "",
-        warning=_warning(study),
+    main = shell.filled(
+        here.with_name("page.html"),
         sentences="\n".join(f"<p>{escape(text)}</p>" for text in study.sentences),
         pictures=_pictures(study, width),
         sweep="" if sweep is None else _sweep(sweep),
-        changes=_changes(study),
-        keypoints=shell.table(
-            [(head, "") for head in KEYPOINT_HEADS],
-            [keypoint_cells(row) for row in study.keypoint_changes],
-        ),
-        footer=shell.footer(),
+        changes=shell.scrolled(_changes(study), "What changed"),
+        keypoints=shell.scrolled(_keypoints(study), "Every keypoint"),
     )
-    style = here.with_name("page.css").read_text(encoding="utf-8")
-    return shell.document(title or study.title, body, style=style)
+    return shell.document(
+        title or study.title,
+        about,
+        main,
+        lead=(f'<p class="words">{escape(note)}</p>' if note.strip() else "") + _warning(study),
+        style=here.with_name("page.css").read_text(encoding="utf-8"),
+    )
 
 
 def _warning(study: Study) -> str:
     model = study.before.prediction.model
     if model.trained:
         return ""
-    text = f"{model.entry.title} has random weights. Nothing here shows anything learnt."
-    return f'<p class="warn">{escape(text)}</p>'
+    return shell.warning(
+        f"{model.entry.title} has random weights. Nothing here shows anything learnt."
+    )
 
 
 def _pictures(study: Study, width: int) -> str:
@@ -126,6 +124,13 @@ def _sweep(sweep: Sweep) -> str:
     return (
         f'<section><h2>{escape(sweep.title)}</h2><div class="pair">{"".join(figures)}</div>'
         "</section>"
+    )
+
+
+def _keypoints(study: Study) -> str:
+    return shell.table(
+        [(head, "") for head in KEYPOINT_HEADS],
+        [keypoint_cells(row) for row in study.keypoint_changes],
     )
 
 

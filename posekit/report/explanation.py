@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from string import Template
 from typing import BinaryIO
 
 from posekit.catalogue import figure_words, state_of
@@ -106,11 +105,8 @@ def html_report(
         about.append("the photo itself is left out")
     title = findings.title[:1].upper() + findings.title[1:]
     here = Path(__file__)
-    template = Template(here.with_name("explanation.html").read_text(encoding="utf-8"))
-    body = template.substitute(
-        title=escape(title),
-        about=escape(" · ".join(about)),
-        warning=_warning(findings),
+    sections = shell.filled(
+        here.with_name("explanation.html"),
         pose=shell.image(pictures.pose, "The pose on the photo", "map") + shell.star(pictures.star),
         pose_words=_caption("The pose", [f"asked: {findings.asked.label}", *_confidence(findings)]),
         map=shell.image(pictures.large(main), _alt(main), "map") + shell.star(pictures.star),
@@ -119,24 +115,24 @@ def html_report(
         ticks=_ticks(main, pictures),
         layers=_layers(findings, pictures),
         heads=_heads(findings, pictures),
-        numbers=_numbers(findings),
+        numbers=shell.scrolled(_numbers(findings), "Numbers"),
         meanings=shell.meanings([*_columns(findings), *OTHERS]),
-        keypoints=_pose(findings),
+        keypoints=shell.scrolled(_pose(findings), "Keypoints", "narrow"),
         card=_card(findings),
         python=escape(python_call(findings)),
         command=escape(command_line(findings)),
-        footer=shell.footer(),
     )
     style = here.with_name("explanation.css").read_text(encoding="utf-8")
-    return shell.document(title, body, style=style)
+    return shell.document(title, about, sections, lead=_warning(findings), style=style)
 
 
 def _warning(findings: Findings) -> str:
     model = findings.prediction.model
     if model.trained:
         return ""
-    text = f"{model.entry.title} has random weights: pose, maps and numbers show nothing learnt."
-    return f'<p class="warn">{escape(text)}</p>'
+    return shell.warning(
+        f"{model.entry.title} has random weights: pose, maps and numbers show nothing learnt."
+    )
 
 
 def _confidence(findings: Findings) -> list[str]:

@@ -19,7 +19,18 @@ from PIL import Image
 
 from posekit import __version__
 
-__all__ = ["document", "footer", "gradient", "image", "meanings", "star", "table", "write"]
+__all__ = [
+    "document",
+    "filled",
+    "gradient",
+    "image",
+    "meanings",
+    "scrolled",
+    "star",
+    "table",
+    "warning",
+    "write",
+]
 
 _STAR = (
     '<svg class="star" viewBox="-12 -12 24 24" style="left: {x:.3%}; top: {y:.3%}" '
@@ -33,24 +44,42 @@ def _template() -> Template:
     return Template(Path(__file__).with_name("shell.html").read_text(encoding="utf-8"))
 
 
-def document(title: str, body: str, *, style: str = "", script: str = "") -> str:
-    """The whole file.
+def document(
+    title: str,
+    about: Iterable[str],
+    main: str,
+    *,
+    lead: str = "",
+    style: str = "",
+    script: str = "",
+) -> str:
+    """The whole file: heading, what it is about, its sections, and where it comes from.
 
     Args:
-        title: as plain text.
-        body: markup, its texts escaped.
+        title: as plain text, the heading and the tab's name.
+        about: plain texts for the line under the heading.
+        main: the sections, as markup whose texts are escaped.
+        lead: markup between that line and the sections.
         style: CSS beside the common one.
         script: a script element, or nothing.
     """
     return _template().substitute(
         software=escape(f"PoseKit {__version__}"),
         title=escape(title),
+        about=escape(" · ".join(about)),
+        lead=lead,
+        main=main,
+        footer=_footer(),
         style=style,
-        body=body,
         script=script,
         # A report without a script forbids scripts altogether.
         scripts=" script-src 'unsafe-inline';" if script else "",
     )
+
+
+def filled(file: str | Path, **parts: str) -> str:
+    """A report's sections: a template beside its module, with its parts put in."""
+    return Template(Path(file).read_text(encoding="utf-8")).substitute(parts)
 
 
 def write(text: str, target: str | Path | BinaryIO) -> None:
@@ -61,8 +90,12 @@ def write(text: str, target: str | Path | BinaryIO) -> None:
         target.write(text.encode("utf-8"))
 
 
-def footer() -> str:
-    """The last sentences of every report, escaped."""
+def warning(text: str) -> str:
+    """A line that must not be missed, from plain text; nothing for nothing."""
+    return f'<p class="warn">{escape(text)}</p>' if text else ""
+
+
+def _footer() -> str:
     return escape(
         f"Made with PoseKit {__version__}. This file holds all it shows and asks for nothing "
         "else. A map says where a model looked; it does not prove that the pose depends on it."
@@ -105,6 +138,20 @@ def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> st
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
         body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
     return f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+
+
+def scrolled(rows: str, label: str, kind: str = "") -> str:
+    """The head and body of a table as a table that scrolls by itself, also by keyboard.
+
+    Args:
+        rows: of :func:`table`.
+        label: what it holds, for those who cannot see it.
+        kind: one more class.
+    """
+    return (
+        f'<div class="scroll{f" {kind}" if kind else ""}" tabindex="0" role="region" '
+        f'aria-label="{escape(label)}"><table>{rows}</table></div>'
+    )
 
 
 def meanings(words: Iterable[tuple[str, str]]) -> str:

@@ -148,6 +148,9 @@ def test_a_case_is_opened_a_keypoint_clicked_and_a_rectangle_dragged(
     for words in ("confidence", "on this person", "on others", "background"):
         assert visitor.facts("before")[words] == told[words]
     assert page.locator("[data-slot=oc-table] tbody tr").count() >= 12
+    # Nothing in this model was supervised, so nothing is said to be.
+    assert visitor.text("oc-layers-title") == "Every layer, before and after"
+    assert "upervised" not in page.inner_text(".pk-occlusion")
     assert "left wrist" in visitor.text("oc-said")
     assert "case=somebody+steps+in" in page.url and "keypoint=left+wrist" in page.url
     assert visitor.trouble == []
@@ -382,6 +385,14 @@ def test_a_server_without_a_library_says_so(chromium: Any, address: str) -> None
         with page.expect_download(timeout=60_000) as file:
             page.click('[data-do="oc-html"]')
         assert b"Left wrist behind" in Path(file.value.path()).read_bytes()
+        report = context.new_page()
+        report.goto(Path(file.value.path()).as_uri())
+        seen = report.evaluate(
+            "Array.from(document.images, one => [one.alt, getComputedStyle(one).opacity,"
+            " one.naturalWidth, one.getBoundingClientRect().height > 100])"
+        )
+        assert {"pose before", "pose after", "map before", "map after"} <= {one[0] for one in seen}
+        assert all(one[1:] == ["1", 640, True] for one in seen), seen
         assert visitor.trouble == []
         assert all(one.startswith((address, "data:", "blob:")) for one in visitor.requests)
     finally:
