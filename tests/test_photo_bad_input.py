@@ -18,6 +18,9 @@ from PIL import Image
 
 from app.calls import SURPRISE, spoken
 from app.explore import Explorer
+from posekit.found import found_words
+from posekit.geometry import Box, Crop
+from posekit.people import Person
 from posekit.scenes import render_scene
 from posekit.zoo import entry
 
@@ -100,6 +103,10 @@ def test_explore_and_occlusion_answer_or_say_why_not(explorer: Explorer, kind: s
         found = [n for n, one in enumerate(view["people"]) if any(one["keypoints"])]
         if not view["finds"]:
             assert len(view["people"]) == 1  # the whole photo is taken as one person
+            assert view["found"] is None
+        else:
+            who = {0: "nobody.", 1: "1 person, with "}.get(len(found), f"{len(found)} people, with")
+            assert view["found"].startswith(f"{view['title']} found {who}")
         ask = {"token": token, "view": view["id"], "person": 0, "direction": "row"}
         answer = checked(spoken(explorer.explain)({**ask, "keypoint": 0}))
         point = checked(spoken(explorer.explain)({**ask, "point": [2.0, 2.0], "person": None}))
@@ -109,7 +116,7 @@ def test_explore_and_occlusion_answer_or_say_why_not(explorer: Explorer, kind: s
         elif found and view["people"][0]["keypoints"][0]:
             assert answer["query"]["keypoint"] == 0
 
-        if kind not in ("street", "fifteen people"):
+        if kind not in ("street", "fifteen people") and (kind, model) != ("one person", FINDER):
             continue
         own = {"token": token, "model": model, "view": view["id"], "whole": True, "boxes": []}
         side = checked(spoken(explorer.hider.occlusion_open)(own))
@@ -124,6 +131,19 @@ def test_explore_and_occlusion_answer_or_say_why_not(explorer: Explorer, kind: s
             assert "found nobody in this photo" in text
         else:
             assert "error" in said or said["sentences"]
+
+
+def test_whom_a_model_found_is_said_by_how_many_keypoints() -> None:
+    def somebody(*there: int) -> Person:
+        points = np.full((14, 2), np.nan)
+        points[list(there)] = 30.0
+        crop = Crop.of_box(Box(0, 0, 60, 60), (64, 64), (60, 60))
+        return Person(Box(0, 0, 60, 60), points, np.zeros(14), crop)
+
+    assert found_words([], 14) == found_words([somebody()], 14) == "nobody"
+    assert found_words([somebody(1, 2, 3), somebody()], 14) == "1 person, with 3 of 14 keypoints"
+    two = [somebody(4, 5), somebody(*range(14))]
+    assert found_words(two, 14) == "2 people, with 2 to 14 of 14 keypoints"
 
 
 @pytest.mark.parametrize("kind", ["street", "black", "fifteen people"])

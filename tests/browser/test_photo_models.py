@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from PIL import Image
+
 from tests.browser.visitor import Visitor, asked_for
+from tests.test_photo_bad_input import FINDER, photo
 
 Visit = Callable[..., Visitor]
 
@@ -36,9 +41,53 @@ def test_a_backbone_attends_without_keypoints(visit: Visit) -> None:
     assert visitor.trouble == []
 
 
+@pytest.mark.parametrize("kind", ["black", "street", "one person", "fifteen people"])
+def test_whom_it_found_is_said_on_explore_and_on_occlusion(visit: Visit, kind: str) -> None:
+    """Nobody, a street, one person and fifteen: the page says what it found, and works."""
+    visitor = visit()
+    page = visitor.page
+    choose(visitor, FINDER)
+    buffer = io.BytesIO()
+    Image.fromarray(photo(kind)).save(buffer, format="PNG")
+    view = visitor.upload(buffer.getvalue(), "photo.png", "image/png")
+    found = [person for person in view["people"] if any(person["keypoints"])]
+    assert view["found"] in visitor.text("people")
+    chips = page.locator('[data-slot="people"] .pk-chip').count()
+    assert chips == (len(view["people"]) if len(view["people"]) > 1 else 0)
+    if kind == "black":
+        assert not found and "found nobody" in page.locator('[role="alert"]:visible').inner_text()
+    with page.expect_response(asked_for("occlusion_study"), timeout=60_000) as reply:
+        page.click('[data-page-link="occlusion"]')
+        page.wait_for_selector(".pk-oc-case")
+        if "Your photo" not in visitor.text("oc-title"):
+            page.click('.pk-oc-case[data-case=""]')
+        page.wait_for_function(
+            "document.querySelector('[data-slot=oc-title]').textContent.startsWith('Your photo')",
+            timeout=60_000,
+        )
+    page.wait_for_selector(
+        ".pk:not(.pk-oc-again):not(.pk-oc-opening)", timeout=60_000, state="attached"
+    )
+    assert reply.value.ok
+    assert view["found"] in visitor.text("oc-question")
+    if found:
+        page.wait_for_selector('[data-slot="oc-layers"] .pk-oc-layer', timeout=60_000)
+        assert visitor.text("oc-layers-title") == "Supervised against naive"
+        with page.expect_response(asked_for("occlusion_study"), timeout=60_000) as reply:
+            page.click('[data-tool="rectangle"]')
+        assert reply.value.json()["occluder"]["kind"] == "rectangle"
+        pressed = page.locator('.pk-oc-layer[aria-pressed="true"] b').inner_text()
+        assert pressed.startswith("Supervised")
+    else:
+        assert "found nobody" in visitor.text("oc-chips")
+        page.click('[data-tool="rectangle"]')  # there is nobody to ask about; it is said, no more
+        visitor.settle()
+    assert visitor.trouble == []
+
+
 def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     visitor = visit()
-    view = choose(visitor, "instance-attention-small")
+    view = choose(visitor, FINDER)
     page = visitor.page
     found = [person for person in view["people"] if any(person["keypoints"])]
     shown = sum(at is not None for person in view["people"] for at in person["keypoints"])
