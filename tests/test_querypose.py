@@ -339,6 +339,24 @@ def test_every_official_key_has_its_place(folder: Path, variant: str, config: ob
     flow.load_state_dict(official.flow, strict=True, assign=True)
 
 
+def test_w48_filled_by_the_rule_loads_strictly(folder: Path) -> None:
+    """Values and all; those of R50 and W32 are loaded for the runs above."""
+    state = official_state(folder, "hrnet48")
+    model = load_official(state)
+    assert model.config == W48
+    own = model.state_dict()
+    for key in (
+        "backbone.bottom_up.stage4.2.branches.3.3.conv2.weight",
+        "head.head_series.5.inst_interact.dynamic_layer.weight",
+        "head.pose_head_series.0.pose_decoder_inst_interact.norm3.bias",
+        "init_proposal_boxes.weight",
+    ):
+        torch.testing.assert_close(own[key], state[key], rtol=0, atol=0)
+    del state["head.pose_head_series.3.updater.fc2.bias"]
+    with pytest.raises(WeightsError, match="missing"):
+        load_official(state)
+
+
 def test_light_is_read_off_the_keys(folder: Path) -> None:
     """The published W48 checkpoint is said to be light where its configuration says full."""
     state = {
