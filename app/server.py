@@ -122,6 +122,7 @@ def launch_options(api: Api, *, mcp: bool = False) -> dict[str, Any]:
     """What every launch must say: nothing kept, nothing shared, nothing from elsewhere."""
     return {
         "theme": style.theme(),
+        "css": style.FRAME,
         "favicon_path": FAVICON if FAVICON.is_file() else None,
         "footer_links": [],
         "run_history": False,

@@ -70,6 +70,10 @@ PALETTES = ("magma", "viridis", "inferno", "cividis", "turbo")
 PAPER, INK, NIGHT, MOON = "#f7f6f3", "#1c1f26", "#101216", "#e9e8e4"
 
 
+FRAME = ".gradio-container > .main { padding: 0 !important; max-width: none !important; }"
+"""What Gradio must know before the page's own sheets are there, so that nothing jumps."""
+
+
 def theme() -> gr.themes.Base:
     """Gradio's own surfaces in the page's colours."""
     # No web fonts by address: the page's own faces are declared in tokens.css.

@@ -10,19 +10,23 @@ function buildGallery() {
   const glyph = () => make("span", { class: "pk-oc-own", "aria-hidden": "true" }, [draw("svg", { viewBox: "0 0 24 24" }, [draw("path", { d: "M4 8h4l1.5-2.5h5L16 8h4v11H4z" }), draw("circle", { cx: 12, cy: 13, r: 3.4 })])]);
   box.append(card("", glyph(), "Your photo", null, "The one open on Explore, with its boxes.", () => openOcclusionSource({ own: true })));
   for (const one of props.occlusion.cases) {
-    box.append(card(one.name, make("img", { alt: "", width: 64, height: 64 }), one.title, one.level, one.question, () => openOcclusionSource({ case: one.name })));
+    box.append(card(one.name, make("img", { src: NO_PICTURE, alt: "", width: 64, height: 64 }), one.title, one.level, one.question, () => openOcclusionSource({ case: one.name })));
   }
   slot("oc-model").append(...page.models.map((model) => make("option", { value: model.name, text: model.label })));
   slot("oc-model").value = page.view.model;
   fetchCases();
 }
 
+const NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"; // one clear pixel
+
 let ocThumbsAsked = false;
 
 async function fetchCaseThumbs() {
   if (ocThumbsAsked) return;
   ocThumbsAsked = true;
-  for (const node of all(".pk-oc-case img")) {
+  // The picture of the case on show comes first, for the eye is on it.
+  const open = (node) => node.parentElement.getAttribute("aria-pressed") === "true";
+  for (const node of all(".pk-oc-case img").sort((one, other) => open(other) - open(one))) {
     const reply = await call("occlusion_thumb", { case: node.parentElement.dataset.case });
     if (reply.thumb) node.src = reply.thumb;
   }
