@@ -42,6 +42,9 @@ class Ratio:
 TABLE: list[Ratio] = []
 """What the run has measured; printed at its end."""
 
+REMARKS: list[str] = []
+"""Sentences below the table, such as a rate; what a test prints itself, pytest keeps to itself."""
+
 
 def compare(
     what: str,

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from benchmarks.compare import TABLE, table
+from benchmarks.compare import REMARKS, TABLE, table
 
 # Products as small as one row's run up to 80 times slower when two threads share one core.
 torch.set_num_threads(int(os.environ.get("POSEKIT_BENCH_THREADS", "1")))
@@ -18,6 +18,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("ratios against the baseline of the same run")
         for line in table():
             terminalreporter.write_line(line)
+        for remark in REMARKS:
+            terminalreporter.write_line(remark)
         terminalreporter.write_line(
             f"medians; {torch.get_num_threads()} thread(s); torch {torch.__version__}; "
             "peak: tensors made while it ran"
