@@ -27,7 +27,7 @@ function drawHeatPair() {
     insideMap("Synthesised, S", pair.synthesised, "peak " + plainNumber(pair.synthesised.most) + ", " + both),
     insideMap("Contradiction, |H − S|", pair.apart, "colours 0 to " + plainNumber(pair.apart.most)),
   );
-  slot("heat-pair-line").textContent = "S is made from offset votes and limb ends, without looking at H. "
+  slot("heat-pair-line").textContent = "S is made from the offsets’ votes, cast where H peaks, and from where limbs end. "
     + (pair.mean === null ? "No cell lies in this person’s box."
       : "At this person |H − S| is " + plainNumber(pair.mean) + " on average over the " + pair.cells + " cells of the box"
         + (pair.contradiction === null ? "; neither says that the keypoint is there."

@@ -35,7 +35,7 @@ MEANINGS = {
     "heatmap": "how sure the stage is that the keypoint lies here",
     "votes": "where the offsets of the cells around point to",
     "ends": "where limbs end, by their fields",
-    "synthesised": "the heatmap that offsets and limbs would make, without looking at the heatmap",
+    "synthesised": "the heatmap that the offsets at the heatmap's peaks and the limbs' ends make",
     "contradiction": "heatmap minus synthesised: above zero without votes or limbs to support it",
     "estimated-weight": "an estimate of how much the loss would watch this place; the true weight "
     "needs the truth",
