@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.affine import Affine
-from posekit.decode.paf_people import Peak, Vote
+from posekit.decode.paf_people import Peak, Vote, points_of
 
 __all__ = ["Claim", "GroupedPerson", "Grouping", "View"]
 
@@ -94,13 +94,7 @@ class Grouping:
 
     def keypoints(self, person: int) -> tuple[Floats, Floats]:
         """Points (K, 2), NaN where not found, and scores (K,), 0 where not found."""
-        found = self.people[person].peaks
-        points, scores = np.full((len(found), 2), np.nan), np.zeros(len(found))
-        for index, peak in enumerate(found):
-            if peak is not None:
-                points[index] = self.peaks[peak].point
-                scores[index] = self.peaks[peak].score
-        return points, scores
+        return points_of(self.peaks, self.people[person].peaks)
 
     def ordered(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Candidates person by person, those of nobody last, and whose each is (-1 for nobody).

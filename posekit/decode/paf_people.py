@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from posekit.affine import Affine
 
-__all__ = ["FoundPerson", "Join", "LimbScores", "PafDecoding", "Peak", "Vote"]
+__all__ = ["FoundPerson", "Join", "LimbScores", "PafDecoding", "Peak", "Vote", "points_of"]
 
 Floats = npt.NDArray[np.float64]
 Point = tuple[float, float]
@@ -62,6 +63,23 @@ class Peak:
     def shift(self) -> float:
         """How far the votes moved it off the centre of the maximum's block."""
         return math.dist(self.point, self.votes[0].centre)
+
+
+def points_of(peaks: Sequence[Peak], chosen: Sequence[int | None]) -> tuple[Floats, Floats]:
+    """Where somebody's keypoints are.
+
+    Args:
+        peaks: all candidates.
+        chosen: for every keypoint the index of its candidate, None for none.
+
+    Returns:
+        Points (K, 2), NaN where not found, and scores (K,), 0 where not found.
+    """
+    points, scores = np.full((len(chosen), 2), np.nan), np.zeros(len(chosen))
+    for index, peak in enumerate(chosen):
+        if peak is not None:
+            points[index], scores[index] = peaks[peak].point, peaks[peak].score
+    return points, scores
 
 
 @dataclass(frozen=True)
@@ -165,13 +183,7 @@ class PafDecoding:
 
     def keypoints(self, person: int) -> tuple[Floats, Floats]:
         """Points (K, 2), NaN where not found, and scores (K,), 0 where not found."""
-        found = self.people[person].peaks
-        points, scores = np.full((len(found), 2), np.nan), np.zeros(len(found))
-        for index, peak in enumerate(found):
-            if peak is not None:
-                points[index] = self.peaks[peak].point
-                scores[index] = self.peaks[peak].score
-        return points, scores
+        return points_of(self.peaks, self.people[person].peaks)
 
     def rivals(self, join: int) -> tuple[tuple[int, int, float], ...]:
         """Other pairs for the limb that share a peak with a join: (start, end, score), best first.

@@ -19,7 +19,7 @@ from posekit.evaluation import pck
 from posekit.geometry import input_to_heatmap
 from posekit.models.transpose import heatmap_loss
 from posekit.training.recipe import Stage
-from posekit.training.task import Score, Step
+from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
 
 Size = tuple[int, int]
@@ -59,13 +59,7 @@ class HeatmapTask:
     start: Path | None = None
 
     def __post_init__(self) -> None:
-        keypoints = self.entry.skeleton.size
-        for part in (self.train, self.validation):
-            if part.keypoints.shape[1] != keypoints:
-                raise DataError(
-                    f"{self.entry.title} learns {keypoints} keypoints; "
-                    f"the data has {part.keypoints.shape[1]}."
-                )
+        check_keypoints(self.entry, self.train, self.validation)
 
     def build(self) -> nn.Module:
         """The network as training starts, its convolutions laid out for the device's kernels."""

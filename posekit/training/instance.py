@@ -24,7 +24,7 @@ from posekit.models.instance import InstanceAttention, InstanceConfig, InstanceO
 from posekit.models.instance_losses import AttentionKind, HeatKind, InstanceLoss
 from posekit.training.instance_score import Tally
 from posekit.training.recipe import Stage
-from posekit.training.task import Score, Step
+from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
 
 __all__ = ["InstanceOptions", "InstanceTask"]
@@ -100,17 +100,9 @@ class InstanceTask:
     start: Path | None = None
 
     def __post_init__(self) -> None:
-        keypoints = self.entry.skeleton.size
-        for part in (self.train, self.validation):
-            if part.keypoints.shape[2] != keypoints:
-                raise DataError(
-                    f"{self.entry.title} learns {keypoints} keypoints; "
-                    f"the data has {part.keypoints.shape[2]}."
-                )
-            if not part.owners.shape[-1]:
-                raise DataError(
-                    "Attention is supervised by masks, which this data was read without."
-                )
+        check_keypoints(self.entry, self.train, self.validation)
+        if not (self.train.owners.shape[-1] and self.validation.owners.shape[-1]):
+            raise DataError("Attention is supervised by masks, which this data was read without.")
 
     def build(self) -> nn.Module:
         """The network as training starts."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from posekit.data.crowd_augment import People, Views
-from posekit.data.labelled import MASK_SHARE
 from posekit.decode.instance_people import Grouping
 from posekit.evaluation.oks import PersonTruth, ScoredPose, oks
 from posekit.evaluation.pck import pck
-from posekit.geometry import Box
 from posekit.models.instance import InstanceConfig, InstanceOutput
 from posekit.models.instance_photo import decode, decoder_for, rows_at
+from posekit.training.crowd_truth import truth_of
 from posekit.training.ssa_score import matched
 from posekit.training.task import Score
 
@@ -63,17 +61,10 @@ class Tally:
                 for pose, person in zip(poses, grouping.people, strict=True)
             ]
         )
-        keypoints = people.keypoints.double().numpy() - 0.5
-        counted = people.counted.numpy()
-        truth = []
-        for n in torch.nonzero(people.present | people.ignored)[:, 0].tolist():
-            x0, y0, x1, y1 = people.boxes[n].tolist()
-            box = Box(x0, y0, max(x1 - x0, 1e-3), max(y1 - y0, 1e-3))
-            ignore, area = bool(people.ignored[n]), MASK_SHARE * box.area
-            truth.append(PersonTruth(keypoints[n], counted[n], box, area, ignore=ignore))
-        self.truth.append(truth)
+        self.truth.append(truth_of(people))
         present = people.present.numpy()
-        self.pairs.append(matched(poses, keypoints[present], counted[present]))
+        keypoints = people.keypoints.double().numpy()[present] - 0.5
+        self.pairs.append(matched(poses, keypoints, people.counted.numpy()[present]))
 
     def look(
         self,

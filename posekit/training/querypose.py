@@ -27,7 +27,7 @@ from posekit.training.querypose_losses import (
     querypose_losses,
 )
 from posekit.training.recipe import Stage
-from posekit.training.task import Score, Step
+from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
 
 __all__ = ["QueryPoseTask", "Supervised"]
@@ -99,13 +99,7 @@ class QueryPoseTask:
     each: int = 1
 
     def __post_init__(self) -> None:
-        keypoints = self.entry.skeleton.size
-        for part in (self.train, self.validation):
-            if part.keypoints.shape[2] != keypoints:
-                raise DataError(
-                    f"{self.entry.title} learns {keypoints} keypoints; "
-                    f"the data has {part.keypoints.shape[2]}."
-                )
+        check_keypoints(self.entry, self.train, self.validation)
 
     def build(self) -> Supervised:
         """The network as training starts, with its flow."""

@@ -26,7 +26,7 @@ from posekit.models.ssa_losses import Kind, SSALoss
 from posekit.models.ssa_photo import decoder_for
 from posekit.training.recipe import Stage
 from posekit.training.ssa_score import Tally
-from posekit.training.task import Score, Step
+from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
 
 __all__ = ["SSAOptions", "SSATask", "measured", "people_mask", "targets_of"]
@@ -96,13 +96,7 @@ class SSATask:
     start: Path | None = None
 
     def __post_init__(self) -> None:
-        keypoints = self.entry.skeleton.size
-        for part in (self.train, self.validation):
-            if part.keypoints.shape[2] != keypoints:
-                raise DataError(
-                    f"{self.entry.title} learns {keypoints} keypoints; "
-                    f"the data has {part.keypoints.shape[2]}."
-                )
+        check_keypoints(self.entry, self.train, self.validation)
         _ = self.options.loss  # refuses switches that contradict one another
 
     def build(self) -> nn.Module:

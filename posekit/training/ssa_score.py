@@ -8,15 +8,14 @@ import torch
 from torch import Tensor
 
 from posekit.data.crowd_augment import People
-from posekit.data.labelled import MASK_SHARE
 from posekit.data.paf_targets import PafTargets
 from posekit.decode.paf import PafDecoder
 from posekit.decode.paf_people import PafDecoding
 from posekit.evaluation.oks import PersonTruth, ScoredPose, oks
 from posekit.evaluation.pck import pck
-from posekit.geometry import Box
 from posekit.models.ssa import SSAConfig, StageOutputs
 from posekit.models.ssa_votes import contradiction, synthesise
+from posekit.training.crowd_truth import truth_of
 from posekit.training.task import Score
 
 __all__ = ["Tally", "matched"]
@@ -64,18 +63,10 @@ class Tally:
                 for pose, person in zip(poses, decoding.people, strict=True)
             ]
         )
-        keypoints = people.keypoints.double().numpy() - 0.5
-        counted = people.counted.numpy()
-        truth = []
-        for n in torch.nonzero(people.present | people.ignored)[:, 0].tolist():
-            x0, y0, x1, y1 = people.boxes[n].tolist()
-            box = Box(x0, y0, max(x1 - x0, 1e-3), max(y1 - y0, 1e-3))
-            ignore = bool(people.ignored[n])
-            area = MASK_SHARE * box.area
-            truth.append(PersonTruth(keypoints[n], counted[n], box, area, ignore=ignore))
-        self.truth.append(truth)
+        self.truth.append(truth_of(people))
         present = people.present.numpy()
-        self.pairs.append(matched(poses, keypoints[present], counted[present]))
+        keypoints = people.keypoints.double().numpy()[present] - 0.5
+        self.pairs.append(matched(poses, keypoints, people.counted.numpy()[present]))
 
     def score(self) -> Score:
         """What came out."""

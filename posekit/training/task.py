@@ -9,7 +9,11 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from posekit.data.canvas import Canvases
+from posekit.data.crowd_canvas import CrowdCanvases
+from posekit.errors import DataError
 from posekit.training.recipe import Stage
+from posekit.zoo import ModelEntry
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,17 @@ class Distilled(Protocol):
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, of those of the whole network."""
+
+
+def check_keypoints(model: ModelEntry, *parts: Canvases | CrowdCanvases) -> None:
+    """Refuse data of another skeleton than the model's.
+
+    Raises:
+        DataError: a part has another number of keypoints.
+    """
+    for part in parts:
+        given = part.keypoints.shape[-2]
+        if given != model.skeleton.size:
+            raise DataError(
+                f"{model.title} learns {model.skeleton.size} keypoints; the data has {given}."
+            )
