@@ -12,9 +12,12 @@ from posekit.cli.options import (
     REPORTS,
     BoxOption,
     DeviceOption,
+    HeadOption,
     JsonOption,
+    KeypointOption,
     PersonOption,
     PhotoArgument,
+    PointOption,
     ReportOption,
     check_out,
     load_model,
@@ -40,12 +43,8 @@ def compare(
             "as in transpose-r-small=random.",
         ),
     ],
-    keypoint: Annotated[
-        str | None, typer.Option("--keypoint", "-k", help='Such as "left wrist".')
-    ] = None,
-    point: Annotated[
-        str | None, typer.Option("--point", metavar="X,Y", help="Any spot, in pixels of the photo.")
-    ] = None,
+    keypoint: KeypointOption = None,
+    point: PointOption = None,
     same_place: Annotated[
         bool,
         typer.Option(
@@ -58,9 +57,7 @@ def compare(
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: each model's last.")
     ] = None,
-    head: Annotated[
-        int | None, typer.Option("--head", help="One head, counted from 0. Default: their mean.")
-    ] = None,
+    head: HeadOption = None,
     direction: Annotated[
         Direction,
         typer.Option("--direction", help="row: what it looks at; column: what looks at it."),

@@ -25,11 +25,14 @@ from posekit.cli.options import (
     BoxOption,
     DeviceOption,
     FlipOption,
+    HeadOption,
     JsonOption,
+    KeypointOption,
     ModelOption,
     OptionalPhoto,
     PeopleByOption,
     PhotoArgument,
+    PointOption,
     WeightsOption,
     check_out,
     find_people,
@@ -102,12 +105,8 @@ def predict(
 def explain(
     photo: OptionalPhoto = None,
     model: ModelOption = DEFAULT_MODEL,
-    keypoint: Annotated[
-        str | None, typer.Option("--keypoint", "-k", help='Such as "left wrist".')
-    ] = None,
-    point: Annotated[
-        str | None, typer.Option("--point", metavar="X,Y", help="Any spot, in pixels of the photo.")
-    ] = None,
+    keypoint: KeypointOption = None,
+    point: PointOption = None,
     box: BoxOption = None,
     person: Annotated[
         int | None, typer.Option("--person", help="Which of the boxes, counted from 0.")
@@ -129,9 +128,7 @@ def explain(
         list[str] | None,
         typer.Option("--layer", help="Such as encoder.3; repeat it for more. Default: all."),
     ] = None,
-    head: Annotated[
-        int | None, typer.Option("--head", help="One head, counted from 0. Default: their mean.")
-    ] = None,
+    head: HeadOption = None,
     direction: Annotated[
         Direction | None,
         typer.Option("--direction", help="row: what it looks at; column: what looks at it."),

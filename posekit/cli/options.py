@@ -37,6 +37,15 @@ BoxOption = Annotated[
         "Without it one person fills the photo.",
     ),
 ]
+KeypointOption = Annotated[
+    str | None, typer.Option("--keypoint", "-k", help='Such as "left wrist".')
+]
+PointOption = Annotated[
+    str | None, typer.Option("--point", metavar="X,Y", help="Any spot, in pixels of the photo.")
+]
+HeadOption = Annotated[
+    int | None, typer.Option("--head", help="One head, counted from 0. Default: their mean.")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 PeopleByOption = Annotated[
     str | None,

@@ -5,6 +5,7 @@ Figures: the authors' tables (arXiv 2012.14214 and the README of their repositor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from posekit.models.transpose import (
@@ -61,26 +62,32 @@ def published(
     )
 
 
-@register("transpose-r-small")
-def transpose_r_small() -> ModelEntry:
-    """A TransPose-R a fifth of R-A3's size, trained by PoseKit; not a model of the paper."""
+def own(title: str, config: TransPoseConfig) -> ModelEntry:
+    """An entry that is not of the paper; its weights are trained by PoseKit."""
+    name = title.lower()
     return ModelEntry(
-        name="transpose-r-small",
-        title="TransPose-R-small",
+        name=name,
+        title=title,
         system="TransPose",
         paper=PAPER,
-        build=partial(transpose, R_SMALL),
+        build=partial(transpose, config),
         skeleton=LSP14,
-        input_size=R_SMALL.input_size,
+        input_size=config.input_size,
         weights=(
             WeightsFile(
                 kind="shipped",
-                path="transpose-r-small.safetensors",
+                path=f"{name}.safetensors",
                 note="trained by PoseKit; the model card says on what",
             ),
         ),
         levels=LEVELS,
     )
+
+
+@register("transpose-r-small")
+def transpose_r_small() -> ModelEntry:
+    """A TransPose-R a fifth of R-A3's size, trained by PoseKit; not a model of the paper."""
+    return own("TransPose-R-small", R_SMALL)
 
 
 @register("transpose-r-a3")
@@ -119,22 +126,8 @@ def transpose_r_a3_lsp() -> ModelEntry:
     run is exported to the checkpoints' folder, the file counts as shipped and the page offers the
     model; until then it has no weights to be had, and so stays off the page's lists.
     """
-    ours = WeightsFile(
-        kind="shipped",
-        path="transpose-r-a3-lsp.safetensors",
-        note="trained by PoseKit; the model card says on what",
-    )
-    return ModelEntry(
-        name="transpose-r-a3-lsp",
-        title="TransPose-R-A3-LSP",
-        system="TransPose",
-        paper=PAPER,
-        build=partial(transpose, R_A3_LSP),
-        skeleton=LSP14,
-        input_size=R_A3_LSP.input_size,
-        weights=(ours,) if ours.present else (),
-        levels=LEVELS,
-    )
+    model = own("TransPose-R-A3-LSP", R_A3_LSP)
+    return model if model.weights_of("shipped").present else replace(model, weights=())
 
 
 @register("transpose-h-s")
