@@ -32,9 +32,21 @@ class Viewport extends EventTarget {
 
   /** Another photo or room; what is in the middle stays there. */
   fit(photo, room) {
-    const middle = this.photo ? [this.x + this.width / 2, this.y + this.height / 2] : [0, 0];
+    const middle = this.photo ? this.middle : [0, 0];
     Object.assign(this, { photo: { width: photo.width, height: photo.height }, room: { width: room.width, height: room.height } });
     this.lay((axis, _, length) => middle[axis] - length / 2);
+  }
+
+  /** The photo point in the middle of what is on show. */
+  get middle() {
+    return [this.x + this.width / 2, this.y + this.height / 2];
+  }
+
+  /** Zoom so far, with this photo point in the middle as far as the photo's borders allow. */
+  show(zoom, [x, y]) {
+    this.zoomTo(zoom);
+    const [mx, my] = this.middle;
+    this.pan(x - mx, y - my);
   }
 
   /** The whole photo again. */
@@ -45,7 +57,7 @@ class Viewport extends EventTarget {
   /** Zoom so far (1 to MOST_ZOOM) that the photo point `at`, the middle if none is given, stays where it is on the screen. */
   zoomTo(zoom, at) {
     if (!this.photo) return void (this.zoom = 1);
-    const before = this.zoom, point = at || [this.x + this.width / 2, this.y + this.height / 2], place = this.placeOf(point);
+    const before = this.zoom, point = at || this.middle, place = this.placeOf(point);
     const wanted = Math.min(MOST_ZOOM, Math.max(1, zoom));
     this.zoom = wanted < 1.02 ? 1 : wanted; // so close to the whole photo is the whole photo
     if (this.zoom === before) return;
@@ -63,7 +75,7 @@ class Viewport extends EventTarget {
   /** Bring a photo point that is out of sight into the middle. */
   reveal([x, y]) {
     const out = x < this.x || y < this.y || x > this.x + this.width || y > this.y + this.height;
-    if (this.photo && out) this.pan(x - this.x - this.width / 2, y - this.y - this.height / 2);
+    if (this.photo && out) this.show(this.zoom, [x, y]);
   }
 
   /** Where a photo point lies in the room, in screen pixels. */

@@ -38,6 +38,7 @@ function askedWords() {
     layer: layerName(),
     head: page.head === null ? "mean" : String(page.head + 1),
     direction: page.direction, method: page.method, part: page.part,
+    zoom: stage.viewport.zoomed ? [stage.viewport.zoom.toFixed(2), ...stage.viewport.middle.map((value) => value.toFixed(1))].join(",") : null,
     opacity: whole(page.opacity), keep: whole(page.keep), colours: page.palette,
   };
 }
@@ -70,6 +71,11 @@ async function copyAsked() {
 }
 
 for (const kind of ["click", "change", "input", "keyup"]) element.querySelector('[data-page="explore"]').addEventListener(kind, () => {
+  asking.touched = true;
+  keepAsked();
+});
+
+stage.viewport.addEventListener("change", () => {
   asking.touched = true;
   keepAsked();
 });
@@ -112,6 +118,10 @@ function readAsked(fragment) {
     direction: read("direction", among(["row", "column"]), (text) => "The link’s direction is " + text + "; it is row or column."),
     method: read("method", among([...HOW.keys()]), (text) => "There is no method " + text + "."),
     part: read("part", (text) => text, String),
+    zoom: read("zoom", (text) => {
+      const values = numbers(text, 3);
+      return values && values[0] >= 1 && values[0] <= MOST_ZOOM ? values : null;
+    }, (text) => "The link’s zoom is " + text + ", which is not from 1 to " + MOST_ZOOM + " and a spot x,y in pixels."),
     opacity: share("opacity", 0), keep: share("keep", 5),
     colours: read("colours", among(Object.keys(page.tables)), (text) => "There is no colour map " + text + "."),
   };
@@ -200,6 +210,8 @@ async function askLinked(state) {
   if (keypoint >= 0) await ask({ person, keypoint, quiet: true, interrupted: null });
   else await ask({ person, point: state.at, free: true, quiet: true, interrupted: null });
   if (!page.query) told.push(slot("alert-text").textContent); // the server said why not
+  if (state.zoom) stage.viewport.show(state.zoom[0], state.zoom.slice(1));
+  else stage.viewport.reset();
   page.pinned = Boolean(page.query); // whoever sent it means this very spot
   return page.pinned;
 }

@@ -22,3 +22,6 @@ slot("welcome").hidden = alreadyMet();
 element.addEventListener("click", endWelcome);
 element.addEventListener("change", endWelcome);
 element.addEventListener("drop", endWelcome);
+document.addEventListener("keydown", (event) => {
+  if (element.isConnected && !["Tab", "Shift", "Control", "Alt", "Meta"].includes(event.key)) endWelcome();
+});

@@ -269,6 +269,26 @@ def test_a_keypoint_out_of_sight_comes_into_view_and_a_new_photo_starts_whole(
     assert visitor.trouble == []
 
 
+def test_a_link_brings_back_the_part_on_show(visit: Visit, window: Callable[..., Any]) -> None:
+    visitor = visit()
+    visitor.settle()
+    page = visitor.page
+    visitor.ask(lambda: page.locator('.pk-chips .pk-chip:has-text("left knee")').first.click())
+    page.mouse.move(*at(page, EXPLORE, 0.5, 0.5))
+    roll(page, -100, ctrl=True)
+    roll(page, -100)
+    page.wait_for_function("location.hash.includes('zoom=')")
+    page.wait_for_timeout(400)  # the address follows a moment later
+    other = Visitor(window(), page.url)
+    other.settle()
+    np.testing.assert_allclose(part_of(other.page, EXPLORE), part_of(page, EXPLORE), rtol=0.01)
+    assert other.text("query").startswith("Left knee")
+    page.goto(visitor.address + "#explore?keypoint=left+knee&zoom=900,1,1")
+    page.wait_for_selector('[data-slot="alert"]:visible')
+    assert "zoom" in visitor.text("alert-text")
+    assert visitor.trouble == other.trouble == []
+
+
 def test_a_box_is_drawn_where_the_hand_is_on_a_zoomed_photo(
     visit: Visit, portrait: Image.Image
 ) -> None:
