@@ -94,6 +94,7 @@ class Heads(nn.Module):
                 c.part_keypoints,
                 c.pose_pool**2,
                 None if c.light else c.dynamic,
+                c.pose_norm,
             )
             for _ in range(c.stages)
         )

@@ -117,6 +117,7 @@ class PoseHead(nn.Module):
         parts: the keypoints (indices) of each body part.
         cells: of a pooled box.
         dynamic: channels of the dynamic interaction; None for the light variant, which has none.
+        norm: batch norm after each convolution, see ``QueryPoseConfig.pose_norm``.
     """
 
     def __init__(
@@ -130,11 +131,17 @@ class PoseHead(nn.Module):
         parts: Sequence[Sequence[int]],
         cells: int,
         dynamic: int | None = None,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         widths = [d, *[width] * (convs - 1), d]
         steps = [
-            (nn.Conv2d(a, b, 3, padding=1), nn.ReLU(inplace=True)) for a, b in pairwise(widths)
+            (
+                nn.Conv2d(a, b, 3, padding=1),
+                *([nn.BatchNorm2d(b)] if norm else []),
+                nn.ReLU(inplace=True),
+            )
+            for a, b in pairwise(widths)
         ]
         self.inst_convs = nn.Sequential(*(part for step in steps for part in step))
         self.light = dynamic is None
