@@ -21,7 +21,9 @@ from app.explore import Explorer
 from app.style import SCRIPTS, STATIC
 from posekit.compare import compare
 from posekit.errors import ModelError, TraceError
+from posekit.estimator import Estimator
 from posekit.explain import Query, explain
+from tests.tiny_models import noise_photo, tiny_btranspose
 
 SMALL, LARGE = "transpose-r-small", "transpose-r-a3"
 BOXES = [[9.5, 9.5, 119.5, 149.5]]
@@ -122,6 +124,24 @@ def test_every_panel_may_show_a_layer_of_its_own(
     assert [panel["figures"]["layer"] for panel in reply["panels"]] == layers
     last = comparer.compare(sent(opened))["answer"]
     assert [panel["figures"]["layer"] for panel in last["panels"]] == ["encoder.3"] * 2
+
+
+def test_both_levels_of_one_model_answer_one_click_side_by_side(explorer: Explorer) -> None:
+    """BTranspose in two panels: its bottleneck's row beside its encoder's, or the position part."""
+    guest = explorer.start({})["token"]
+    found = Estimator(tiny_btranspose()).predict(noise_photo())
+    view = explorer._keep(guest, found, True, nbytes=0, notes=[])["id"]
+    request = {"token": guest, "views": [view, view], "person": 0, "point": [60, 80], "on": 0}
+    layers = ["mhsa.1", "encoder.2"]
+    reply = explorer.comparer.compare({**request, "layers": layers})["answer"]
+    assert [panel["figures"]["layer"] for panel in reply["panels"]] == layers
+    assert reply["panels"][0]["point"] == reply["panels"][1]["point"]
+    for panel, layer in zip(reply["panels"], layers, strict=True):
+        row = explain(found, Query(0, tuple(panel["point"]), None), layers=[layer]).maps[0].weights
+        np.testing.assert_allclose(
+            floats(panel["map"]["weights"]), row.ravel() / row.sum(), rtol=1e-4, atol=1e-7
+        )
+    assert reply["pair"]["overlap"] < 0.99
 
 
 def test_one_head_of_every_model_may_be_shown(

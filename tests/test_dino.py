@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import torch
 
 import posekit
 from posekit.checkpoint import read_state_dict, save_safetensors
-from posekit.data.canvas import Canvases
+from posekit.data.augment import NONE
+from posekit.data.canvas import Canvases, make_canvases
 from posekit.data.multi_crop import CropKind, random_crops
 from posekit.errors import DataError
 from posekit.models.btranspose import BTranspose
@@ -22,11 +24,13 @@ from posekit.skeleton import LSP14, NO_KEYPOINTS
 from posekit.training.dino import DinoOptions, DinoTask, collapse
 from posekit.training.engine import start_engine
 from posekit.training.export import export
+from posekit.training.heatmaps import HeatmapTask
 from posekit.training.loop import Trainer
 from posekit.training.probe import keypoint_probe
 from posekit.training.recipe import Recipe, Stage
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper, PoseModel
+from posekit.zoo import ModelEntry, Paper, PoseModel, entry
+from tests.dots import dots
 from tests.tiny_models import TINY_BOT, noise_photo
 
 OPTIONS = DinoOptions(
@@ -235,6 +239,23 @@ def test_what_comes_out_is_the_teachers_backbone(trainer, monkeypatch, tmp_path:
     assert all(torch.equal(kept[key].float(), value.float()) for key, value in state.items())
     other = transpose(TransPoseConfig("resnet", 8, 16, 32, layers=1, heads=2, input_size=(64, 48)))
     assert other.initialise(state) == sum(not key.startswith("layer3") for key in state)
+
+
+@pytest.mark.parametrize(("name", "taken"), [("btranspose-small", 172), ("transpose-r-small", 144)])
+def test_the_shipped_backbone_is_a_start_for_both_families(name: str, taken: int) -> None:
+    """``--start`` of the task: TransPose-R takes all but the bottleneck's 28 tensors."""
+    backbone = entry("dino-btranspose-small").weights_of("shipped").local
+    assert backbone is not None
+    state = read_state_dict(backbone)
+    people = make_canvases(dots(1))
+    task = HeatmapTask(entry(name), people, people, NONE, start=backbone)
+    started = task.build().state_dict()
+    same = [
+        key for key in started if key in state and torch.equal(started[key], state[key].float())
+    ]
+    assert len(state) == 172 and len(same) == taken
+    without = replace(task, start=None).build().state_dict()
+    assert not torch.equal(started["layer2.0.conv2.weight"], without["layer2.0.conv2.weight"])
 
 
 def test_a_network_without_a_trunk_is_refused(photos: Canvases) -> None:
