@@ -71,20 +71,13 @@ def address(explorer: object, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
-def visit(chromium: object, address: str) -> Iterator[Callable[..., Visitor]]:
+def visit(window: Callable[..., Any], address: str) -> Callable[..., Visitor]:
     """Opens the page as a new visitor, in a browser profile of its own."""
-    contexts = []
 
-    def open_page(width: int = 1440, height: int = 900, **options: object) -> Visitor:
-        context = chromium.new_context(  # type: ignore[attr-defined]
-            viewport={"width": width, "height": height}, accept_downloads=True, **options
-        )
-        contexts.append(context)
-        return Visitor(context.new_page(), address)
+    def open_page(width: int = 1440, height: int = 900, **options: Any) -> Visitor:
+        return Visitor(window(width, height, **options), address)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,8 @@ STATE = f"#compare?models={SMALL},{LARGE}&keypoint=left+knee"
 class Comparing(Visitor):
     """A visitor who opens the Compare page right away, by a link."""
 
-    def __init__(self, page: Any, address: str) -> None:
-        self.page, self.address = page, address
-        self.trouble: list[str] = []
-        self.requests: list[str] = []
-        page.on("pageerror", lambda error: self.trouble.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(address)
+    def arrived(self) -> None:
+        """Both models have answered."""
         answered(self)
 
 

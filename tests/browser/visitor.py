@@ -23,8 +23,12 @@ class Visitor:
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
         page.goto(address)
-        page.wait_for_selector('.pk[data-state="ready"]')
-        page.wait_for_selector(".pk-number")
+        self.arrived()
+
+    def arrived(self) -> None:
+        """Wait until the page that the address opens is there."""
+        self.page.wait_for_selector('.pk[data-state="ready"]')
+        self.page.wait_for_selector(".pk-number")
 
     def upload(
         self, data: bytes, name: str = "photo.jpg", mime: str = "image/jpeg"
