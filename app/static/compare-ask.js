@@ -140,10 +140,11 @@ function drawAnswer(panel) {
   legend.textContent = answer.legend;
   note.textContent = answer.note;
   facts.replaceChildren(...[
-    [figures.on_person, where, percent],
-    [figures.confidence, "confidence", (value) => value.toFixed(2)],
-    [figures.overlap, "like the first", percent],
-  ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0])).map(([value, words, show]) => make("span", {}, [make("b", { text: show(value) }), " " + words])));
+    [figures.on_person, where, percent, "Share of the map that lies " + (where === "on this person" ? "inside this person’s box." : "inside the photo; the rest lies on the border around it.")],
+    [figures.confidence, "confidence", (value) => value.toFixed(2), HELP.confidence],
+    [figures.overlap, "like the first", percent, "Share of the attention that lies where the first model’s does."],
+  ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0]))
+    .map(([value, words, show, meaning]) => make("span", {}, [make("b", { text: show(value) }), " ", helpWords(words, meaning)])));
   const person = panel.view.people[compare.person];
   panel.canvas.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
     + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "

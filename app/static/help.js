@@ -15,6 +15,11 @@ function helpMark(words, about) {
   return make("button", { type: "button", class: "pk-q", "data-help": words, "aria-label": "What is " + about + "?", text: "?" });
 }
 
+/** Words under a number that explain it when they are pressed, focused or pointed at. */
+function helpWords(words, meaning) {
+  return make("button", { type: "button", class: "pk-explained", "data-help": meaning, text: words });
+}
+
 const pop = { box: make("div", { class: "pk-pop", id: "pk-pop", role: "tooltip", hidden: true }), of: null, held: false };
 element.append(pop.box);
 

@@ -98,7 +98,7 @@ function drawOcFacts() {
       layer && known ? [share("background"), "background", "Share of the attention on nobody"] : null,
       layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", side === "before" ? "Share of the attention on what the occluder will hide" : "Share of the attention on the occluder itself"] : null,
     ].filter(Boolean);
-    slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", { title }, [make("dt", { text: words }), make("dd", { text: value })])));
+    slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", {}, [make("dt", {}, [helpWords(words, title + ".")]), make("dd", { text: value })])));
     write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.words ? "behind a " + answer.words : "nothing in front yet") : "");
     slot("oc-" + side + "-note").title = answer[side].note; // a narrow column cuts it off
   });
@@ -146,7 +146,7 @@ function drawOcPeople() {
 function ocTable(node, heads, rows, titles) {
   node.replaceChildren(
     make("thead", {}, [make("tr", {}, heads.map((text) => make("th", { scope: "col", text })))]),
-    make("tbody", {}, rows.map(([name, ...cells], n) => make("tr", { title: titles ? titles[n] : null }, [make("th", { scope: "row", text: name }), ...cells.map((text) => make("td", { text }))]))),
+    make("tbody", {}, rows.map(([name, ...cells], n) => make("tr", {}, [make("th", { scope: "row" }, [titles && titles[n] ? helpWords(name, titles[n]) : name]), ...cells.map((text) => make("td", { text }))]))),
   );
 }
 
