@@ -47,7 +47,7 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-PEAK_THRESHOLD, AFFINITY_THRESHOLD, MASK_THRESHOLD = 0.2, 0.1, 0.2
+PEAK_THRESHOLD, AFFINITY_THRESHOLD, MASK_THRESHOLD = 0.3, 0.3, 0.3
 """Chosen on composites of LSPET's validation people: lower peaks are nobody's, higher affinities
 break people into pieces, higher masks cut them down to the surroundings of keypoints."""
 
