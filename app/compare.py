@@ -179,7 +179,10 @@ class Comparer:
                 save_png(draw_comparison(found), path)
             elif panel is not None:
                 save_png(draw_panel(found, int(panel)), path)
-                name += f"-{found.predictions[int(panel)].model.name}"
+                model, shown = found.predictions[int(panel)].model, found.panels[int(panel)]
+                name += f"-{model.name}"
+                if sum(one.model is model for one in found.predictions) > 1 and shown.figures.layer:
+                    name += f"-{shown.figures.layer}"
             else:
                 {"html": save_html, "json": save_json, "npz": save_npz}[kind](found, path)
             return {

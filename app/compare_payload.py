@@ -12,6 +12,7 @@ from app import payload
 from app.payload import Json
 from app.picture import floats
 from posekit.compare import Comparison, Disagreement, Panel
+from posekit.compare.disagreement import models_with
 from posekit.estimator import Prediction
 
 
@@ -84,12 +85,17 @@ def pair(found: Comparison, wanted: Sequence[Any]) -> Json | None:
 
 
 def keypoint(one: Disagreement, predictions: Sequence[Prediction]) -> Json:
-    """How far apart the models are about one keypoint."""
+    """How far apart the models are about one keypoint.
+
+    ``px`` and ``share`` are null where all panels that have it are one model: it puts the keypoint
+    in one place whatever layer it shows, so only the maps can differ.
+    """
+    alone = models_with(one, predictions) < 2
     return {
         "keypoint": one.keypoint,
         "side": _side(predictions, one.keypoint),
-        "px": one.distance_px,
-        "share": one.distance,
+        "px": None if alone else one.distance_px,
+        "share": None if alone else one.distance,
         "maps": one.maps,
         "interest": one.interest,
         "farthest": list(one.farthest),

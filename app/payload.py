@@ -112,6 +112,7 @@ def layer(one: Attention | Evidence, model: PoseModel) -> Json:
     words = layer_words(one.name, one.kind, model.entry.levels)
     return {
         "name": one.name,
+        "kind": one.kind,
         "title": f"{words[:1].upper()}{words[1:]}",
         "heads": heads,
         "parts": parts,

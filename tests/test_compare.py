@@ -19,9 +19,12 @@ from PIL import Image
 import posekit
 from posekit.benchmark.settings import Settings
 from posekit.compare import CommonGrid, Comparison, compare, disagreements
+from posekit.compare.disagreement import models_with
 from posekit.compare.grid import density_factor
+from posekit.compare.layers import layer_title
 from posekit.compare.panel import UNTRAINED
 from posekit.compare.picture import LESS, MORE
+from posekit.compare.words import disagreement_table
 from posekit.draw.overlay import dimmed
 from posekit.errors import ModelError, PoseKitError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
@@ -411,6 +414,19 @@ def test_models_that_agree_have_nothing_to_disagree_about(pair: list[Prediction]
     assert all(one.interest == 0 for one in ranked)  # whatever rounding left of the overlaps
 
 
+def test_one_model_is_not_held_against_itself_by_position(pair: list[Prediction]) -> None:
+    layers = ["encoder.1", "encoder.2"]
+    found = compare([pair[0], pair[0]], "nose", layer=layers)
+    heads, rows = disagreement_table(found)
+    far = heads.index("farthest apart")
+    assert len(rows) == COCO17.size and {row[far] for row in rows} == {"–"}
+    maps = [one.maps for one in found.disagreement]
+    assert maps == sorted(maps, reverse=True) and maps[0] > 0  # type: ignore[type-var, operator]
+    assert {models_with(one, found.predictions) for one in found.disagreement} == {1}
+    both = compare([pair[0], pair[0], pair[1]], "nose", layer=[*layers, None])
+    assert all(2 in one.farthest for one in both.disagreement)  # the other model, not itself
+
+
 def test_disagreement_without_attention() -> None:
     blobs = pose_model(BlobFinder(), (64, 48))
     plain = Estimator(blobs).predict(PHOTO, BOXES)
@@ -508,6 +524,15 @@ def test_panels_say_who_is_untrained_and_tell_like_models_apart(pair: list[Predi
     assert found.panels[0].remarks == ()
     assert UNTRAINED.lower() in found.panels[1].remarks[0].lower()
     assert compare(pair, "nose").panels[1].title == "Tiny 1 (untrained)"
+    layers = ["encoder.1", None, "encoder.1"]
+    own = compare([twins[0]] * 3, "nose", layer=layers)  # the weights are the same: the layer tells
+    words = [layer_title(twins[0], layer) for layer in layers]
+    assert words[0] != words[1]
+    assert [panel.title for panel in own.panels] == [
+        f"Tiny, {words[0]}, 1",
+        f"Tiny, {words[1]}",
+        f"Tiny, {words[0]}, 2",
+    ]
 
 
 # -- files ----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 from gradio.data_classes import DataWithFiles
 from PIL import Image
 
+from app import payload
 from app.calls import spoken
 from app.compare import Comparer, asked, question_key
 from app.explore import Explorer
@@ -142,6 +143,22 @@ def test_both_levels_of_one_model_answer_one_click_side_by_side(explorer: Explor
             floats(panel["map"]["weights"]), row.ravel() / row.sum(), rtol=1e-4, atol=1e-7
         )
     assert reply["pair"]["overlap"] < 0.99
+    titles = [
+        "Tiny-TransPose (untrained), MHSA block 1",
+        "Tiny-TransPose (untrained), encoder layer 2",
+    ]
+    assert [panel["title"] for panel in reply["panels"]] == titles
+    kinds = [one["kind"] for one in payload.view(found, view_id=view, whole=True)["layers"]]
+    assert kinds == ["mhsa", "mhsa", "encoder", "encoder"]
+
+    asked = {**request, "keypoint": "left wrist", "layers": layers}
+    ranked = explorer.comparer.compare_ranking(asked)["keypoints"]
+    assert all(one["px"] is None and one["share"] is None for one in ranked)  # one pose
+    shares = [one["maps"] for one in ranked]
+    assert shares == sorted(shares, reverse=True) and shares[-1] > 0.01
+    explorer.comparer.compare(asked)
+    name = explorer.comparer.compare_download({**asked, "format": "png", "panel": 0})["name"]
+    assert name.endswith("-tiny-mhsa.1.png")
 
 
 def test_one_head_of_every_model_may_be_shown(

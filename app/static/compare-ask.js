@@ -78,6 +78,7 @@ async function stopWork() {
 /** Put an answer on the page: maps, figures, difference. */
 function takeAnswer(reply, panels, sent, pins) {
   compare.sent = sent;
+  compare.answered = panels;
   compare.answer = reply;
   compare.query = reply.query;
   compare.wanted = null;
@@ -146,7 +147,7 @@ function drawAnswer(panel) {
   ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0]))
     .map(([value, words, show, meaning]) => make("span", {}, [make("b", { text: show(value) }), " ", helpWords(words, meaning)])));
   const person = panel.view.people[compare.person];
-  panel.canvas.pose.setAttribute("aria-label", titleOf(panel.model) + (answer.trained ? "" : ", untrained") + ": the photo with "
+  panel.canvas.pose.setAttribute("aria-label", answer.title + ": the photo with "
     + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
     + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention " + where));
 }
@@ -212,14 +213,18 @@ function drawRanks() {
   const learnt = readyPanels().filter((panel) => isTrained(panel.model)).length;
   slot("ranking-note").textContent = !rows.length ? "These models share no keypoint."
     : learnt < 2 ? "Most disagreement first. With untrained models among them the order says little."
+    : new Set(readyPanels().map((panel) => panel.model)).size < 2 ? "Most disagreement first: how differently the layers of this one model look."
     : "Most disagreement first: how far apart the models put it, and how differently they look.";
   list.replaceChildren(...rows.map((row) => make("li", {}, [make("button", {
     type: "button", class: "pk-rank " + SIDE_CLASS[row.side], "data-keypoint": row.keypoint, tabindex: -1,
-    title: "Placed " + row.px.toFixed(0) + " px apart (" + percent(row.share) + " of the box)" + (row.maps === null ? "" : "; " + percent(row.maps) + " of the attention lies elsewhere"),
+    title: capital([
+      row.px === null ? "" : "placed " + row.px.toFixed(0) + " px apart (" + percent(row.share) + " of the box)",
+      row.maps === null ? "" : percent(row.maps) + " of the attention lies elsewhere",
+    ].filter(Boolean).join("; ")),
     onclick: () => compareAsk({ keypoint: row.keypoint, person: compare.person }),
   }, [
     make("i", { "aria-hidden": "true" }), make("b", { text: row.keypoint }),
-    make("small", { text: row.px.toFixed(0) + " px apart" + (row.maps === null ? "" : " · maps " + percent(row.maps) + " apart") }),
+    make("small", { text: [row.px === null ? "" : row.px.toFixed(0) + " px apart", row.maps === null ? "" : "maps " + percent(row.maps) + " apart"].filter(Boolean).join(" · ") }),
     make("span", { class: "pk-rank-bar", "aria-hidden": "true", style: "--pk-share: " + (row.interest / top).toFixed(3) }),
   ])])));
   markRanks();

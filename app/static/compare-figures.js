@@ -28,7 +28,10 @@ function drawFigures() {
   const head = make("tr", { role: "row" }, [make("td", { role: "cell" }), ...figures.map((f) => make("th", { scope: "col", role: "columnheader" }, [make("span", { text: f.title })]))]);
   const rows = FIGURES.filter(([key]) => key !== "on_others" || page.view.people.length > 1).map(([key, name, show, meaning]) => make("tr", { "data-figure": key, role: "row" }, [
     make("th", { scope: "row", role: "rowheader" }, [make("b", { text: name }), make("small", { text: meaning })]),
-    ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length) : figures.map((f, index) => make("td", index || !TO_FIRST.has(key) ? { role: "cell", text: show(f) } : { role: "cell", class: "pk-first", text: "the first" }))),
+    ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length) : figures.map((f, index) => make("td", !index && TO_FIRST.has(key) ? { role: "cell", class: "pk-first", text: "the first" }
+      // One model puts the keypoint in one place, whatever layer a panel of it shows.
+      : index && key === "distance_px" && panels[index].model === panels[0].model ? { role: "cell", class: "pk-first", text: "the same model" }
+      : { role: "cell", text: show(f) }))),
   ]));
   table.style.setProperty("--pk-models", Math.max(1, figures.length));
   table.replaceChildren(make("caption", { class: "pk-unseen", text: "The models in numbers, one column a model" }), make("thead", {}, [head]), make("tbody", {}, rows));

@@ -61,8 +61,7 @@ slot("compare-method").addEventListener("change", (event) => {
 });
 slot("compare-layers").addEventListener("change", (event) => {
   if (event.target.value === "last") return lastLayers();
-  for (const panel of compare.panels) panel.layer = layerOf(panel);
-  compare.layers = "own";
+  ownLayers();
   layersChanged();
 });
 slot("compare-head").addEventListener("change", (event) => {
@@ -166,7 +165,7 @@ async function downloadComparison(format, panel) {
 /** From Explore: its photo, boxes, model and keypoint. */
 function bringModel() {
   if (!page.view) return;
-  if (compare.panels.length && !compare.panels.some((panel) => panel.model === page.view.model)) setPanels([page.view.model, ...compare.panels.slice(1).map((panel) => panel.model)]);
+  if (compare.panels.length && !compare.panels.some((panel) => panel.model === page.view.model)) setPanels([newPanel(page.view.model), ...compare.panels.slice(1)]);
   if (page.query && page.query.keypoint !== null) compare.wanted = page.view.skeleton.keypoints[page.query.keypoint];
   compare.person = page.person;
   compare.direction = page.direction;

@@ -3,6 +3,11 @@
 // Where the left map has more, and where the right one has; the same colours as in what is downloaded.
 const MORE_COLOUR = props.compare.more, LESS_COLOUR = props.compare.less;
 
+/** Model, and weights or layer where that tells two panels apart. */
+function panelTitle(panel) {
+  return panel.answer ? panel.answer.title : titleOf(panel.model);
+}
+
 function pairPanels() {
   return compare.pair.map((index) => compare.panels[index]);
 }
@@ -23,7 +28,7 @@ function fitPair() {
 }
 
 function drawPair() {
-  const names = compare.panels.map((panel) => (panel.answer ? panel.answer.title : titleOf(panel.model)));
+  const names = compare.panels.map(panelTitle);
   ["pair-a", "pair-b"].forEach((name, side) => {
     slot(name).replaceChildren(...names.map((text, index) => make("option", { value: index, text })));
     slot(name).value = compare.pair[side];
@@ -124,7 +129,7 @@ function drawDifferenceBar() {
 
 function moveWipe() {
   slot("wipe").style.setProperty("--pk-at", compare.wipe + "%");
-  const [a, b] = pairPanels().map((panel) => (panel ? titleOf(panel.model) : ""));
+  const [a, b] = pairPanels().map((panel) => (panel ? panelTitle(panel) : ""));
   slot("wipe-at").setAttribute("aria-valuetext", Math.round(compare.wipe) + " % " + a + ", the rest " + b);
 }
 

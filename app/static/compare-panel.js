@@ -16,6 +16,7 @@ function buildPanel(panel) {
   n.mat = make("div", { class: "pk-mat" }, [frame, n.state]);
   n.warn = make("p", { class: "pk-cwarn", hidden: true });
   n.layers = make("div", { class: "pk-clayers", role: "group", "aria-label": "Layer of this panel" });
+  n.beside = make("button", { type: "button", class: "pk-beside", hidden: true, onclick: () => addLayer(panel) });
   n.facts = make("p", { class: "pk-cfacts" });
   n.legend = make("p", { class: "pk-clegend" });
   n.png = make("button", {
@@ -59,7 +60,7 @@ function setPanelState(panel, state) {
 
 /** What the server drew of this panel for the question on show. */
 function downloadPanel(panel) {
-  const index = compare.sent && panel.view ? compare.sent.views.indexOf(panel.view.id) : -1;
+  const index = compare.sent && panel.answer ? compare.answered.indexOf(panel) : -1;
   if (index < 0) return complain("Wait until this model has answered; then there is something to download.");
   return downloadComparison("png", index);
 }
@@ -81,12 +82,29 @@ function drawLayers(panel) {
     type: "button", "aria-pressed": String(index === shown && !off), disabled: off, text: String(index + 1),
     "aria-label": (index + 1) + ": " + layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
     onclick: () => chooseOwnLayer(panel, index),
-  })));
+  })), panel.nodes.beside);
+  compare.panels.forEach(drawBeside); // what is left to set beside a panel depends on the others
+}
+
+/** The button that sets another layer of a panel's model beside it; it names the layer. */
+function drawBeside(panel) {
+  const { beside } = panel.nodes, index = otherLayer(panel);
+  beside.hidden = index === null;
+  if (index === null) return;
+  const { title } = panel.view.layers[index], words = title + " of " + titleOf(panel.model) + " beside this panel";
+  write(beside, "+ " + title);
+  beside.title = words + ", asked by the same click";
+  beside.setAttribute("aria-label", "Add " + words);
+}
+
+/** From here on each panel keeps the layer that it shows. */
+function ownLayers() {
+  for (const panel of compare.panels) panel.layer = layerOf(panel);
+  compare.layers = "own";
 }
 
 function chooseOwnLayer(panel, index) {
-  for (const one of compare.panels) one.layer = layerOf(one);
-  compare.layers = "own";
+  ownLayers();
   panel.layer = index;
   layersChanged();
   panel.nodes.layers.querySelectorAll("button")[index]?.focus({ preventScroll: true });

@@ -1,10 +1,11 @@
 // Compare: what the page knows, its panels, and the models in them.
 //
-// A panel is one model looking at the photo that Explore holds (page.view says which, and whose boxes). The server keeps
-// one analysed view a panel; the page keeps its id, its pose, and the previews that let the maps follow the pointer.
+// A panel is one model looking at the photo that Explore holds (page.view says which, and whose boxes), through one of its
+// layers: a model may stand in several panels, to see two of its layers answer the same click. The server keeps one
+// analysed view a model; the page keeps its id, its pose, and the previews that let the maps follow the pointer.
 
 const compare = {
-  panels: [],         // left to right: {id, model, state, view, error, layer, previews, answer, canvas, nodes}
+  panels: [],         // left to right: {id, model, state, view, opening, error, layer, previews, answer, canvas, nodes}
   layers: "last",     // every model's last layer, or "own": panel.layer
   direction: "row", method: "attention",
   head: null,         // null: the mean, or what the method makes of all of them
@@ -15,6 +16,7 @@ const compare = {
   hover: null,        // {point} while the previews follow the pointer; {asked} until the server answers
   pinned: false,
   sent: null,         // the request behind the answer, to ask for more of the same
+  answered: [],       // the panels it was about, in its order
   wanted: null,       // a keypoint's name to ask about as soon as two panels are ready
   pair: [0, 1], wipe: 50,
   link: null,         // the fragment this page wrote last
@@ -56,17 +58,16 @@ function panelLayer(panel) {
 
 function newPanel(model, layer) {
   const panel = {
-    id: ++compare.serial, model, state: "waiting", view: null, error: "", answer: null, canvas: null,
+    id: ++compare.serial, model, state: "waiting", view: null, opening: null, error: "", answer: null, canvas: null,
     layer: layer === undefined ? null : layer, wantedLayer: null, previews: new Map(), nodes: null,
   };
   buildPanel(panel);
   return panel;
 }
 
-/** Make the page's panels those of these models, keeping the ones that are there. */
-function setPanels(models) {
-  const kept = new Map(compare.panels.map((panel) => [panel.model, panel]));
-  compare.panels = models.map((model) => kept.get(model) || newPanel(model));
+/** Make these the page's panels, and open those that are new. */
+function setPanels(panels) {
+  compare.panels = panels;
   layPanels();
   for (const panel of compare.panels) if (panel.state === "waiting") openPanel(panel);
 }
@@ -82,6 +83,7 @@ function layPanels() {
     panel.nodes.root.setAttribute("aria-label", "Panel " + (index + 1) + ", " + titleOf(panel.model));
     panel.nodes.remove.hidden = count <= 2;
     fillModels(panel);
+    drawBeside(panel);
   });
   compare.pair = compare.pair.map((index, side) => (index < count ? index : side ? count - 1 : 0));
   if (compare.pair[0] === compare.pair[1]) compare.pair = [0, Math.min(1, count - 1)];
@@ -101,10 +103,36 @@ function addPanel() {
   const here = compare.panels.map((panel) => panel.model);
   const next = page.models.find((model) => !here.includes(model.name));
   if (!next) return complain("Every model there is stands on the page already.");
-  setPanels([...here, next.name]);
-  const added = compare.panels[compare.panels.length - 1].nodes;
-  added.root.scrollIntoView({ block: "nearest", inline: "nearest" });
-  added.model.focus({ preventScroll: true });
+  setPanels([...compare.panels, newPanel(next.name)]);
+  showPanel(compare.panels[compare.panels.length - 1]);
+}
+
+function showPanel({ nodes }) {
+  nodes.root.scrollIntoView({ block: "nearest", inline: "nearest" });
+  nodes.model.focus({ preventScroll: true });
+}
+
+/**
+ * The layer to set beside the one a panel shows, by its place in the model; null where all are on the page.
+ * The last layer of a kind that no panel of this model shows (a bottleneck's attention beside the encoder's); else the last not shown.
+ */
+function otherLayer(panel) {
+  const { view } = panel, same = compare.panels.filter((one) => one.view && one.model === panel.model).map(layerOf);
+  if (!view || !METHODS.get(compare.method).layers || compare.panels.length >= props.compare.most) return null;
+  const kinds = same.map((index) => view.layers[index]?.kind);
+  const free = view.layers.map((_, index) => index).filter((index) => !same.includes(index)).reverse();
+  return free.find((index) => !kinds.includes(view.layers[index].kind)) ?? free[0] ?? null;
+}
+
+/** The same model in one more panel, right of this one, showing another of its layers. */
+function addLayer(panel) {
+  const layer = otherLayer(panel), at = compare.panels.indexOf(panel);
+  if (layer === null) return;
+  ownLayers();
+  const added = newPanel(panel.model, layer);
+  compare.pair = [at, at + 1]; // both of them in "two at a time"
+  setPanels([...compare.panels.slice(0, at + 1), added, ...compare.panels.slice(at + 1)]);
+  showPanel(added);
 }
 
 function removePanel(panel) {
@@ -116,13 +144,20 @@ function removePanel(panel) {
   compareAgain();
 }
 
-/** Another model in this panel's place; two panels of one model would say nothing, so they trade. */
+/** Another model in this panel's place; two panels of one model on the same layer would say nothing, so they trade. */
 function changeModel(panel, model) {
-  const other = compare.panels.find((one) => one.model === model && one !== panel);
-  const models = compare.panels.map((one) => (one === panel ? model : one === other ? panel.model : one.model));
-  setPanels(models);
-  compare.panels[models.indexOf(model)].nodes.model.focus({ preventScroll: true });
+  const other = compare.panels.find((one) => one.model === model && one !== panel), shown = other || newPanel(model);
+  setPanels(compare.panels.map((one) => (one === panel ? shown : one === other ? panel : one)));
+  shown.nodes.model.focus({ preventScroll: true });
   if (other) compareAgain();
+}
+
+/** A panel's analysed view: that of the same model's other panel, of Explore, or a new one from the server. */
+function viewOf(panel) {
+  const twin = compare.panels.find((one) => one !== panel && one.model === panel.model && (one.view || one.opening));
+  if (twin) return twin.view || twin.opening;
+  if (panel.model === page.view.model && page.view.people.length) return page.view;
+  return call("compare_open", { token: page.token, view: page.view.id, model: panel.model, boxes: page.boxes });
 }
 
 /** Run one panel's model on the photo that is open. */
@@ -130,10 +165,9 @@ async function openPanel(panel) {
   if (!page.view) return;
   const base = compare.base;
   setPanelState(panel, "loading");
-  const reply = panel.model === page.view.model && page.view.people.length
-    ? page.view
-    : await call("compare_open", { token: page.token, view: page.view.id, model: panel.model, boxes: page.boxes });
+  const reply = await (panel.opening = viewOf(panel));
   if (compare.base !== base || !compare.panels.includes(panel)) return;
+  panel.opening = null;
   if (reply.expired) return void sendAgain();
   if (reply.error) {
     panel.error = reply.error;
@@ -172,11 +206,11 @@ function openCompare() {
     compare.query = compare.answer = compare.ranking = compare.trust = compare.hover = null;
     compare.pinned = false;
     compare.person = Math.min(page.person, page.view.people.length - 1);
-    for (const panel of compare.panels) Object.assign(panel, { state: "waiting", view: null, answer: null, previews: new Map() });
+    for (const panel of compare.panels) Object.assign(panel, { state: "waiting", view: null, opening: null, answer: null, previews: new Map() });
     clearAnswers();
   }
   if (!compare.panels.length || newLink()) beginWith(linkedState());
-  else setPanels(compare.panels.map((panel) => panel.model));
+  else setPanels(compare.panels);
   if (same && compare.wanted) compareAgain();
   drawComparePeople();
   drawAsked();
@@ -184,18 +218,17 @@ function openCompare() {
 
 /** Models, keypoint, layers, direction and method of a link, or the page's own choice. */
 function beginWith(state) {
-  const known = state.models.filter((model, at, list) => page.models.some((one) => one.name === model) && list.indexOf(model) === at);
+  // A model may be named twice, each time with a layer of its own; one that is not here takes its layer with it.
+  const panels = state.models.map((model, at) => ({ model, layer: state.layers[at] || null }))
+    .filter(({ model }) => page.models.some((one) => one.name === model)).slice(0, props.compare.most);
   const fill = [page.view.model, ...props.compare.begin, ...page.models.map((one) => one.name)];
-  const models = known.slice(0, props.compare.most);
-  for (const model of fill) if (models.length < 2 && !models.includes(model)) models.push(model);
+  for (const model of fill) if (panels.length < 2 && !panels.some((one) => one.model === model)) panels.push({ model, layer: null });
   Object.assign(compare, { direction: state.direction, method: state.method, anchor: state.anchor, head: state.head, layers: state.layers.length ? "own" : "last" });
   if (state.keypoint) compare.wanted = state.keypoint;
-  compare.panels = models.map((model) => newPanel(model));
-  compare.panels.forEach((panel, index) => (panel.wantedLayer = state.layers[index] || null));
   compare.query = compare.answer = compare.ranking = compare.trust = null;
   compare.link = location.hash;
   markCompare();
-  setPanels(models);
+  setPanels(panels.map(({ model, layer }) => Object.assign(newPanel(model), { wantedLayer: layer })));
 }
 
 element.addEventListener("pk-shown", () => {

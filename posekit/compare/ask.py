@@ -12,7 +12,7 @@ from posekit.compare.anchors import Asking, anchors
 from posekit.compare.answer import Question, panel_of, with_distances
 from posekit.compare.comparison import Comparison
 from posekit.compare.grid import CommonGrid, token_affine
-from posekit.compare.layers import Layers, layer_for
+from posekit.compare.layers import Layers, layer_for, layer_title
 from posekit.compare.panel import titles
 from posekit.compare.stages import Stages
 from posekit.errors import ModelError, TraceError
@@ -49,7 +49,8 @@ def compare(
     """Ask several models the same about one photo.
 
     Args:
-        predictions: 2 to 5, of the same photo and the same boxes, by different models or weights.
+        predictions: 2 to 5, of the same photo and the same boxes, by different models or weights,
+            or by one model several times, which then shows a layer of its own in each panel.
         target: a keypoint's name, an (x, y) point in photo pixels, a Query, a keypoint's index in
             the first model's skeleton, or a Target of the first model's heatmaps (which is carried
             over to the others by keypoint name and place on the photo).
@@ -81,7 +82,11 @@ def compare(
     check_alike(held)
     chosen = find_method(method)
     given = _options(chosen, options, layer, head, direction)
-    names = titles(held)
+    layered = bool({"layer", "layers"} & set(chosen.options))
+    names = titles(
+        held,
+        [layer_title(one, layer_for(layer, n)) for n, one in enumerate(held)] if layered else None,
+    )
     if isinstance(target, Query):
         person = target.person
     label, asked = anchors(held, names, target, person, anchor)

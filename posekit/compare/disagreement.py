@@ -27,7 +27,7 @@ from posekit.trace import Attention
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
-__all__ = ["Disagreement", "disagreements", "shared_keypoints"]
+__all__ = ["Disagreement", "disagreements", "models_with", "shared_keypoints"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,6 +80,15 @@ def shared_keypoints(predictions: Sequence[Prediction]) -> list[tuple[str, tuple
             if len(held) > 1:
                 found.append((name, indices))
     return found
+
+
+def models_with(one: Disagreement, predictions: Sequence[Prediction]) -> int:
+    """How many models found the keypoint; one that stands in several panels counts once.
+
+    One alone puts it in one place whatever layer it shows: only its maps can differ, not positions.
+    """
+    found = zip(predictions, one.points, strict=True)
+    return len({id(prediction.model) for prediction, point in found if point is not None})
 
 
 def disagreements(

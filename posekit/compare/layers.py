@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from posekit.errors import TraceError
 from posekit.explain.attention import layers_of
+from posekit.layer_words import layer_words
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.explain.evidence import Evidence
     from posekit.trace import Attention
 
-__all__ = ["Layers", "head_or_none", "layer_at", "layer_for"]
+__all__ = ["Layers", "head_or_none", "layer_at", "layer_for", "layer_title"]
 
 Layers = str | Sequence[str | None] | None
 """One layer's name for all models, or one a model; None is a model's last."""
@@ -36,6 +38,15 @@ def layer_at(prediction: Prediction, layer: str | None) -> tuple[Attention | Evi
     if layer is None or layer in held:
         return held.get(layer or "", last), ""
     return last, f"This model has no layer {layer}: its last, {last.name}, is shown."
+
+
+def layer_title(prediction: Prediction, layer: str | None) -> str | None:
+    """What :func:`layer_at` gives in words, ``MHSA block 2``; None for a model without layers."""
+    try:
+        found, _ = layer_at(prediction, layer)
+    except TraceError:
+        return None
+    return layer_words(found.name, found.kind, prediction.model.entry.levels)
 
 
 def head_or_none(attention: Attention | Evidence, head: int | None) -> int | None:

@@ -78,7 +78,7 @@ class Panel:
 
     Attributes:
         prediction: what the model found.
-        title: the model's name; with its weights, or a number, where that tells panels apart.
+        title: the model's name; with its weights, layer or a number where that tells panels apart.
         map: the map, or None when the method cannot answer for this model; ``note`` says why.
         point: (x, y) in photo pixels where this model was asked; None when it was not.
         keypoint: index of the keypoint asked about in this model's skeleton, None for a free point
@@ -146,18 +146,34 @@ def legend_of(map_: Map, model: PoseModel) -> str:
     return " · ".join([first.partition(" · ")[2], *more])
 
 
-def titles(predictions: Sequence[Prediction]) -> list[str]:
-    """A name for each panel: the model's title, more where two would read alike."""
-    names = [one.model.entry.title for one in predictions]
-    kinds = [one.model.weights.kind for one in predictions]
+def titles(
+    predictions: Sequence[Prediction], layers: Sequence[str | None] | None = None
+) -> list[str]:
+    """A name for each panel: the model's title, more where two would read alike.
+
+    The weights where they differ, then the layer where one model stands in several panels, and a
+    number where even that is the same.
+
+    Args:
+        predictions: one a panel.
+        layers: the words for each panel's layer, None where its map is of no single layer.
+    """
+    models = [one.model for one in predictions]
+    names = [model.entry.title for model in models]
     words = {"shipped": "shipped weights", "official": "official weights", "file": "own weights"}
-    told = [
-        f"{name} ({words.get(kind, 'untrained')})" if names.count(name) > 1 else name
-        for name, kind in zip(names, kinds, strict=True)
-    ]
-    for n, name in enumerate(names):
-        if names.count(name) == 1 and kinds[n] == "random":
-            told[n] = f"{name} (untrained)"
+    told = []
+    for name, model in zip(names, models, strict=True):
+        alike = [other for other, its in zip(models, names, strict=True) if its == name]
+        differ = any(other.weights != model.weights for other in alike)
+        if differ or not model.trained:
+            name = f"{name} ({words.get(model.weights.kind, 'untrained')})"
+        told.append(name)
+    if layers is not None:
+        apart = {*zip(told, layers, strict=True)}
+        told = [
+            f"{name}, {layer}" if layer and sum(its == name for its, _ in apart) > 1 else name
+            for name, layer in zip(told, layers, strict=True)
+        ]
     seen: dict[str, int] = {}
     unique = []
     for name in told:

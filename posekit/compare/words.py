@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from posekit.compare.disagreement import models_with
 from posekit.compare.panel import Figures
 
 if TYPE_CHECKING:
@@ -134,16 +135,21 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
 def disagreement_table(
     comparison: Comparison, count: int | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the first ``count`` disagreements; of three and more models, which two."""
+    """Heads and rows of the first ``count`` disagreements; of three and more models, which two.
+
+    A model is not held against itself by position: where only one has the keypoint there is a dash.
+    """
     several = len(comparison.panels) > 2
+    predictions = comparison.predictions
     heads = ["keypoint", "farthest apart", *(["between"] if several else []), "maps differ by"]
     rows = []
     for one in comparison.disagreement[:count]:
         a, b = (comparison.panels[n].title for n in one.farthest)
+        far = f"{one.distance_px:.0f} px ({one.distance:.0%} of the box)"
         rows.append(
             [
                 one.keypoint,
-                f"{one.distance_px:.0f} px ({one.distance:.0%} of the box)",
+                far if models_with(one, predictions) > 1 else NONE,
                 *([f"{a} and {b}"] if several else []),
                 _number(one.maps, ".0%"),
             ]

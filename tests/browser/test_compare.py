@@ -16,7 +16,7 @@ from tests.browser.visitor import CALL, Visitor, asked_for
 
 Visit = Callable[..., Visitor]
 
-SMALL, LARGE = "transpose-r-small", "transpose-r-a3"
+SMALL, LARGE, BOTTLENECK = "transpose-r-small", "transpose-r-a3", "btranspose-small"
 STATE = f"#compare?models={SMALL},{LARGE}&keypoint=left+knee"
 
 
@@ -328,6 +328,55 @@ def test_panels_are_added_changed_removed_and_fail_alone(
     answered(visitor, 2)
     assert [chosen.nth(n).input_value() for n in (0, 1)] == [second, first]
     assert visitor.trouble == []
+
+
+def test_two_levels_of_one_model_answer_one_click_beside_each_other(
+    comparing: Callable[..., Visitor],
+) -> None:
+    visitor = comparing(f"#compare?models={BOTTLENECK},{SMALL}&keypoint=left+knee")
+    page = visitor.page
+    opened: list[str] = []
+    page.on("request", lambda r: opened.append(r.post_data or ""))
+    beside = page.locator(".pk-beside").nth(0)
+    assert beside.inner_text().startswith("+ MHSA block")
+    reply = compared(visitor, beside.click)
+    answered(visitor, 3)
+    levels = ["encoder", "mhsa", "encoder"]
+    assert [p["figures"]["layer"].partition(".")[0] for p in reply["panels"]] == levels
+    titles = [panel["title"] for panel in reply["panels"]]
+    assert "encoder layer" in titles[0] and "MHSA block" in titles[1]
+    assert not any('"fn_name":"compare_open"' in body for body in opened)  # one run serves both
+    chosen = page.locator(".pk-panel header select")
+    assert [chosen.nth(n).input_value() for n in range(3)] == [BOTTLENECK, BOTTLENECK, SMALL]
+    assert page.locator("[data-slot=figures] thead th").all_inner_texts() == titles
+    assert reply["pair"]["panels"] == [0, 1]
+    assert page.locator('[data-figure="distance_px"] td').nth(1).inner_text() == "the same model"
+
+    # One click, both levels, at one place; then each on a layer of its own.
+    before = maps(visitor)
+    reply = compared(visitor, lambda: page.mouse.click(*spot(visitor, 1, 0.5, 0.4)))
+    assert reply["panels"][0]["point"] == reply["panels"][1]["point"]
+    assert changed(before, maps(visitor))[:2] == [True, True]
+    assert not np.array_equal(*maps(visitor)[:2])
+
+    # Without a second model nothing is placed apart: the list is of maps alone.
+    with page.expect_response(asked_for("compare_ranking")) as ranking:
+        page.locator(".pk-panel header .pk-icon").nth(2).click()
+    answered(visitor, 2)
+    rows = ranking.value.json()["keypoints"]
+    assert rows and all(row["px"] is None and row["maps"] > 0 for row in rows)
+    assert "px" not in page.inner_text('[data-slot="ranks"]')
+    assert "layers of this one model" in visitor.text("ranking-note")
+
+    with page.expect_download(timeout=60_000) as file:
+        page.locator(".pk-cshown .pk-icon").nth(1).click()
+    assert f"-{BOTTLENECK}-mhsa." in file.value.suggested_filename
+    other = comparing("#" + urlsplit(page.url).fragment)  # the link brings both panels back
+    again = other.page.locator(".pk-panel header select")
+    assert [again.nth(n).input_value() for n in (0, 1)] == [BOTTLENECK] * 2
+    pressed = ".pk-clayers [aria-pressed=true]"
+    assert other.page.locator(pressed).all_inner_texts() == page.locator(pressed).all_inner_texts()
+    assert visitor.trouble == [] and other.trouble == []
 
 
 def test_two_at_a_time_slider_and_difference(comparing: Callable[..., Visitor]) -> None:
