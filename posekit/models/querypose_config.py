@@ -55,6 +55,7 @@ class QueryPoseConfig:
         classes: kinds of things found.
         shortest: the photo is resized to this many pixels on its shorter side,
         longest: unless that makes its longer side longer than this.
+        threshold: least score of a person who is shown: low enough to see who is doubtful.
     """
 
     trunk: Literal["basic", "bottleneck", "hrnet"]
@@ -81,6 +82,7 @@ class QueryPoseConfig:
     classes: int = 1
     shortest: int = 800
     longest: int = 1333
+    threshold: float = 0.3
 
     @property
     def input_size(self) -> tuple[int, int]:

@@ -29,9 +29,6 @@ from posekit.zoo import PoseModel
 
 __all__ = ["PhotoPoses", "find", "find_people", "fitted", "prepare"]
 
-THRESHOLD = 0.3
-"""Least score of a person on the page: low enough to see who is doubtful."""
-
 
 @dataclass(frozen=True, eq=False)
 class PhotoPoses:
@@ -76,7 +73,7 @@ def find_people(
     model: PoseModel,
     photo: Photo,
     *,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     min_side: float = MIN_BOX_SIDE,
     limit: int = MAX_BOXES,
     recorded: bool = False,
@@ -86,30 +83,30 @@ def find_people(
     Args:
         model: a QueryPose, see :mod:`posekit.models.querypose_zoo`.
         photo: of any size; where nobody is found, nobody is returned.
-        threshold: least score; 0 and ``min_side`` 0 are the published evaluation.
+        threshold: least score, None for the configuration's; 0 and ``min_side`` 0 are the published
+            evaluation.
         min_side: least pixels of a person's box within the photo.
         limit: people at most; the published evaluation counts 20.
         recorded: keep the trace, of the queries whose pose was read.
     """
     module = cast(QueryPose, model.module)
     image, crop = prepare(photo, module.config.shortest, module.config.longest)
+    least = module.config.threshold if threshold is None else threshold
 
     def confident(posed: Tensor) -> tuple[FoundPose, ...]:
         output = module.pose(detection, lambda *_: posed)
-        return decode_people(
-            output, 0, photo.size, threshold=threshold, min_side=min_side, limit=limit
-        )
+        return decode_people(output, 0, photo.size, threshold=least, min_side=min_side, limit=limit)
 
     trace = None
     with torch.inference_mode(), autocast(model.device):
         inputs = model.entry.normalised(image.to(model.device))
         if not recorded:
             detection = module.detect(inputs)
-            people = confident(class_scores(detection.stages[-1].logits) >= threshold)
+            people = confident(class_scores(detection.stages[-1].logits) >= least)
         else:
             with record(module) as trace:
                 detection = module.detect(inputs)
-                people = confident(class_scores(detection.stages[-1].logits) >= threshold)
+                people = confident(class_scores(detection.stages[-1].logits) >= least)
     return PhotoPoses(people, crop, None if trace is None else trace.to("cpu"))
 
 
