@@ -76,7 +76,8 @@ def test_models_tells_what_is_trained(posekit_) -> None:
 def test_models_as_json_are_the_cards(posekit_) -> None:
     cards = json.loads(posekit_("models", "transpose-r-*", "--json").stdout)
     assert [card["name"] for card in cards] == posekit.list_models("transpose-r-*")
-    assert [card["trained"] for card in cards] == [True, False, False]
+    trained = [card["name"] for card in cards if card["trained"]]
+    assert trained[0] == SMALL and len(trained) < len(cards)  # the authors' are to be downloaded
     assert "No model matches 'x*'" in sentence(posekit_("models", "x*", code=1))
 
 
