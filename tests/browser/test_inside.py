@@ -190,6 +190,7 @@ def test_parts_and_gates_are_drawn_by_plotly(opened: Any, name: str) -> None:
     assert matrix["meaning"] in visitor.text("matrix-meaning")
     page.click('[data-slot="matrix-numbers"] summary')
     rows = page.locator('[data-slot="matrix-table"] tbody tr')
+    rows.first.wait_for()  # the table is filled once its fold has opened
     assert rows.count() == len(matrix["rows"])
     assert page.locator(".pk-inside-layer .pk-query-box").count() == 0
     assert visitor.trouble == []
