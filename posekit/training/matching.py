@@ -2,7 +2,7 @@
 
 One to one, as the network is to answer; or, while it is young, several predictions a person, so
 that more than one query in twenty hears what it should have said (the hybrid epoch scheme of Jia et
-al., "DETRs with Hybrid Matching", CVPR 2023, section 3.2).
+al., "DETRs with Hybrid Matching", CVPR 2023).
 
 The cost is Sparse R-CNN's: classification as the focal loss sees it, boxes by L1 distance and by
 generalised IoU. Poses play no part in it (QueryPose's specification, section 12).
