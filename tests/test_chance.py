@@ -67,8 +67,10 @@ def test_chance_measured_before_is_the_same_and_saves_its_passes(linear: Predict
         linear, target, one, steps=3, chance=chance, progress=lambda *at: passes.append(at)
     )
     assert again.chance is chance
-    assert (again.insertion, again.deletion) == pytest.approx((whole.insertion, whole.deletion))
-    assert chance.insertion == pytest.approx(whole.chance.insertion)
+    # Batches of other sizes add up in another order, and the curve sums many such passes.
+    curves = (whole.insertion, whole.deletion)
+    assert (again.insertion, again.deletion) == pytest.approx(curves, rel=1e-5)
+    assert chance.insertion == pytest.approx(whole.chance.insertion, rel=1e-5)
     assert passes[-1] == (8, 8)  # twice: the whole, nothing, and two steps between
 
 
