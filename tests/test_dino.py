@@ -207,7 +207,7 @@ def test_schedules_and_frozen_prototypes(trainer) -> None:
     for _ in range(3):
         one.train_step(RECIPE.stages[0])
     assert not torch.equal(prototypes, before)
-    used = [group["weight_decay"] for group in one.optimiser.param_groups]
+    used = [group["weight_decay"] for group in one.groups]
     assert used == pytest.approx([0.22])  # of the fourth step, half way from 0.04 to 0.4
     one.step = 6
     assert one.decay() == pytest.approx(0.4)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from posekit.errors import DataError
-from posekit.training.loop import weight_groups
+from posekit.training.optimisers import weight_groups
 from posekit.training.recipe import Recipe, Stage, read_recipe
 from posekit.training.tasks import (
     Prepared,
@@ -88,6 +88,6 @@ def test_the_rate_of_a_group_follows_the_schedule(tmp_path: Path) -> None:
     recipe = Recipe("linear", (Stage((8, 8), 12, 8),), warm_up=2, bf16=False, rates={"3.*": 10.0})
     trainer = Trainer(Linear(), recipe, tmp_path, start_engine("cpu"))
     trainer.train_step(recipe.stages[0])
-    slow, fast = trainer.optimiser.param_groups
+    slow, fast = trainer.groups
     assert slow["lr"] == pytest.approx(0.5e-3) and fast["lr"] == pytest.approx(5e-3)
     assert torch.equal(fast["params"][0], trainer.model.module[3].weight)

@@ -41,7 +41,7 @@ class Linear:
         return (model(x) - self.y[step.people][step.share]).square().mean()
 
     def validate(self, model: nn.Module, stage: Stage) -> Score:
-        return Score("minus error", -float((model(self.x) - self.y).square().mean()))
+        return Score("minus error", -float((model(self.x) - self.y).square().mean().detach()))
 
 
 if __name__ == "__main__":

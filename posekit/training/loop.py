@@ -12,9 +12,9 @@ import csv
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator
 from copy import deepcopy
-from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from posekit.errors import DataError
+from posekit.training.optimisers import optimisers_of
 from posekit.training.recipe import Recipe, Stage
 from posekit.training.task import Distilled, Paced, Score, Step, Task
 
@@ -32,27 +33,6 @@ BEST = "best.pt"
 LOG = "log.csv"
 LOOK_EVERY = 20
 """Steps between two looks at the loss; each look waits for the device."""
-
-
-def weight_groups(model: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The weights to train, in groups of one factor on the learning rate; see ``Recipe.rates``.
-
-    Raises:
-        DataError: a pattern fits no weight.
-    """
-    chosen: dict[str | None, list[nn.Parameter]] = {None: [], **{pattern: [] for pattern in rates}}
-    for name, weight in model.named_parameters():
-        if weight.requires_grad:
-            fits = (pattern for pattern in rates if fnmatchcase(name, pattern))
-            chosen[next(fits, None)].append(weight)
-    for pattern in rates:
-        if not chosen[pattern]:
-            raise DataError(f"No weight of the model is left for the pattern {pattern!r} in rates.")
-    return [
-        {"params": weights, "factor": 1.0 if pattern is None else rates[pattern]}
-        for pattern, weights in chosen.items()
-        if weights
-    ]
 
 
 def in_words(step: int, score: Score) -> str:
@@ -87,10 +67,9 @@ class Trainer:
         model = task.build().to(fabric.device)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        groups = weight_groups(model, recipe.rates)
-        optimiser = torch.optim.AdamW(groups, lr=recipe.rate, weight_decay=recipe.decay)
+        optimisers = optimisers_of(model, recipe)
         self.average = deepcopy(model).eval().requires_grad_(False)
-        self.model, self.optimiser = fabric.setup(model, optimiser)
+        self.model, *self.optimisers = fabric.setup(model, *optimisers)
         self.step = 0
         self.best = -math.inf
         self._order = torch.empty(0, dtype=torch.long)
@@ -134,7 +113,7 @@ class Trainer:
         # Dropout draws from the global generator, the step's people and crops from their own.
         torch.manual_seed(seed * 64 + self.fabric.global_rank)
         generator = torch.Generator(self.fabric.device).manual_seed(seed)
-        for group in self.optimiser.param_groups:
+        for group in self.groups:
             group["lr"] = self.learning_rate() * group.get("factor", 1.0)
             group["weight_decay"] = self.decay()
         each = stage.batch // self.fabric.world_size
@@ -143,21 +122,27 @@ class Trainer:
         self.model.train()
         step = Step(people, share, stage, generator, self.step / self.recipe.steps)
         loss = self.task.loss(self.model, step)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         if isinstance(self.task, Paced):
             self.task.before_update(self.model, step)
         if self.recipe.clip > 0:
             # A gradient that is no number shows in the loss too, whose check says more.
             self.fabric.clip_gradients(
-                self.model, self.optimiser, max_norm=self.recipe.clip, error_if_nonfinite=False
+                self.model, self.optimisers[0], max_norm=self.recipe.clip, error_if_nonfinite=False
             )
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         if isinstance(self.task, Paced):
             self.task.after_update(self.model, step)
         self.step += 1
         self.update_average()
         return loss.detach()
+
+    @property
+    def groups(self) -> Iterator[dict[str, Any]]:
+        """The weights in groups of one learning rate, of all optimisers."""
+        return chain.from_iterable(optimiser.param_groups for optimiser in self.optimisers)
 
     def people_of_step(self, batch: int) -> Tensor:
         """Indices (B,) of this step's people: every person once an epoch, in a shuffled order."""
@@ -194,11 +179,14 @@ class Trainer:
         """Move the averaged weights; early on they follow faster."""
         decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         ours, kept = self._weights(), self.average.state_dict()
-        moving = [key for key, value in kept.items() if value.is_floating_point()]
+        # Weights that several layers share have several names; they move once.
+        own = {value.data_ptr(): key for key, value in kept.items() if value.numel()}
+        moving = [key for key in own.values() if kept[key].is_floating_point()]
         old, new = [kept[key] for key in moving], [ours[key] for key in moving]
         torch._foreach_lerp_(old, new, 1 - decay)
-        for key in kept.keys() - set(moving):
-            kept[key].copy_(ours[key])
+        for key, value in kept.items():
+            if not value.is_floating_point():
+                value.copy_(ours[key])
 
     @torch.inference_mode()
     def validate(self, stage: Stage) -> Score:
@@ -221,7 +209,7 @@ class Trainer:
             "best": self.best,
             "model": self._weights(),
             "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
         }
         self._write(state, LAST)
 
@@ -234,7 +222,8 @@ class Trainer:
         self.step, self.best = state["step"], state.get("best", -math.inf)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
 
     def log(self, loss: float, score: Score, stage: Stage) -> None:
         """Add a line to the log."""

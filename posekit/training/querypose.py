@@ -26,6 +26,7 @@ from posekit.training.querypose_losses import (
     Matcher,
     querypose_losses,
 )
+from posekit.training.querypose_young import HintHeatmaps, spread_out, tie_pose_heads
 from posekit.training.recipe import Stage
 from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
@@ -47,10 +48,13 @@ class Supervised(nn.Module):
     know what QueryPose returns.
     """
 
-    def __init__(self, network: QueryPose) -> None:
+    def __init__(self, network: QueryPose, hint: float = 0.0) -> None:
         super().__init__()
         self.network = network
         self.flow = RealNVP()
+        self.hint = hint
+        if hint > 0:
+            self.hint_heatmaps = HintHeatmaps(network.config.d, network.config.skeleton.size)
 
     def forward(
         self,
@@ -64,12 +68,16 @@ class Supervised(nn.Module):
         """The parts of the loss by name, see :class:`~posekit.training.querypose_losses.Losses`."""
         weights = LossWeights(keypoints=keypoint_weight, elsewhere=elsewhere)
         matcher = Matcher(people, weights, each)
-        output: QueryPoseOutput = self.network(images, people.sizes, matcher.select)
+        detection = self.network.detect(images, people.sizes)
+        output: QueryPoseOutput = self.network.pose(detection, matcher.select)
         with torch.autocast(images.device.type, enabled=False):
             losses = querypose_losses(
                 output, matcher.assigned, people, self.flow, normaliser, weights, each
             )
-        return {part.name: getattr(losses, part.name) for part in fields(Losses)}
+        parts = {part.name: getattr(losses, part.name) for part in fields(Losses)}
+        if self.hint > 0:
+            parts["hint"] = self.hint * self.hint_heatmaps(detection.fine, people, normaliser)
+        return parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +94,9 @@ class QueryPoseTask:
         start: weights of the network, or of its trunk alone, to start from.
         young: share of the run in which each person is matched with several queries.
         each: how many.
+        hint: weight of the heatmaps learnt beside, see :class:`HintHeatmaps`; 0 for none.
+        tied: the stages' pose heads share their weights while they learn.
+        spread: queries start from the places where people are, not from the whole image.
     """
 
     entry: ModelEntry
@@ -97,6 +108,9 @@ class QueryPoseTask:
     start: Path | None = None
     young: float = 0.0
     each: int = 1
+    hint: float = 0.0
+    tied: bool = False
+    spread: bool = False
 
     def __post_init__(self) -> None:
         check_keypoints(self.entry, self.train, self.validation)
@@ -106,9 +120,13 @@ class QueryPoseTask:
         network = self.entry.build()
         if not isinstance(network, QueryPose):
             raise DataError(f"{self.entry.title} is no QueryPose.")
+        if self.spread:
+            spread_out(network, self.train)
         if self.start is not None:
             take_over(network, read_state_dict(self.start), self.start.name)
-        return Supervised(network.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        if self.tied:
+            tie_pose_heads(network)
+        return Supervised(network.to(memory_format=torch.channels_last), self.hint)  # type: ignore[call-overload]
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, without the flow's."""

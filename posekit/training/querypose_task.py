@@ -24,6 +24,9 @@ class QueryPoseOptions(CrowdOptions):
         young: share of the run in which each person is matched with several queries, so that they
             learn faster; the rest teaches them that one is enough.
         each: how many.
+        hint: weight of keypoint heatmaps learnt beside from the map that poses are read from.
+        tied: the stages' pose heads share their weights while they learn; the checkpoint has each.
+        spread: queries start from the places where people are, not from the whole image.
     """
 
     hidden: bool = False
@@ -31,6 +34,9 @@ class QueryPoseOptions(CrowdOptions):
     elsewhere: float = 0.5
     young: float = 0.0
     each: int = 4
+    hint: float = 0.0
+    tied: bool = False
+    spread: bool = False
 
 
 @register_task("querypose")
@@ -48,6 +54,9 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         source.start,
         options.young,
         options.each,
+        options.hint,
+        options.tied,
+        options.spread,
     )
     besides = crowds.besides(recipe.scenes)
     words = (

@@ -41,6 +41,8 @@ class Recipe:
         stages: run one after the other.
         rate: highest learning rate of AdamW; reached after ``warm_up`` steps and then
             lowered along a cosine over all stages to ``floor`` of it.
+        muon: learning rate of matrices (linear layers and convolutions but the first and the last
+            ones) under Muon, in units of ``rate``; at 0 AdamW moves them as well.
         floor: share of the highest rate that is left at the end.
         decay: weight decay.
         last_decay: what it changes to along a cosine; None keeps it.
@@ -62,6 +64,7 @@ class Recipe:
     model: str
     stages: tuple[Stage, ...]
     rate: float = 1e-3
+    muon: float = 0.0
     floor: float = 0.01
     warm_up: int = 300
     decay: float = 1e-4
