@@ -26,6 +26,7 @@ from posekit.found import found_words
 from posekit.geometry import Affine
 from posekit.layer_words import layer_words
 from posekit.trace import Attention
+from posekit.unsure import unsure_words
 from posekit.zoo import PoseModel
 
 Json = dict[str, Any]
@@ -87,6 +88,7 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
         "opening": opening(prediction),
         "finds": model.entry.find is not None,
         "found": _found(prediction) if whole else None,
+        "unsure": unsure_words(prediction),
         "columns": bool(spatial),
         "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),

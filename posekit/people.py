@@ -12,7 +12,17 @@ from posekit.errors import BoxError
 from posekit.geometry import Box, Crop
 from posekit.photo import Photo
 
-__all__ = ["MAX_BOXES", "MIN_BOX_SIDE", "Person", "check_boxes", "whole_photo_box"]
+__all__ = [
+    "IN_BOX",
+    "IN_PHOTO",
+    "MAX_BOXES",
+    "MIN_BOX_SIDE",
+    "ON_MASK",
+    "Person",
+    "box_words",
+    "check_boxes",
+    "whole_photo_box",
+]
 
 MAX_BOXES = 32  # people in one photo: each costs a pass of the network and a trace
 MIN_BOX_SIDE = 2  # pixels inside the photo; less has no inside to look at
@@ -51,6 +61,15 @@ class Person:
 def whole_photo_box(photo: Photo) -> Box:
     """The box for a photo of one person: all of it."""
     return Box.whole(photo.size)
+
+
+IN_BOX, IN_PHOTO, ON_MASK = "in this person's box", "inside the photo", "on this person"
+"""What a share of a map is measured on. *On* somebody is said of masks alone: a box has corners."""
+
+
+def box_words(box: Box, photo: Photo) -> str:
+    """:data:`IN_PHOTO` for a box that is all of the photo, where nobody drew one; else IN_BOX."""
+    return IN_PHOTO if box == whole_photo_box(photo) else IN_BOX
 
 
 def check_boxes(boxes: Sequence[Box], photo: Photo) -> list[Box]:

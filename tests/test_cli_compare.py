@@ -57,7 +57,7 @@ def test_the_table(posekit_) -> None:
     done = posekit_("--models", TWO, "-k", "left wrist")
     title, head, first, second, gap, apart, *ranked = done.stdout.splitlines()
     assert title == "Left wrist looks at:"
-    assert head.split()[:2] == ["MODEL", "LAYER"] and "ON THE PERSON" in head
+    assert head.split()[:2] == ["MODEL", "LAYER"] and "INSIDE THE PHOTO" in head
     assert "DELETION" not in head
     assert first.startswith("TransPose-R-small (shipped weights)") and "encoder.3" in first
     assert second.startswith("TransPose-R-small (untrained)") and "1.2 M" in second

@@ -137,6 +137,9 @@ def test_resumed_training_equals_uninterrupted_training(trainer: Callable[[str],
         first.train_step(RECIPE.stages[0])
     first.folder.mkdir()
     first.save()
+    with pytest.raises(DataError, match="other optimisers"):
+        alone = replace(RECIPE, muon=0.0)
+        Trainer(Wide(), alone, first.folder, start_engine("cpu")).resume()
     second = trainer("parts")
     second.run(validate_every=100)
     assert len(second.optimisers) == 2 and second.step == whole.step == 12

@@ -135,10 +135,10 @@ def test_the_report_shows_the_layer_that_was_asked_for(explanation: Explanation)
 
 def test_without_a_box_no_number_claims_to_be_about_a_person(explanation: Explanation) -> None:
     boxed = unescape(html_report(Findings(explanation)))
-    assert " % on this person" in boxed.replace("%", " %") and "inside the photo" not in boxed
+    assert " % in this person's box" in boxed.replace("%", " %") and "inside the photo" not in boxed
     bare = Estimator(tiny_model()).predict(noise_photo(180, 140))
     text = unescape(html_report(Findings(explain(bare, "left wrist"))))
-    assert "inside the photo" in text and "on this person" not in text
+    assert "inside the photo" in text and "this person's box" not in text
 
 
 def test_the_photo_can_be_left_out(explanation: Explanation) -> None:

@@ -136,12 +136,11 @@ function clearAnswers() {
 /** What stands under a panel's photo. */
 function drawAnswer(panel) {
   const { facts, legend, note } = panel.nodes, { answer } = panel, { figures } = answer;
-  // Where nobody drew a box, the "person" is all of the photo.
-  const where = panel.view.whole && !panel.view.finds ? "inside the photo" : "on this person";
+  const where = typeset(figures.where);
   legend.textContent = answer.legend;
   note.textContent = answer.note;
   facts.replaceChildren(...[
-    [figures.on_person, where, percent, "Share of the map that lies " + (where === "on this person" ? "inside this person’s box." : "inside the photo; the rest lies on the border around it.")],
+    [figures.on_person, where, percent, "Share of the map that lies " + where + (where === "inside the photo" ? "; nobody drew a box, and the rest lies on the border around it." : ".")],
     [figures.confidence, "confidence", (value) => value.toFixed(2), HELP.confidence],
     [figures.overlap, "like the first", percent, "Share of the attention that lies where the first model’s does."],
   ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0]))

@@ -6,7 +6,7 @@ const FIGURES = [
   ["layer", "Layer shown", (f) => f.layer || "all of it", "Which layer’s attention the panel shows."],
   ["confidence", "Confidence", (f) => some((v) => v.toFixed(2))(f.confidence), "How sure the model is of this keypoint, by its own score."],
   ["distance_px", "Keypoint off the first", (f) => some((v) => v.toFixed(0) + " px" + (f.distance_torso === null ? "" : ", " + percent(f.distance_torso) + " of the torso"))(f.distance_px), "Distance on the photo from this model’s keypoint to the first model’s."],
-  ["on_person", "Attention on the person", (f) => some(percent)(f.on_person), "Share of the map inside this person’s box."],
+  ["on_person", (f) => "Attention " + typeset(f.where), (f) => some(percent)(f.on_person), "Share of the map on cells whose middle lies there."],
   ["on_others", "on other people", (f) => some(percent)(f.on_others), "Share in other people’s boxes and outside this one’s."],
   ["entropy_nats", "Spread (entropy)", (f) => some((v) => v.toFixed(2) + " nats, " + percent(f.entropy_share) + " of even")(f.entropy_nats), "0 is one single cell; 100 % is all cells alike."],
   ["peak_distance_px", "To the strongest cell", (f) => some((v) => v.toFixed(0) + " px")(f.peak_distance_px), "Distance on the photo from the spot asked about."],
@@ -27,7 +27,7 @@ function drawFigures() {
   const figures = panels.map((panel) => panel.answer.figures);
   const head = make("tr", { role: "row" }, [make("td", { role: "cell" }), ...figures.map((f) => make("th", { scope: "col", role: "columnheader" }, [make("span", { text: f.title })]))]);
   const rows = FIGURES.filter(([key]) => key !== "on_others" || page.view.people.length > 1).map(([key, name, show, meaning]) => make("tr", { "data-figure": key, role: "row" }, [
-    make("th", { scope: "row", role: "rowheader" }, [make("b", { text: name }), make("small", { text: meaning })]),
+    make("th", { scope: "row", role: "rowheader" }, [make("b", { text: typeof name === "function" ? name(figures.find((f) => f.on_person !== null) || figures[0]) : name }), make("small", { text: meaning })]),
     ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length) : figures.map((f, index) => make("td", !index && TO_FIRST.has(key) ? { role: "cell", class: "pk-first", text: "the first" }
       // One model puts the keypoint in one place, whatever layer a panel of it shows.
       : index && key === "distance_px" && panels[index].model === panels[0].model ? { role: "cell", class: "pk-first", text: "the same model" }

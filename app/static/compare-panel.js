@@ -48,8 +48,9 @@ function setPanelState(panel, state) {
   if (state === "loading") n.state.replaceChildren(make("span", { class: "pk-spin", "aria-hidden": "true" }), make("span", { text: titleOf(panel.model) + " is looking at the photo …" }));
   else if (state === "failed") n.state.replaceChildren(make("span", { text: panel.error }), make("button", { type: "button", class: "pk-btn", text: "Try again", onclick: () => openPanel(panel) }));
   else n.state.replaceChildren();
-  n.warn.hidden = isTrained(panel.model);
-  n.warn.textContent = UNTRAINED_PANEL;
+  const unsure = panel.view && panel.view.unsure;
+  n.warn.hidden = isTrained(panel.model) && !unsure;
+  n.warn.textContent = isTrained(panel.model) ? unsure || "" : UNTRAINED_PANEL;
   if (state !== "ready") {
     n.legend.textContent = n.facts.textContent = n.note.textContent = "";
   }

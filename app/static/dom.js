@@ -48,6 +48,11 @@ function plainNumber(value) {
   return text.replace(/-/g, "−");
 }
 
+/** The core's words as the page sets them: "person's" -> "person’s". */
+function typeset(words) {
+  return words.replace(/'/g, "’");
+}
+
 /** "left wrist" -> "Left wrist". */
 function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);

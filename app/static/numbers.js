@@ -12,11 +12,10 @@ function drawNumbers() {
   if (!n) return box.replaceChildren(make("p", { class: "pk-empty", text: "No place of this map speaks for the keypoint: nothing is positive." }));
   const several = page.view.people.length > 1;
   const mass = grid.heat || !page.view.columns ? "evidence" : "attention";
-  const whole = page.view.whole && !page.view.finds;
   const four = grid.heat && grid.delta !== null;
   box.replaceChildren(make("dl", { class: four && "pk-four" }, [
-    number(percent(n.mass_in_box), whole ? "inside the photo" : "on this person",
-      whole
+    number(percent(n.mass_in_box), typeset(n.where),
+      n.where === "inside the photo"
         ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
         : "Share of the " + mass + " on cells inside this person’s box; "
           + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),

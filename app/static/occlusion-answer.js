@@ -93,7 +93,7 @@ function drawOcFacts() {
       side === "after" && answer.moved !== null && thing ? [answer.moved.toFixed(0) + " px", "moved", "From its place before"] : side === "after" ? ["–", "moved", "From its place before"] : null,
       layer && !known && nobody ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured"] : null,
       layer && !known && !nobody ? ["–", "on this person", "The keypoint is not found here, so nothing looks from it"] : null,
-      layer && known ? [share("own"), "on this person", "Share of the attention on this person’s mask"] : null,
+      layer && known ? [share("own"), occlusion.masks && occlusion.masks.source === "limbs" ? "on this person, estimated" : "on this person", "Share of the attention on this person’s mask" + (answer.masks ? " (" + typeset(answer.masks) + "), which is not the share in the box: the table below has both" : "")] : null,
       layer && known ? [share("others"), "on others", "Share of the attention on other people’s masks"] : null,
       layer && known ? [share("background"), "background", "Share of the attention on nobody"] : null,
       layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", side === "before" ? "Share of the attention on what the occluder will hide" : "Share of the attention on the occluder itself"] : null,

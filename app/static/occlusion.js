@@ -175,7 +175,7 @@ function drawOcHead() {
   const hidden = by === "nobody" || by === "not known" ? "" : /edge/.test(by) ? " The photo ends before the " + what + "." : " In this scene " + by + " hides the " + what + ".";
   slot("oc-question").textContent = known ? known.question + hidden
     : source.saved ? [view.case.note, "Saved " + new Date(view.case.created).toLocaleString() + (view.savedModel === view.model ? "." : " with another model.")].filter(Boolean).join(" ")
-    : [view.found, "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front."].filter(Boolean).join(" ");
+    : [view.found, view.unsure, "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front."].filter(Boolean).join(" ");
   for (const node of all(".pk-oc-case")) {
     const on = source.own ? node.dataset.case === "" : node.dataset.case === source.case, box = node.parentElement;
     node.setAttribute("aria-pressed", String(on));

@@ -40,6 +40,7 @@ from posekit.cli.options import (
 )
 from posekit.cli.output import show, table
 from posekit.errors import PoseKitError
+from posekit.people import IN_BOX
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -224,7 +225,8 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
         for one in result["layers"]
     ]
     title = explanation.title
-    text = table(["LAYER", "IN THE BOX", "ENTROPY", "PEAK"], rows)
+    where = next((one["where"] for one in result["layers"] if "where" in one), IN_BOX)
+    text = table(["LAYER", where.upper(), "ENTROPY", "PEAK"], rows)
     return f"{title[0].upper()}{title[1:]}:\n{text}"
 
 

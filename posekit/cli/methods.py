@@ -171,7 +171,7 @@ def heat_table(result: dict[str, Any], title: str) -> str:
     if "numbers" in result:
         one = result["numbers"]
         rows += [
-            ["in the box", f"{one['mass_in_box']:.1%}"],
+            [one["where"], f"{one['mass_in_box']:.1%}"],
             ["entropy", f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of uniform)"],
             ["peak", f"{one['peak_distance_px']:.0f} px away"],
         ]

@@ -25,6 +25,7 @@ from posekit.explain.faithfulness.localisation import mass_in_mask
 from posekit.explain.methods import Method, explain
 from posekit.explain.numbers import numbers
 from posekit.explain.targets import Target
+from posekit.people import ON_MASK
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -170,12 +171,13 @@ def _measured(panel: Panel, asked: Anchor, question: Question) -> Panel:
     except TraceError:
         nothing = "This map holds no evidence for what was asked: no value is above zero."
         return replace(panel, note=_joined(panel.note, nothing))
-    inside = found.mass_in_box
+    inside, where = found.mass_in_box, found.where
     if question.mask is not None:
-        inside = mass_in_mask(mass, question.mask)
+        inside, where = mass_in_mask(mass, question.mask), ON_MASK
     figures = replace(
         panel.figures,
         on_person=inside,
+        where=where,
         on_others=found.mass_in_other_boxes,
         elsewhere=max(0.0, 1.0 - inside - found.mass_in_other_boxes),
         entropy_nats=found.entropy_nats,

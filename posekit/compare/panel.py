@@ -13,6 +13,7 @@ from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.methods import find_method
 from posekit.explain.query import Query
+from posekit.people import IN_BOX
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -37,6 +38,8 @@ class Figures:
         distance_torso: the same in units of the first panel's torso (left shoulder to right hip).
         distance_box: the same in units of the longer side of the person's box.
         on_person: share of the map's mass on the person's box (or mask, where one was given).
+        where: what ``on_person`` is measured on, in words: ``in this person's box``, ``inside the
+            photo`` when nobody drew one, ``on this person`` where a mask was given.
         on_others: share on other people's boxes and outside this person's.
         elsewhere: the rest of the mass.
         entropy_nats: entropy of the map as shares; ``log(cells)`` when it is even.
@@ -59,6 +62,7 @@ class Figures:
     distance_torso: float | None = None
     distance_box: float | None = None
     on_person: float | None = None
+    where: str = IN_BOX
     on_others: float | None = None
     elsewhere: float | None = None
     entropy_nats: float | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from posekit.compare.disagreement import models_with
@@ -49,6 +49,13 @@ def _entropy(row: Figures) -> str:
     return f"{row.entropy_nats:.2f} nats ({_number(row.entropy_share, '.0%')})"
 
 
+ON_PERSON = Column(
+    "on the person",
+    "share of the map's mass: of a box it counts the cells whose middle lies in it",
+    lambda r: _number(r.on_person, ".0%"),
+)
+"""Its head becomes what the share was measured on: a box, the photo, a mask."""
+
 COLUMNS: tuple[Column, ...] = (
     Column("model", "the model, and its weights where that tells two apart", lambda r: r.title),
     Column("layer", "the layer whose map is shown", lambda r: r.layer or NONE),
@@ -63,11 +70,7 @@ COLUMNS: tuple[Column, ...] = (
         "the height of the keypoint's peak, as each model scores itself",
         lambda r: _number(r.confidence, ".2f"),
     ),
-    Column(
-        "on the person",
-        "share of the map's mass on the person asked about",
-        lambda r: _number(r.on_person, ".0%"),
-    ),
+    ON_PERSON,
     Column(
         "on others",
         "share of the mass in other people's boxes only",
@@ -101,7 +104,13 @@ COLUMNS: tuple[Column, ...] = (
 
 def columns_of(comparison: Comparison) -> tuple[Column, ...]:
     """The columns that say something for at least one panel."""
-    return tuple(one for one in COLUMNS if not one.empty(comparison.table))
+    rows = comparison.table
+    where = next((row.where for row in rows if row.on_person is not None), None)
+    said = (
+        replace(one, head=where) if where is not None and one is ON_PERSON else one
+        for one in COLUMNS
+    )
+    return tuple(one for one in said if not one.empty(rows))
 
 
 def million(count: int) -> str:
@@ -120,7 +129,7 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
         lines.append(f"confidence {row.confidence:.2f}{off}")
     if row.on_person is not None:
         others = f" · on others {row.on_others:.0%}" if row.on_others else ""
-        lines.append(f"on this person {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
+        lines.append(f"{row.where} {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
     if row.entropy_nats is not None:
         lines.append(f"entropy {row.entropy_nats:.2f} nats ({row.entropy_share:.0%} of even)")
         shared = "" if first else f" · overlap with the first {row.overlap:.0%}"

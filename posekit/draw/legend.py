@@ -143,7 +143,7 @@ def _wrapped(words: list[str], width: int = 58) -> list[str]:
 
 def number_lines(measured: MapNumbers) -> list[str]:
     """The numbers of a map in two short lines."""
-    where = f"on this person's box {measured.mass_in_box:.0%}"
+    where = f"{measured.where} {measured.mass_in_box:.0%}"
     if measured.mass_in_other_boxes > 0:
         where += f" · on others {measured.mass_in_other_boxes:.0%}"
     return [

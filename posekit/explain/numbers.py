@@ -12,6 +12,7 @@ import numpy as np
 from posekit.errors import TraceError
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
+from posekit.people import IN_BOX, box_words
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -28,6 +29,8 @@ class MapNumbers:
         entropy_share: entropy divided by ``log(tokens)``: 0 is one token, 1 is uniform.
         peak_distance_px: distance in photo pixels from the query to the heaviest token's centre.
         peak_point: that centre, (x, y) in photo pixels.
+        where: what ``mass_in_box`` is measured on, in words, see
+            :func:`posekit.people.box_words`.
     """
 
     mass_in_box: float
@@ -36,6 +39,7 @@ class MapNumbers:
     entropy_share: float
     peak_distance_px: float
     peak_point: tuple[float, float]
+    where: str = IN_BOX
 
     @property
     def mass_outside(self) -> float:
@@ -102,4 +106,5 @@ def _measured(
         entropy_share=min(1.0, entropy / math.log(share.size)) if share.size > 1 else 0.0,
         peak_distance_px=float(np.hypot(*(peak - np.asarray(point)))),
         peak_point=(float(peak[0]), float(peak[1])),
+        where=box_words(prediction.people[mine].box, prediction.photo),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posekit.explain.numbers import numbers
+from posekit.people import IN_BOX
 
 if TYPE_CHECKING:
     from posekit.occlusion.side import Side
@@ -171,10 +172,14 @@ def _attention_rows(study: Study) -> list[Change]:
             None if one is None or not one.weights.sum() > 0 else numbers(one, side.prediction)
             for one, side in ((before, study.before), (after, study.after))
         ]
+        where = next((one.where for one in pairs if one is not None), IN_BOX)
         for key, unit, name, meaning in (
+            ("mass_in_box", "share", f"attention {where}",
+             "share on cells whose middle lies there, as the other pages measure it; on this person"
+             " is the share on a mask, which is smaller"),
             ("entropy_nats", "nats", "entropy", "how spread out the map is"),
             ("peak_distance_px", "px", "heaviest place away", "from where the question stands"),
-        ):
+        ):  # fmt: skip
             values = [None if one is None else float(getattr(one, key)) for one in pairs]
             rows.append(
                 _row(key, f"{name}, {study.layer_words(study.layer)}", values, unit, meaning)

@@ -12,6 +12,7 @@ from posekit.draw.legend import heat_legend_lines, legend_lines, option_word
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers
+from posekit.people import IN_BOX, IN_PHOTO
 from posekit.report import shell
 from posekit.report.findings import Findings
 from posekit.report.pictures import Pictures
@@ -20,7 +21,7 @@ from posekit.report.reproduce import command_line, python_call
 __all__ = ["html_report", "save_html"]
 
 COLUMNS = (
-    ("on this person", "Share of the map's mass on cells inside this person's box."),
+    (IN_BOX, "Share of the map's mass on cells inside this person's box."),
     ("on other people", "Share on cells in somebody else's box and outside this one's."),
     ("background", "Share on cells in nobody's box."),
     ("entropy", "How spread out the map is, in nats: 0 is one single cell."),
@@ -29,7 +30,7 @@ COLUMNS = (
 )
 """The columns of the table of numbers, each with what it says."""
 WHOLE = (
-    "inside the photo",
+    IN_PHOTO,
     "Share of the map's mass on cells inside the photo; nobody drew a box around the person.",
 )
 """The first of them where the person's box is the whole photo."""

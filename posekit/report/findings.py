@@ -52,9 +52,8 @@ class Findings:
     @cached_property
     def whole(self) -> bool:
         """Whether nobody drew a box, so that the person's box is all of the photo."""
-        photo, people = self.prediction.photo, self.prediction.people
-        finds = self.prediction.model.entry.find is not None
-        return not finds and people[self.asked.person].box == whole_photo_box(photo)
+        box = self.prediction.people[self.asked.person].box
+        return box == whole_photo_box(self.prediction.photo)
 
     @cached_property
     def prediction(self) -> Prediction:

@@ -214,7 +214,11 @@ class Trainer:
         self._write(state, LAST)
 
     def resume(self) -> None:
-        """Take up the state that lies in the folder, if there is one."""
+        """Take up the state that lies in the folder, if there is one.
+
+        Raises:
+            DataError: its weights were moved by other optimisers.
+        """
         path = self.folder / LAST
         if not path.exists():
             return
@@ -222,7 +226,13 @@ class Trainer:
         self.step, self.best = state["step"], state.get("best", -math.inf)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+        moved_by = state.get("optimisers", [])
+        if len(moved_by) != len(self.optimisers):
+            raise DataError(
+                f"The run in {self.folder} has other optimisers than this recipe: "
+                "begin in another folder, with --start."
+            )
+        for optimiser, saved in zip(self.optimisers, moved_by, strict=True):
             optimiser.load_state_dict(saved)
 
     def log(self, loss: float, score: Score, stage: Stage) -> None:
