@@ -85,9 +85,11 @@ function boxKey(event) {
 function drawPeople() {
   const bar = slot("people"), { view } = page;
   bar.replaceChildren();
-  bar.hidden = !view || (view.whole && !view.found && !view.unsure);
+  slot("unsure").hidden = !view || !view.unsure;
+  slot("unsure").textContent = (view && view.unsure) || "";
+  bar.hidden = !view || (view.whole && !view.found);
   if (bar.hidden) return;
-  for (const said of [view.found, view.unsure]) if (said) bar.append(make("span", { class: said === view.unsure ? "pk-found pk-unsure" : "pk-found", text: said }));
+  if (view.found) bar.append(make("span", { class: "pk-found", text: view.found }));
   if (view.whole && view.people.length < 2) return;
   view.people.forEach((person, index) => {
     const name = "Person " + (index + 1);

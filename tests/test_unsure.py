@@ -1,0 +1,69 @@
+"""When a pose is said to be unsure, and of whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app import payload
+from posekit.estimator import Estimator, Prediction
+from posekit.geometry import Box
+from posekit.unsure import UNSURE, unsure_keypoints, unsure_words
+from tests.test_photo_models import PEOPLE, SIZE, knowing
+from tests.tiny_models import noise_photo, tiny_model
+
+BOXES = [Box(5, 5, 60, 90), Box(70, 5, 60, 90), Box(5, 90, 60, 80)]
+
+
+@pytest.fixture(scope="module")
+def prediction() -> Prediction:
+    """Three people, by a model whose weights count as trained."""
+    found = Estimator(tiny_model()).predict(noise_photo(180, 140), BOXES)
+    weights = replace(found.model.weights, kind="shipped")
+    return replace(found, model=replace(found.model, weights=weights))
+
+
+def scored(prediction: Prediction, *below: int) -> Prediction:
+    """One person for each number: so many of the 17 keypoints have a confidence below the limit."""
+    people = [
+        replace(person, scores=np.where(np.arange(17) < count, UNSURE - 0.01, UNSURE))
+        for person, count in zip(prediction.people, below, strict=False)
+    ]
+    return replace(prediction, people=tuple(people))
+
+
+def test_a_pose_is_unsure_from_half_of_its_keypoints(prediction: Prediction) -> None:
+    assert prediction.model.trained
+    assert unsure_keypoints(scored(prediction, 8).people[0]) == 8
+    assert unsure_words(scored(prediction, 8)) is None
+    said = unsure_words(scored(prediction, 9))
+    title = prediction.model.entry.title
+    assert said == (
+        f"{title} is not sure of this pose: 9 of 17 keypoints have a confidence below 0.4, so the"
+        " skeleton may well be wrong."
+    )
+
+
+def test_among_several_people_it_says_of_whom(prediction: Prediction) -> None:
+    one = unsure_words(scored(prediction, 17, 0, 0))
+    assert one is not None and "of the pose of person 1: 17 of 17 keypoints" in one
+    three = unsure_words(scored(prediction, 9, 12, 17))
+    assert three is not None
+    assert "of the poses of persons 1, 2 and 3: of each 9 to 17 of 17 keypoints" in three
+    assert three.endswith("so these skeletons may well be wrong.")
+
+
+def test_random_weights_and_models_of_whole_photos_are_not_judged(prediction: Prediction) -> None:
+    random = Estimator(tiny_model()).predict(noise_photo(180, 140))
+    assert not random.model.trained and unsure_words(random) is None
+    finder = knowing(PEOPLE).predict(noise_photo(*SIZE))
+    nothing = [replace(person, scores=person.scores * 0) for person in finder.people]
+    assert unsure_words(replace(finder, people=tuple(nothing))) is None
+
+
+def test_the_page_is_told(prediction: Prediction) -> None:
+    unsure = scored(prediction, 17)
+    assert payload.view(unsure, view_id="v", whole=True)["unsure"] == unsure_words(unsure)
+    assert payload.view(scored(prediction, 0), view_id="v", whole=False)["unsure"] is None
