@@ -310,7 +310,7 @@ def test_the_python_example_runs(
     x, y = prediction.people[0].keypoints[prediction.skeleton.index("left wrist")]
     assert f"left wrist at {x:.0f}, {y:.0f}" in said
     assert f"{MODEL} - " in said
-    assert "of the attention lies on the person" in said
+    assert "of the attention lies inside the photo" in said
     with Image.open(re.findall(r"^the map over the photo is in (.+)$", said, re.MULTILINE)[0]) as p:
         assert min(p.size) > 200
 

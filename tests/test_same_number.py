@@ -1,0 +1,64 @@
+"""One map, one number under one name: on Explore, on Compare, on Occlusion and in every file."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import payload
+from posekit.compare import compare
+from posekit.compare.words import columns_of, figure_lines
+from posekit.draw.legend import number_lines
+from posekit.estimator import Estimator
+from posekit.explain import explain, head_grid, numbers
+from posekit.geometry import Box
+from posekit.occlusion import study
+from posekit.people import IN_BOX, IN_PHOTO, ON_MASK
+from tests.tiny_models import noise_photo, tiny_model
+
+PHOTO = noise_photo(180, 140)
+WRIST, LAYER = "left wrist", "encoder.2"
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"), [(None, IN_PHOTO), ([Box(30, 30, 80, 120)], IN_BOX)], ids=["whole", "box"]
+)
+def test_every_page_names_the_same_share_alike(boxes: list[Box] | None, words: str) -> None:
+    model = tiny_model()
+    prediction = Estimator(model).predict(PHOTO, boxes)
+    explanation = explain(prediction, WRIST)
+    share = numbers(explanation.layer(LAYER), prediction)
+    assert share.where == words
+    assert number_lines(share)[0].startswith(f"{words} {share.mass_in_box:.0%}")
+    heads = [head_grid(prediction, explanation.query, one.layer) for one in explanation.maps]
+    shown = payload.answer(explanation, heads)["layers"][explanation.layers.index(LAYER)][
+        "numbers"
+    ][0]
+    assert (shown["where"], shown["mass_in_box"]) == (words, share.mass_in_box)
+
+    comparison = compare([prediction, prediction], WRIST, layer=LAYER)
+    row = comparison.table[0]
+    assert (row.where, row.on_person) == (words, pytest.approx(share.mass_in_box, abs=1e-6))
+    assert words in [one.head for one in columns_of(comparison)]
+    assert any(line.startswith(f"{words} ") for line in figure_lines(row, first=True))
+
+    done = study(model, PHOTO, None, keypoint=WRIST, boxes=boxes, layer=LAYER, before=prediction)
+    change = next(one for one in done.changes if one.key == "mass_in_box")
+    assert change.name == f"attention {words}, encoder layer 2"
+    assert change.before == change.after == pytest.approx(share.mass_in_box, abs=1e-6)
+
+
+def test_on_somebody_is_said_of_masks_alone() -> None:
+    import numpy as np
+
+    prediction = Estimator(tiny_model()).predict(PHOTO)
+    mask = np.zeros(PHOTO.size, dtype=bool)
+    mask[40:120, 30:90] = True
+    comparison = compare([prediction, prediction], WRIST, layer=LAYER, mask=mask)
+    assert comparison.table[0].where == ON_MASK
+    done = study(
+        prediction.model, PHOTO, None, keypoint=WRIST, layer=LAYER, masks=[mask], before=prediction
+    )
+    rows = {one.key: one for one in done.changes}
+    on, inside = rows[f"on_person.{LAYER}"], rows["mass_in_box"]
+    assert ON_MASK in on.name and ON_MASK not in inside.name
+    assert on.before is not None and inside.before is not None and on.before < inside.before
