@@ -28,6 +28,7 @@ from posekit.compare import (
     save_html,
     save_json,
     save_npz,
+    save_svg,
 )
 from posekit.compare.grid import density_factor
 from posekit.compare.picture import LESS, MORE
@@ -48,7 +49,12 @@ FORMATS = {
     "json": "application/json",
     "npz": "application/zip",
     "png": "image/png",
+    "svg": "image/svg+xml",
 }
+
+_WRITERS: dict[str, Callable[[Comparison, Path], None]] = {
+    "html": save_html, "json": save_json, "npz": save_npz, "svg": save_svg,
+}  # fmt: skip
 
 
 class Comparer:
@@ -184,7 +190,7 @@ class Comparer:
                 if sum(one.model is model for one in found.predictions) > 1 and shown.figures.layer:
                     name += f"-{shown.figures.layer}"
             else:
-                {"html": save_html, "json": save_json, "npz": save_npz}[kind](found, path)
+                _WRITERS[kind](found, path)
             return {
                 "name": f"{name}.{kind}",
                 "type": FORMATS[kind],

@@ -12,6 +12,7 @@ from posekit.occlusion import Study, Sweep, draw_study, html_page
 FORMATS = {
     "html": "text/html",
     "png": "image/png",
+    "svg": "image/svg+xml",
     "json": "application/json",
     "npz": "application/zip",
     "sweep": "text/html",
@@ -31,7 +32,7 @@ def written(
         if kind == "png":
             save_png(draw_study(found), path)
         else:
-            {"json": found.save_json, "npz": found.save_npz}[kind](path)
+            {"json": found.save_json, "npz": found.save_npz, "svg": found.save_svg}[kind](path)
         return path.read_bytes()
 
 

@@ -71,7 +71,7 @@ def compare(
     ] = False,
     out: ReportOption = None,
     hide_photo: Annotated[
-        bool, typer.Option("--hide-photo", help="Leave the photo out of the .html or .png.")
+        bool, typer.Option("--hide-photo", help="Leave the photo out of the .html, .svg or .png.")
     ] = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -128,6 +128,8 @@ def _write(comparison: Comparison, out: Path, *, photo: bool) -> None:
     try:
         if suffix == ".html":
             comparison.save_html(out, photo=photo)
+        elif suffix == ".svg":
+            comparison.save_svg(out, photo=photo)
         elif suffix == ".json":
             comparison.save_json(out)
         elif suffix == ".npz":

@@ -198,6 +198,8 @@ def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:
     try:
         if suffix == ".html":
             done.save_html(out, note=note, sweep=swept)
+        elif suffix == ".svg":
+            done.save_svg(out)
         elif suffix == ".json":
             (done if swept is None else swept).save_json(out)
         elif suffix == ".npz":

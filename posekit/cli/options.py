@@ -60,14 +60,14 @@ FlipOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PersonOption = Annotated[int, typer.Option("--person", help="Which of the people; 0 is the first.")]
-REPORTS = (".png", ".html", ".json", ".npz")
+REPORTS = (".png", ".svg", ".html", ".json", ".npz")
 ReportOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
         "-o",
-        help="A picture (.png), a page for any browser (.html), the figures (.json) "
-        "or the raw maps (.npz).",
+        help="A picture (.png), vectors (.svg), a page for any browser (.html), the figures "
+        "(.json) or the raw maps (.npz).",
     ),
 ]
 """A file of a kind of :data:`REPORTS`."""

@@ -19,6 +19,7 @@ from posekit.compare.grid import CommonGrid
 from posekit.compare.html import html_page, save_html
 from posekit.compare.panel import Figures, Panel
 from posekit.compare.picture import Pictures
+from posekit.compare.svg import save_svg, svg_text
 
 __all__ = [
     "FEWEST",
@@ -42,6 +43,8 @@ __all__ = [
     "save_html",
     "save_json",
     "save_npz",
+    "save_svg",
+    "svg_text",
 ]
 
 

@@ -208,6 +208,12 @@ class Comparison:
 
         save_comparison(self, target, photo=photo)
 
+    def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+        """Write skeletons and contours as vectors, see :func:`posekit.compare.svg.svg_text`."""
+        from posekit.compare.svg import save_svg
+
+        save_svg(self, target, photo=photo)
+
     @cached_property
     def _held(self) -> dict[int, Floats]:
         return {}

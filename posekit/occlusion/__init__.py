@@ -37,6 +37,7 @@ from posekit.occlusion.reopen import export_case, study_of
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
 from posekit.occlusion.study import MaskChoice, study
+from posekit.occlusion.svg import save_svg, svg_text
 from posekit.occlusion.sweep import sweep_grid, sweep_limb
 from posekit.occlusion.sweep_result import Sweep
 
@@ -85,8 +86,10 @@ __all__ = [
     "save_html",
     "save_json",
     "save_npz",
+    "save_svg",
     "study",
     "study_of",
+    "svg_text",
     "sweep_grid",
     "sweep_limb",
 ]

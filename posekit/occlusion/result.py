@@ -202,6 +202,12 @@ class Study:
 
         save_study(self, target)
 
+    def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+        """Write both sides as vectors, see :func:`posekit.occlusion.svg.svg_text`."""
+        from posekit.occlusion.svg import save_svg
+
+        save_svg(self, target, photo=photo)
+
     def save_json(self, target: str | Path | BinaryIO) -> None:
         """Write :func:`posekit.occlusion.export.describe`."""
         from posekit.occlusion.export import save_json

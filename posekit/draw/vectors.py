@@ -1,0 +1,269 @@
+"""What every SVG of PoseKit is made of: panels of vectors over an embedded photo, and their sheet.
+
+Every panel has the coordinates of the photo, pixel centres at integers, so that a shape read from
+the file can be laid on the photo as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from posekit import __version__
+from posekit.draw.colours import DIVERGING, OUTLINE, colour_table, keypoint_colour, limb_colour
+from posekit.draw.contours import Contour, rings
+from posekit.draw.legend import plain_number
+from posekit.draw.panels import FAINT, TEXT
+from posekit.explain.heat import HeatMap
+from posekit.explain.maps import AttentionMap
+from posekit.geometry import Affine
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.people import Person
+
+__all__ = [
+    "VectorPanel",
+    "contour_words",
+    "cover_shape",
+    "ground",
+    "map_shapes",
+    "people_shapes",
+    "sheet",
+    "star_shape",
+    "write_text",
+]
+
+WIDTH, GAP, TOP, LINE = 460.0, 20.0, 46.0, 16.0  # of a panel, between them, above them, of text
+MIN_SCORE = 0.2
+"""Keypoints the model is less sure of are left out, as in :func:`posekit.draw.draw_skeleton`."""
+
+
+@dataclass(frozen=True)
+class VectorPanel:
+    """One picture of a sheet.
+
+    Attributes:
+        name: its ``<title>``.
+        shapes: SVG in photo pixels, from the bottom up.
+        lines: of text under it, the first one dark.
+    """
+
+    name: str
+    shapes: str
+    lines: tuple[str, ...]
+
+
+def sheet(
+    title: str,
+    subtitle: str,
+    panels: Sequence[VectorPanel],
+    size: tuple[int, int],
+    *,
+    photos: Mapping[str, npt.NDArray[np.uint8]],
+    about: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    columns: int = 3,
+) -> str:
+    """The text of a file: panels in rows under a title.
+
+    Args:
+        title: over everything.
+        subtitle: under it, and in the file's ``<desc>``.
+        panels: at least one.
+        size: (height, width) of the photo.
+        photos: the pixels that panels lie on, (H, W, 3), by the name :func:`ground` knows them by;
+            embedded once each, however many panels use them.
+        about: plain values for the file's ``<metadata>``.
+        notes: lines under all panels.
+        columns: panels in a row.
+    """
+    height, width = size
+    across = min(max(1, columns), len(panels))
+    image = WIDTH * height / width
+    cell = image + 12 + LINE * max(len(one.lines) for one in panels) + GAP
+    bottom = TOP + -(-len(panels) // across) * cell
+    total = (across * (WIDTH + GAP) + GAP, bottom + (LINE * len(notes) + GAP if notes else 0))
+    body = []
+    for n, one in enumerate(panels):
+        row, column = divmod(n, across)
+        x, y = GAP + column * (WIDTH + GAP), TOP + row * cell
+        body.append(
+            f'<svg x="{x:.1f}" y="{y:.1f}" width="{WIDTH:.1f}" height="{image:.1f}" '
+            f'viewBox="-0.5 -0.5 {width} {height}" role="img"><title>{escape(one.name)}</title>'
+            f"{one.shapes}</svg>"
+        )
+        body += [
+            f'<text x="{x:.1f}" y="{y + image + 12 + LINE * (k + 0.6):.1f}" font-size="11.5" '
+            f'fill="{TEXT if k == 0 else FAINT}">{escape(line)}</text>'
+            for k, line in enumerate(one.lines)
+        ]
+    body += [
+        f'<text x="{GAP}" y="{bottom + LINE * (k + 0.6):.1f}" font-size="11.5" fill="{TEXT}">'
+        f"{escape(line)}</text>"
+        for k, line in enumerate(notes)
+    ]
+    embedded = "".join(
+        f'<image id="{name}" x="-0.5" y="-0.5" width="{width}" height="{height}" '
+        f'href="{_data_url(pixels)}"/>'
+        for name, pixels in photos.items()
+    )
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="UTF-8"?>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{total[0]:.0f}" '
+            f'height="{total[1]:.0f}" viewBox="0 0 {total[0]:.1f} {total[1]:.1f}" '
+            'font-family="ui-sans-serif, system-ui, sans-serif">',
+            f"<title>{escape(title)}</title>",
+            f"<desc>{escape(f'{subtitle} · PoseKit {__version__}')}</desc>",
+            f"<metadata>{escape(json.dumps(about, allow_nan=False))}</metadata>",
+            f"<defs>{embedded}</defs>" if photos else "",
+            '<rect width="100%" height="100%" fill="#ffffff"/>',
+            f'<text x="{GAP}" y="22" font-size="17" font-weight="bold" fill="{TEXT}">'
+            f"{escape(title[:1].upper() + title[1:])}</text>",
+            f'<text x="{GAP}" y="38" font-size="11.5" fill="{FAINT}">{escape(subtitle)}</text>',
+            *body,
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def write_text(text: str, target: str | Path | BinaryIO) -> None:
+    """Write the text of a file as UTF-8."""
+    data = text.encode("utf-8")
+    if isinstance(target, str | Path):
+        Path(target).write_bytes(data)
+    else:
+        target.write(data)
+
+
+def ground(photo: str | None, size: tuple[int, int], dim: float) -> str:
+    """The photo of a name, darkened by ``dim`` (0 to 1), or plain grey without one."""
+    height, width = size
+    place = f'x="-0.5" y="-0.5" width="{width}" height="{height}"'
+    if photo is None:
+        return f'<rect {place} fill="#3a3a3a"/>'
+    dark = f'<rect {place} fill="#101218" fill-opacity="{dim:.2f}"/>'
+    return f'<use href="#{photo}"/>{dark}'
+
+
+def contour_words(drawn: Sequence[Contour]) -> str:
+    """What the contours of a map enclose, in a line."""
+    shares = [f"{share:.0%}" for share in dict.fromkeys(one.share for one in drawn)]
+    if not shares:
+        return "no contour: the map is empty"
+    words = f"contours: the heaviest cells, {', '.join(shares)} of the mass"
+    n = drawn[0].averaged
+    return words + (f", averaged over {n} × {n} cells" if n > 1 else "")
+
+
+def cover_shape(cover: npt.NDArray[np.bool_], words: str, *, filled: bool) -> str:
+    """The outline of covered pixels (H, W), and plain grey within where nothing else shows them."""
+    drawn = rings(cover.astype(np.float64), 0.5, Affine.identity())
+    if not drawn:
+        return ""
+    fill = 'fill="#8a8f98" fill-rule="evenodd"' if filled else 'fill="none"'
+    return (
+        f'<path class="occluder" d="{_path(drawn)}" {fill} stroke="#ffffff" stroke-width="1.4" '
+        f'stroke-dasharray="6 5" vector-effect="non-scaling-stroke"><title>{escape(words)}</title>'
+        "</path>"
+    )
+
+
+def map_shapes(
+    one: AttentionMap | HeatMap, drawn: Sequence[Contour], colour_map: str, name: str
+) -> str:
+    """The contours in a group: the narrower, the brighter."""
+    signed = isinstance(one, HeatMap) and one.signed
+    table = colour_table(DIVERGING if signed else colour_map)
+    paths = []
+    for contour in drawn:
+        bright = 1.0 - 0.7 * contour.share
+        at = 127.5 * (1 + (-bright if contour.negative else bright)) if signed else 255 * bright
+        colour = _hex(table[round(at)])
+        what = "evidence against" if contour.negative else "map" if signed else "mass"
+        words = (
+            f"{name}: the heaviest cells, {contour.share:.0%} of the {what}; "
+            f"level {'−' if contour.negative else ''}{plain_number(contour.level)} per cell"
+        )
+        paths.append(
+            f'<path d="{_path(contour.rings)}" fill="{colour}" fill-opacity="0.3" '
+            f'fill-rule="evenodd" '
+            f'stroke="{colour}" stroke-width="1.6" vector-effect="non-scaling-stroke" '
+            f'data-share="{contour.share:g}" data-level="{contour.level:.6g}">'
+            f"<title>{escape(words)}</title></path>"
+        )
+    return f'<g class="map">{"".join(paths)}</g>'
+
+
+def people_shapes(prediction: Prediction, people: Sequence[Person] | None = None) -> str:
+    """Everybody's skeleton, or that of some ``people`` alone: limbs, and a dot a keypoint."""
+    skeleton, groups = prediction.skeleton, []
+    for number, person in enumerate(prediction.people if people is None else people, start=1):
+        shown = person.found & (np.asarray(person.scores) >= MIN_SCORE)
+        # As wide as in a picture of it: the person's size decides, not the photo's.
+        width = max(1.0, 0.006 * float(np.hypot(person.box.width, person.box.height)))
+        parts = []
+        for a, b in skeleton.limbs:
+            if shown[a] and shown[b]:
+                (x1, y1), (x2, y2) = person.keypoints[[a, b]]
+                at = f'x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}"'
+                words = escape(f"{skeleton.keypoints[a]} to {skeleton.keypoints[b]}")
+                for colour, wide in (
+                    (_hex(OUTLINE), 1.7 * width), (_hex(limb_colour(skeleton, (a, b))), width)
+                ):  # fmt: skip
+                    parts.append(
+                        f'<line {at} stroke="{colour}" stroke-width="{wide:.2f}" '
+                        f'stroke-linecap="round"><title>{words}</title></line>'
+                    )
+        for k in np.flatnonzero(shown):
+            x, y = person.keypoints[k]
+            words = escape(f"{skeleton.keypoints[k]} {person.scores[k]:.2f}")
+            parts.append(
+                f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{1.3 * width:.2f}" '
+                f'fill="{_hex(keypoint_colour(skeleton, int(k)))}" stroke="{_hex(OUTLINE)}" '
+                f'stroke-width="{0.4 * width:.2f}"><title>{words}</title></circle>'
+            )
+        groups.append(f'<g class="person"><title>person {number}</title>{"".join(parts)}</g>')
+    return "".join(groups)
+
+
+def star_shape(point: Sequence[float] | None, label: str, width: int) -> str:
+    """The marked spot: five rays, about a fiftieth of the photo's width; nothing without one."""
+    if point is None:
+        return ""
+    radius = max(3.0, width / 55)
+    turns = -np.pi / 2 + np.pi / 5 * np.arange(10)
+    reach = radius * np.where(np.arange(10) % 2, 0.42, 1.0)
+    points = np.asarray(point) + reach[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=-1)
+    corners = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+    return (
+        f'<polygon class="asked" points="{corners}" fill="#ffffff" stroke="{_hex(OUTLINE)}" '
+        f'stroke-width="{radius / 9:.2f}" stroke-linejoin="round">'
+        f"<title>{escape(f'asked: {label}')}</title></polygon>"
+    )
+
+
+def _path(drawn: Sequence[npt.NDArray[np.float64]]) -> str:
+    return "".join("M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in ring) + "Z" for ring in drawn)
+
+
+def _data_url(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90)  # pixels alone, no metadata
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _hex(colour: Sequence[int] | np.ndarray) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*(int(value) for value in colour))
