@@ -43,6 +43,7 @@ SCRIPTS = (
     "live.js",
     "intake.js",
     "analysis.js",
+    "fragment.js",
     "link.js",
     "welcome.js",
     "models.js",
@@ -53,6 +54,7 @@ SCRIPTS = (
     "compare-figures.js",
     "compare-pair.js",
     "compare-page.js",
+    "compare-link.js",
     "occlusion.js",
     "occlusion-draw.js",
     "occlusion-tools.js",
@@ -61,6 +63,7 @@ SCRIPTS = (
     "occlusion-sweep.js",
     "occlusion-library.js",
     "occlusion-page.js",
+    "occlusion-link.js",
     "page.js",
 )
 """In this order: each may use what the ones before it declare; page.js starts the page."""

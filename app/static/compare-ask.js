@@ -41,7 +41,8 @@ async function compareAsk(question) {
     return sendAgain();
   }
   if (reply.error) return complain(reply.error);
-  complain("");
+  if (!same && !quiet) compare.told = [];
+  tellLink(compare.told);
   takeAnswer(reply.answer, panels, sent, !same && !quiet && !pair);
 }
 
@@ -96,6 +97,8 @@ function takeAnswer(reply, panels, sent, pins) {
   if (moved) compare.panels.forEach(drawPose);
   const first = reply.panels.find((one) => one.point);
   if (first) compareViewport.reveal(first.point);
+  if (compare.zoom) showZoom(compareViewport, compare.zoom);
+  compare.zoom = null;
   if (reply.pair) reply.pair.values = floatsOf(reply.pair.values);
   paintCompare();
   drawAsked();
@@ -120,6 +123,11 @@ function compareAgain() {
   if (compare.query && !compare.wanted) return compareAsk({ same: true });
   const ready = readyPanels();
   if (ready.length < 2) return;
+  if (compare.wanted && !ready.some((panel) => panel.view.skeleton.keypoints.includes(compare.wanted))) {
+    if (compare.panels.some((panel) => panel.state === "loading")) return; // that model may know it
+    tellCompare("None of these models knows a keypoint " + quoted(compare.wanted) + ".");
+    compare.wanted = null;
+  }
   const { view } = ready.find((panel) => panel.view.skeleton.keypoints.length) || ready[0];
   return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[view.opening], quiet: true });
 }

@@ -1,4 +1,4 @@
-// Compare: its controls, its link, what one can take home, and its keys.
+// Compare: its controls, what one can take home, and its keys.
 
 /** Show which direction, method and layers are chosen. */
 function markCompare() {
@@ -86,71 +86,13 @@ slot("compare-opacity").addEventListener("input", (event) => {
   paintPair();
 });
 
-// -- the link -----------------------------------------------------------------------------------
-
-const FRAGMENT = /^#compare\?(.*)$/;
-
-/** What a link says; the photo is never part of it. */
-function linkedState() {
-  const found = FRAGMENT.exec(location.hash), words = new URLSearchParams(found ? found[1] : "");
-  const list = (name) => (words.get(name) || "").split(",").filter(Boolean);
-  const layers = list("layers");
-  return {
-    models: list("models"), keypoint: words.get("keypoint") || null,
-    layers: layers[0] === "last" ? [] : layers,
-    direction: words.get("direction") === "column" ? "column" : "row",
-    method: METHODS.has(words.get("method")) ? words.get("method") : "attention",
-    anchor: words.get("ask") === "own" ? "keypoint" : "point",
-    head: /^[1-9][0-9]?$/.test(words.get("head")) ? Number(words.get("head")) - 1 : null,
-  };
-}
-
-function linkFragment() {
-  const layers = compare.layers === "last" ? "last"
-    : compare.panels.map((panel) => panelLayer(panel) || "last").join(",");
-  const keypoint = (compare.query && compare.query.keypoint) || compare.wanted;
-  const words = { models: compare.panels.map((panel) => panel.model).join(","), keypoint, layers, head: compare.head === null ? null : String(compare.head + 1), direction: compare.direction, method: compare.method, ask: compare.anchor === "keypoint" ? "own" : "same" };
-  return "#compare?" + Object.entries(words).filter(([, value]) => value)
-    .map(([name, value]) => name + "=" + encodeURIComponent(value).replace(/%20/g, "+").replace(/%2C/g, ",")).join("&");
-}
-
-/** Keep the address in step, so that a copied address bar and a reload bring back the same. */
-function keepLink() {
-  if (!pageShown("compare") || !compare.panels.length || !compare.base) return;
-  compare.link = linkFragment();
-  if (location.hash !== compare.link) history.replaceState(history.state, "", compare.link);
-}
-
-/** Whether the address holds a comparison that this page did not write there. */
-function newLink() {
-  return FRAGMENT.test(location.hash) && location.hash !== compare.link;
-}
-
-window.addEventListener("hashchange", () => {
-  if (!element.isConnected || !pageShown("compare") || pageNamed(location.hash) !== "compare") return;
-  if (newLink()) openCompare();
-  else keepLink();
-});
-
-async function copyLink() {
-  keepLink();
-  const words = slot("compare-link-text");
-  try {
-    await navigator.clipboard.writeText(location.href);
-    words.textContent = "Copied";
-    setTimeout(() => (words.textContent = "Copy link"), 2000);
-  } catch (problem) {
-    complain("The browser did not allow it; the address bar holds the same link.");
-  }
-}
-
 // -- downloads ----------------------------------------------------------------------------------
 
 /** The comparison as a file; of a picture one panel alone, by its place among those that answered. */
 async function downloadComparison(format, panel) {
   const panels = readyPanels(), { query } = compare;
   if (!query || !compare.sent || panels.length < 2) return complain("Wait until two models have answered; then there is something to download.");
-  busy(format === "html" ? "Writing the report …" : format === "png" ? "Drawing the picture …" : "Packing the numbers …");
+  busy(PACKING[format]);
   compareHint();
   const reply = await call("compare_download", { ...compare.sent, format, panel });
   busy("");
@@ -186,11 +128,13 @@ const COMPARE_DEEDS = {
   "compare-link": copyLink,
   "compare-html": () => downloadComparison("html"),
   "compare-png": () => downloadComparison("png"),
+  "compare-svg": () => downloadComparison("svg"),
   "compare-json": () => downloadComparison("json"),
   "compare-npz": () => downloadComparison("npz"),
   "compare-trust": measureTrust,
   "compare-trust-stop": stopTrust,
   "compare-stop": stopWork,
+  dismiss: () => (compare.told = []), // it was read; the next answer does not bring it back
 };
 
 element.addEventListener("pk-busy", () => {

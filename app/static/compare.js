@@ -20,6 +20,11 @@ const compare = {
   wanted: null,       // a keypoint's name to ask about as soon as two panels are ready
   pair: [0, 1], wipe: 50,
   link: null,         // the fragment this page wrote last
+  bringing: false,    // whether a link's photo is on its way
+  zoom: null,         // a link's [zoom, x, y], until the first answer has been drawn
+  waiting: null,      // the same of a link whose photo is still to come
+  told: [],           // sentences about the link, until another question is asked
+  timer: 0,
   base: null,         // {source, boxes, token}: what the panels were analysed from
   serial: 0, asks: 0,
 };
@@ -178,6 +183,7 @@ async function openPanel(panel) {
   if (panel.wantedLayer) {
     const at = reply.layers.findIndex((layer) => layer.name === panel.wantedLayer);
     panel.layer = at < 0 ? null : at;
+    if (at < 0 && panel.wantedLayer !== "last") tellCompare(reply.title + " has no layer " + quoted(panel.wantedLayer) + ".");
     panel.wantedLayer = null;
   }
   setPanelState(panel, "ready");
@@ -194,10 +200,14 @@ function sendAgain() {
 }
 
 /** Bring the panels to the photo that is open now; what still fits is kept. */
-function openCompare() {
+async function openCompare() {
   if (!page.view) return;
+  if (newLink() && !compare.bringing) await bringLinkedPhoto();
   const base = { source: page.source, boxes: JSON.stringify(page.boxes), token: page.token };
-  if (compare.base && compare.base.source !== base.source) compareViewport.reset();
+  if (compare.base && compare.base.source !== base.source) {
+    compareViewport.reset();
+    if (base.source.file) [compare.zoom, compare.waiting] = [compare.waiting, null];
+  }
   const same = compare.base && Object.keys(base).every((key) => base[key] === compare.base[key]);
   if (!same) {
     compare.base = base;
@@ -214,21 +224,6 @@ function openCompare() {
   if (same && compare.wanted) compareAgain();
   drawComparePeople();
   drawAsked();
-}
-
-/** Models, keypoint, layers, direction and method of a link, or the page's own choice. */
-function beginWith(state) {
-  // A model may be named twice, each time with a layer of its own; one that is not here takes its layer with it.
-  const panels = state.models.map((model, at) => ({ model, layer: state.layers[at] || null }))
-    .filter(({ model }) => page.models.some((one) => one.name === model)).slice(0, props.compare.most);
-  const fill = [page.view.model, ...props.compare.begin, ...page.models.map((one) => one.name)];
-  for (const model of fill) if (panels.length < 2 && !panels.some((one) => one.model === model)) panels.push({ model, layer: null });
-  Object.assign(compare, { direction: state.direction, method: state.method, anchor: state.anchor, head: state.head, layers: state.layers.length ? "own" : "last" });
-  if (state.keypoint) compare.wanted = state.keypoint;
-  compare.query = compare.answer = compare.ranking = compare.trust = null;
-  compare.link = location.hash;
-  markCompare();
-  setPanels(panels.map(({ model, layer }) => Object.assign(newPanel(model), { wantedLayer: layer })));
 }
 
 element.addEventListener("pk-shown", () => {

@@ -39,6 +39,8 @@ function takeOcclusion(reply) {
   for (const layer of reply.layers) for (const side of ["before", "after"]) if (layer[side]) layer[side].weights = floatsOf(layer[side].weights);
   occlusion.answer = reply;
   if (reply.before.point && !occlusion.drag) ocViewport.reveal(reply.before.point);
+  if (occlusion.zoom) showZoom(ocViewport, occlusion.zoom);
+  occlusion.zoom = null;
   drawPoses();
   drawOccluders();
   drawMaskLayers();

@@ -3,7 +3,7 @@
 /** The open case as a file, made by the server and handed over as bytes. */
 async function downloadOcclusion(format) {
   if (!occlusion.view || !occlusion.answer) return complain("Wait until the model has answered; then there is something to download.");
-  ocState(format === "html" ? "Writing the report …" : format === "png" ? "Drawing the picture …" : "Packing …");
+  ocState(PACKING[format] || "Packing …");
   const reply = await call("occlusion_download", { ...ocRequest(), format, title: slot("oc-case-title").value, note: slot("oc-case-note").value });
   ocState("");
   handOver(reply);

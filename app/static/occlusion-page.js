@@ -1,4 +1,4 @@
-// Occlusion: the gallery, the link, its buttons, and when the page opens.
+// Occlusion: the gallery, its buttons, and when the page opens.
 
 /** The prepared cases and one's own photo; pictures come one after another, each rendered once by the server. */
 function buildGallery() {
@@ -32,39 +32,6 @@ async function fetchCaseThumbs() {
   }
 }
 
-// -- the link -----------------------------------------------------------------------------------
-
-const OC_FRAGMENT = /^#occlusion\?(.*)$/;
-
-/** What a link says: a prepared case, model, keypoint and layer; a photo is never part of it. */
-function ocLinked() {
-  const found = OC_FRAGMENT.exec(location.hash), words = new URLSearchParams(found ? found[1] : "");
-  const known = (name, list) => (list.includes(words.get(name)) ? words.get(name) : null);
-  return {
-    case: known("case", props.occlusion.cases.map((one) => one.name)), model: known("model", page.models.map((one) => one.name)),
-    keypoint: words.get("keypoint"), layer: words.get("layer"), point: null, person: NaN,
-  };
-}
-
-function keepOcLink() {
-  if (!pageShown("occlusion") || !occlusion.view) return;
-  const { source, view, keypoint, layer } = occlusion;
-  const words = { case: source.case, model: view.model, keypoint: keypoint === null ? null : view.skeleton.keypoints[keypoint], layer };
-  occlusion.link = "#occlusion" + (source.saved ? "" : "?" + Object.entries(words).filter(([, value]) => value).map(([name, value]) => name + "=" + encodeURIComponent(value).replace(/%20/g, "+")).join("&"));
-  if (location.hash !== occlusion.link) history.replaceState(history.state, "", occlusion.link);
-}
-
-/** Whether the address holds a case that this page did not write there. */
-function newOcLink() {
-  return OC_FRAGMENT.test(location.hash) && location.hash !== occlusion.link;
-}
-
-window.addEventListener("hashchange", () => {
-  if (!element.isConnected || !pageShown("occlusion") || pageNamed(location.hash) !== "occlusion") return;
-  if (newOcLink()) openOcclusion();
-  else keepOcLink();
-});
-
 /** Keys and buttons zoom at the spot asked about. */
 function ocAskedSpot() {
   return occlusion.answer && occlusion.answer.before.point;
@@ -95,6 +62,8 @@ const OCCLUSION_DEEDS = {
   "oc-sweep-stop": () => stopSweep("visitor"),
   "oc-html": () => downloadOcclusion("html"),
   "oc-png": () => downloadOcclusion("png"),
+  "oc-svg": () => downloadOcclusion("svg"),
+  "oc-link": copyOcLink,
   "oc-json": () => downloadOcclusion("json"),
   "oc-npz": () => downloadOcclusion("npz"),
   "oc-plotly": () => downloadOcclusion("sweep"),

@@ -21,6 +21,10 @@ const occlusion = {
   colour: "mean", brush: 0.06, share: 0.6,
   sweep: null, sweeping: null,
   link: null,
+  bringing: false,    // whether a link's photo is on its way
+  waiting: null,      // a link whose photo is still to come
+  zoom: null,         // a link's [zoom, x, y], until the first answer has been drawn
+  timer: 0,
   bring: null,        // what Explore's button brings along
 };
 
@@ -43,7 +47,7 @@ function ocRequest() {
 
 /**
  * Open {case}, {saved} or {own: true}, through a model. `keep` holds what should stay as it is: person, keypoint (a name), point,
- * layer, occluder. When it fails, everything on the page stays.
+ * layer, occluder; a link's `front` and `zoom` are put in their place, and `told` holds what was wrong with it. When it fails, everything on the page stays.
  */
 async function openOcclusionSource(source, options) {
   const { model = slot("oc-model").value || page.view.model, keep = null, again = 0 } = options || {};
@@ -92,10 +96,22 @@ function takeOpened(reply, source, image, keep) {
   if (keep) {
     const known = keep.keypoint === null ? -1 : reply.skeleton.keypoints.indexOf(keep.keypoint);
     if (keep.occluder !== undefined && sameView) occlusion.occluder = keep.occluder;
+    const told = keep.told || []; // of a link alone; a model that was changed says nothing
     if (keep.person < reply.people.length) occlusion.person = keep.person;
+    else if (keep.person >= 0) told.push("There is no person " + (keep.person + 1) + " here; it shows person " + (occlusion.person + 1) + ".");
     if (keep.point) Object.assign(occlusion, { point: keep.point, keypoint: null });
     else if (known >= 0) Object.assign(occlusion, { keypoint: known, point: null });
+    else if (keep.keypoint) told.push(reply.title + " knows no keypoint " + quoted(keep.keypoint) + ".");
     if (reply.layers.some((layer) => layer.name === keep.layer)) occlusion.layer = keep.layer;
+    else if (keep.layer) told.push(reply.title + " has no layer " + quoted(keep.layer) + ".");
+  }
+  if (keep && keep.front) {
+    const thing = (occlusion.occluder = placedFront(keep.front, keep.told)), named = thing && thing.colour && colourWords(thing.colour);
+    if (OC_COLOURS[named]) occlusion.colour = named; // what comes next is of the same colour
+  }
+  if (keep && keep.told) {
+    ocViewport.reset();
+    occlusion.zoom = keep.zoom;
   }
   ocMaskPictures.clear();
   element.classList.add("pk-oc-ready");
@@ -115,7 +131,8 @@ function takeOpened(reply, source, image, keep) {
   drawOccluders();
   keepOcLink();
   ocBusy("");
-  if (reply.notes && reply.notes.length) complain(reply.notes.join(" "));
+  if (keep && keep.told && keep.told.length) tellLink(keep.told);
+  else if (reply.notes && reply.notes.length) complain(reply.notes.join(" "));
   else if (reply.skeleton.keypoints.length && !reply.people.some((one) => one.keypoints.some(Boolean))) complain(reply.title + " found nobody in this photo: try another photo, or a model that takes a box for one person.");
   askOcclusion();
 }
@@ -140,10 +157,15 @@ function reopenOcclusion() {
 function openOcclusion() {
   if (!page.token || !page.view) return;
   buildGallery();
-  const link = ocLinked(), { bring } = occlusion;
+  const { bring, waiting } = occlusion;
+  if (occlusion.bringing) return;
   occlusion.bring = null;
+  if (waiting && page.source.file) {
+    occlusion.waiting = null;
+    return openOcclusionSource({ own: true }, { model: waiting.model || undefined, keep: waiting });
+  }
   if (bring) return openOcclusionSource({ own: true }, { model: page.view.model, keep: bring });
-  if (newOcLink()) return openOcclusionSource(link.case ? { case: link.case } : { own: true }, { model: link.model || undefined, keep: link });
+  if (newOcLink()) return openOcLinked();
   if (!occlusion.source) return openOcclusionSource({ case: props.occlusion.opens });
   if (occlusion.source.own && ocBaseMoved()) return openOcclusionSource({ own: true }, { keep: occlusion.view ? { ...ocKeep(), occluder: undefined, point: null } : null });
   if (occlusion.view) fitOcclusion();

@@ -112,8 +112,11 @@ async function boot() {
   buildExamples(reply.examples);
   buildCompareExamples();
   if (reply.examples.length && ASKED.test(location.hash)) await openAsked();
-  const opened = page.view || (reply.examples.length && await analyse({ example: reply.examples[0].id }, { note: "Loading the model and a first photo …" }));
-  if (!opened) element.dataset.state = "empty";
+  // Links of the other pages name a photo, too: no other one need be looked at first. The last resort names none.
+  for (const state of [readPhoto(wordsOf(ASKED.test(location.hash) ? "" : location.hash).read), { photo: null, boxes: null }]) {
+    if (!page.view && reply.examples.length) await bringPhotoOf(state, { note: "Loading the model and a first photo …", model: reply.model });
+  }
+  if (!page.view) element.dataset.state = "empty";
 }
 
 boot();
