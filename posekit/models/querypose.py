@@ -95,6 +95,7 @@ class Heads(nn.Module):
                 c.pose_pool**2,
                 None if c.light else c.dynamic,
                 c.pose_norm,
+                c.from_maps,
             )
             for _ in range(c.stages)
         )

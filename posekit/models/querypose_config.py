@@ -49,6 +49,9 @@ class QueryPoseConfig:
         pose_width: channels between them.
         pose_norm: batch norm after each of them. Not in the paper, whose rate is twenty times
             lower: at a rate for short runs six convolutions without it end up as one direction.
+        from_maps: keypoints are said from the middle of their part's map on, not from the box's.
+            Not in the paper: what a part's vector knows of its place comes from the zero padding of
+            the convolutions before it, and short runs are too short to learn that.
         part_width: channels of a part.
         skeleton: the keypoints.
         parts: body parts, each with its keypoints; every keypoint belongs to one.
@@ -76,6 +79,7 @@ class QueryPoseConfig:
     pose_convs: int = 6
     pose_width: int = 512
     pose_norm: bool = False
+    from_maps: bool = False
     part_width: int = 128
     skeleton: Skeleton = COCO17
     parts: Parts = COCO_PARTS
@@ -120,6 +124,7 @@ SMALL = QueryPoseConfig(
     pose_convs=6,
     pose_width=64,
     pose_norm=True,
+    from_maps=True,
     part_width=64,
     skeleton=LSP14,
     parts=LSP_PARTS,

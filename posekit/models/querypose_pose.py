@@ -118,6 +118,7 @@ class PoseHead(nn.Module):
         cells: of a pooled box.
         dynamic: channels of the dynamic interaction; None for the light variant, which has none.
         norm: batch norm after each convolution, see ``QueryPoseConfig.pose_norm``.
+        from_maps: offsets count from the middles of the maps, see ``QueryPoseConfig.from_maps``.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class PoseHead(nn.Module):
         cells: int,
         dynamic: int | None = None,
         norm: bool = False,
+        from_maps: bool = False,
     ) -> None:
         super().__init__()
         widths = [d, *[width] * (convs - 1), d]
@@ -163,6 +165,9 @@ class PoseHead(nn.Module):
         self.fc_sigma = nn.ModuleList(PartRegression(e, len(p), normalised=False) for p in parts)
         listed = [keypoint for part in parts for keypoint in part]
         self.order = [listed.index(keypoint) for keypoint in range(len(listed))]
+        self.from_maps = from_maps
+        owners = [part for part, keypoints in enumerate(parts) for _ in keypoints]
+        self.part_of = [owners[place] for place in self.order]  # of each keypoint
 
     def forward(self, cells: Tensor, queries: Tensor, memory: Tensor) -> PartPose:
         """(P, s * s, d) cells of the boxes, (P, d) queries, (P, J, e) memory -> poses."""
@@ -174,6 +179,8 @@ class PoseHead(nn.Module):
         x = self.self_attn_norm(mixed + self.kps_self_attn(mixed, mixed, mixed))
         x = self.norm2_l(x + self.linear2_l(F.relu(self.linear1_l(x))))  # (P, J, e)
         offsets = self.regress(self.fc_coord, x)
+        if self.from_maps:
+            offsets = offsets + middles(maps)[:, self.part_of]
         return PartPose(offsets, self.regress(self.fc_sigma, x).sigmoid(), x, maps, gates)
 
     def embed(self, features: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
@@ -198,3 +205,10 @@ class PoseHead(nn.Module):
         """(P, J, e) -> (P, K, 2), in the skeleton's order."""
         listed = [layer(part) for layer, part in zip(layers, parts.unbind(1), strict=True)]
         return torch.cat(listed, dim=1)[:, self.order]
+
+
+def middles(maps: Tensor) -> Tensor:
+    """Where maps (..., rows, cols) that sum to 1 are on average: (..., 2), x and y, -0.5 to 0.5."""
+    maps = at_least_single(maps)
+    down, across = ((torch.arange(n, device=maps.device) + 0.5) / n - 0.5 for n in maps.shape[-2:])
+    return torch.stack([(maps.sum(-2) * across).sum(-1), (maps.sum(-1) * down).sum(-1)], dim=-1)

@@ -48,10 +48,13 @@ class Supervised(nn.Module):
     know what QueryPose returns.
     """
 
-    def __init__(self, network: QueryPose, hint: float = 0.0) -> None:
+    def __init__(
+        self, network: QueryPose, weights: LossWeights = WEIGHTS, hint: float = 0.0
+    ) -> None:
         super().__init__()
         self.network = network
         self.flow = RealNVP()
+        self.weights = weights
         self.hint = hint
         if hint > 0:
             self.hint_heatmaps = HintHeatmaps(network.config.d, network.config.skeleton.size)
@@ -61,18 +64,15 @@ class Supervised(nn.Module):
         images: Tensor,
         people: People,
         normaliser: Tensor,
-        keypoint_weight: float = WEIGHTS.keypoints,
-        elsewhere: float = WEIGHTS.elsewhere,
         each: int = 1,
     ) -> dict[str, Tensor]:
         """The parts of the loss by name, see :class:`~posekit.training.querypose_losses.Losses`."""
-        weights = LossWeights(keypoints=keypoint_weight, elsewhere=elsewhere)
-        matcher = Matcher(people, weights, each)
+        matcher = Matcher(people, self.weights, each)
         detection = self.network.detect(images, people.sizes)
         output: QueryPoseOutput = self.network.pose(detection, matcher.select)
         with torch.autocast(images.device.type, enabled=False):
             losses = querypose_losses(
-                output, matcher.assigned, people, self.flow, normaliser, weights, each
+                output, matcher.assigned, people, self.flow, normaliser, self.weights, each
             )
         parts = {part.name: getattr(losses, part.name) for part in fields(Losses)}
         if self.hint > 0:
@@ -126,7 +126,8 @@ class QueryPoseTask:
             take_over(network, read_state_dict(self.start), self.start.name)
         if self.tied:
             tie_pose_heads(network)
-        return Supervised(network.to(memory_format=torch.channels_last), self.hint)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Supervised(network, self.weights, self.hint)
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, without the flow's."""
@@ -159,8 +160,6 @@ class QueryPoseTask:
             self.entry.normalised(views.images),
             people,
             people_per_process(people),
-            self.weights.keypoints,
-            self.weights.elsewhere,
             each,
         )
         total = torch.stack(list(parts.values())).sum()

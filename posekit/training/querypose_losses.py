@@ -56,13 +56,15 @@ class LossWeights:
     """What each part weighs.
 
     Attributes:
-        boxes: classes and boxes, in the matching too.
+        boxes: classes and boxes.
+        matching: classes and boxes when predictions are matched with people.
         keypoints: RLE.
         elsewhere: a prediction that answers for nobody, away from everybody labelled, in a photo
             where not everybody is; everywhere else it weighs 1.
     """
 
     boxes: CostWeights = COSTS
+    matching: CostWeights = COSTS
     keypoints: float = 1.0
     elsewhere: float = 1.0
 
@@ -86,7 +88,7 @@ class Matcher:
 
     def __init__(self, people: People, weights: LossWeights = WEIGHTS, each: int = 1) -> None:
         self.people = people
-        self.weights = weights.boxes
+        self.weights = weights.matching
         self.each = each
         self.assigned: list[Tensor] = []
 

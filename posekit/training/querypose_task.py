@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from posekit.training.crowds import CrowdOptions, read_training_crowds
+from posekit.training.matching import CostWeights
 from posekit.training.querypose import QueryPoseTask
 from posekit.training.querypose_losses import LossWeights
 from posekit.training.recipe import Recipe
@@ -19,6 +20,9 @@ class QueryPoseOptions(CrowdOptions):
     Attributes:
         hidden: whether keypoints that somebody or something hides are learnt.
         keypoints: weight of the keypoints' loss.
+        matched_by_class: weight of the class where queries are matched with people. Queries that
+            have much the same box differ in little else: where it weighs little, any of them may
+            be the one, and none learns to be.
         elsewhere: weight of finding somebody where nobody is labelled, in photos where not
             everybody is.
         young: share of the run in which each person is matched with several queries, so that they
@@ -31,6 +35,7 @@ class QueryPoseOptions(CrowdOptions):
 
     hidden: bool = False
     keypoints: float = 1.0
+    matched_by_class: float = 2.0
     elsewhere: float = 0.5
     young: float = 0.0
     each: int = 4
@@ -49,7 +54,11 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         crowds.train,
         crowds.validation,
         recipe.augmentation,
-        LossWeights(keypoints=options.keypoints, elsewhere=options.elsewhere),
+        LossWeights(
+            matching=CostWeights(focal=options.matched_by_class),
+            keypoints=options.keypoints,
+            elsewhere=options.elsewhere,
+        ),
         options.hidden,
         source.start,
         options.young,
