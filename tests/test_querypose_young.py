@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,11 +14,20 @@ from posekit.data.augment import NONE
 from posekit.data.crowd import Kind
 from posekit.data.crowd_augment import People
 from posekit.models.querypose import QueryPose
+from posekit.models.querypose_output import QueryPoseOutput, StageOutput
+from posekit.models.querypose_pose import PartPose
 from posekit.training.engine import start_engine
 from posekit.training.export import export
 from posekit.training.loop import Trainer
+from posekit.training.matching import NOBODY
 from posekit.training.querypose import QueryPoseTask
-from posekit.training.querypose_young import HintHeatmaps, heatmaps_of, spread_out
+from posekit.training.querypose_young import (
+    HintHeatmaps,
+    heatmaps_of,
+    look_loss,
+    part_targets,
+    spread_out,
+)
 from posekit.training.recipe import Recipe, Stage
 from tests.tiny_querypose import SIDE, TINY, stick_canvases, tiny_entry
 
@@ -53,9 +63,11 @@ def test_hints_are_right_when_the_map_says_so() -> None:
         one.heatmaps.bias.zero_()
     truth = heatmaps_of(people, (8, 8)).clamp(1e-4, 1 - 1e-4)
     count = torch.tensor(2.0)
-    right, wrong = one(truth.logit(), people, count), one(-truth.logit(), people, count)
+    with torch.no_grad():
+        right, wrong = (one(sign * truth.logit(), people, count) for sign in (1, -1))
+        double = one(-truth.logit(), people, 2 * count)
     assert float(right) < 1e-5 and float(wrong) > 10
-    assert float(one(-truth.logit(), people, 2 * count)) == pytest.approx(float(wrong) / 2)
+    assert float(double) == pytest.approx(float(wrong) / 2)
 
 
 def test_queries_start_where_people_are() -> None:
@@ -83,7 +95,9 @@ def test_tied_heads_learn_as_one_and_leave_whole_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = stick_canvases(4)
-    task = QueryPoseTask(tiny_entry(), photos, photos, NONE, hint=1.0, tied=True, spread=True)
+    task = QueryPoseTask(
+        tiny_entry(), photos, photos, NONE, hint=1.0, look=1.0, tied=True, spread=True
+    )
     stage = Stage((SIDE, SIDE), 2, 4)
     recipe = Recipe("querypose-tiny", (stage,), warm_up=1, bf16=False, muon=2.0)
     one = Trainer(task, recipe, tmp_path / "run", start_engine("cpu"))
@@ -119,3 +133,46 @@ def test_the_hint_is_one_more_loss() -> None:
         "hint_heatmaps.heatmaps.weight",
         "hint_heatmaps.heatmaps.bias",
     }
+
+
+def test_parts_are_to_be_looked_for_at_their_keypoints() -> None:
+    """Maps of 24 x 48 cells: a part of two keypoints, one of a keypoint that does not count."""
+    place = torch.tensor([[[4.5 / 48, 0.5 / 24], [35.5 / 48, 12.5 / 24], [0.5, 0.5]]])
+    counted = torch.tensor([[True, True, False]])
+    truth = part_targets(place, counted, ((0, 1), (2,)), (24, 48))
+    assert truth.shape == (1, 2, 24, 48)
+    torch.testing.assert_close(truth.flatten(2).sum(-1), torch.tensor([[1.0, 0.0]]))
+    left, right = truth[0, 0, :, :24], truth[0, 0, :, 24:]
+    assert divmod(int(left.argmax()), 24) == (0, 4)
+    assert divmod(int(right.argmax()), 24) == (12, 35 - 24)
+    # Each keypoint has half, so the one at the edge, of which less is inside, peaks higher.
+    torch.testing.assert_close(left.sum(), torch.tensor(0.5))
+    assert left.max() > 1.5 * right.max()
+
+
+def test_looking_in_the_right_place_costs_least() -> None:
+    """A query on the first of two people: the loss is the cross entropy of its maps."""
+    people = two_people()
+    stage = StageOutput(
+        logits=torch.zeros(1, 3, 1),
+        boxes=torch.tensor([[[0.0, 0, 1, 1], [0, 0, 32, 8], [0, 0, 1, 1]]]),
+        offsets=torch.zeros(1, 3, 2, 2),
+        sigmas=torch.zeros(1, 3, 2, 2),
+        posed=torch.tensor([[False, True, False]]),
+    )
+    output = QueryPoseOutput((stage,), torch.zeros(1, 3, 4), torch.full((1, 2), 32))
+    assigned = [torch.tensor([[NOBODY, 0, NOBODY]])]
+    place = torch.tensor([[[2 / 32, 6 / 8], [30 / 32, 2 / 8]]])
+    right = part_targets(place, torch.ones(1, 2, dtype=torch.bool), ((0,), (1,)), (8, 8))
+    even = torch.full((1, 2, 8, 8), 1 / 64)
+
+    def loss(maps: torch.Tensor) -> float:
+        pose = PartPose(*[torch.zeros(1)] * 3, maps, torch.zeros(1))
+        count = torch.tensor(1.0)
+        return float(look_loss(output, [pose], assigned, people, ((0,), (1,)), count))
+
+    assert loss(even) == pytest.approx(np.log(64), rel=1e-4)
+    entropy = -(right * (right + 1e-8).log()).sum() / 2
+    assert loss(right) == pytest.approx(float(entropy), rel=1e-3)
+    assert loss(right) < loss(even) < loss(right.flip(1))
+    assert float(look_loss(output, [None], assigned, people, ((0,),), torch.tensor(1.0))) == 0

@@ -175,6 +175,15 @@ class QueryPose(nn.Module):
 
         Each query remembers its parts from the last stage it was posed at.
         """
+        output, poses = self.read_poses(detection, select)
+        if (tape := active_tape(self)) is not None:
+            leave_trace(tape, self, output, poses)
+        return output
+
+    def read_poses(
+        self, detection: Detection, select: Select | None = None
+    ) -> tuple[QueryPoseOutput, list[PartPose | None]]:
+        """:meth:`pose`, and what each stage's pose head said of the queries it ran for."""
         images, queries = detection.start.shape[:2]
         memory = self.part_query.weight.expand(images * queries, -1, -1)  # (B N, J, e)
         stages: list[StageOutput] = []
@@ -186,10 +195,7 @@ class QueryPose(nn.Module):
             pose, memory = self.pose_rows(head, detection.fine, found, memory, rows)
             stages.append(self.stage(found, pose, posed))
             poses.append(pose)
-        output = QueryPoseOutput(tuple(stages), detection.start, detection.sizes)
-        if (tape := active_tape(self)) is not None:
-            leave_trace(tape, self, output, poses)
-        return output
+        return QueryPoseOutput(tuple(stages), detection.start, detection.sizes), poses
 
     def pose_rows(
         self,

@@ -26,7 +26,12 @@ from posekit.training.querypose_losses import (
     Matcher,
     querypose_losses,
 )
-from posekit.training.querypose_young import HintHeatmaps, spread_out, tie_pose_heads
+from posekit.training.querypose_young import (
+    HintHeatmaps,
+    look_loss,
+    spread_out,
+    tie_pose_heads,
+)
 from posekit.training.recipe import Stage
 from posekit.training.task import Score, Step, check_keypoints
 from posekit.zoo import ModelEntry
@@ -49,13 +54,18 @@ class Supervised(nn.Module):
     """
 
     def __init__(
-        self, network: QueryPose, weights: LossWeights = WEIGHTS, hint: float = 0.0
+        self,
+        network: QueryPose,
+        weights: LossWeights = WEIGHTS,
+        hint: float = 0.0,
+        look: float = 0.0,
     ) -> None:
         super().__init__()
         self.network = network
         self.flow = RealNVP()
         self.weights = weights
         self.hint = hint
+        self.look = look
         if hint > 0:
             self.hint_heatmaps = HintHeatmaps(network.config.d, network.config.skeleton.size)
 
@@ -69,7 +79,7 @@ class Supervised(nn.Module):
         """The parts of the loss by name, see :class:`~posekit.training.querypose_losses.Losses`."""
         matcher = Matcher(people, self.weights, each)
         detection = self.network.detect(images, people.sizes)
-        output: QueryPoseOutput = self.network.pose(detection, matcher.select)
+        output, poses = self.network.read_poses(detection, matcher.select)
         with torch.autocast(images.device.type, enabled=False):
             losses = querypose_losses(
                 output, matcher.assigned, people, self.flow, normaliser, self.weights, each
@@ -77,6 +87,10 @@ class Supervised(nn.Module):
         parts = {part.name: getattr(losses, part.name) for part in fields(Losses)}
         if self.hint > 0:
             parts["hint"] = self.hint * self.hint_heatmaps(detection.fine, people, normaliser)
+        if self.look > 0:
+            names = self.network.config.part_keypoints
+            looks = look_loss(output, poses, matcher.assigned, people, names, normaliser)
+            parts["look"] = self.look * looks
         return parts
 
 
@@ -95,6 +109,7 @@ class QueryPoseTask:
         young: share of the run in which each person is matched with several queries.
         each: how many.
         hint: weight of the heatmaps learnt beside, see :class:`HintHeatmaps`; 0 for none.
+        look: weight of part maps that look at the part's keypoints, see :func:`look_loss`.
         tied: the stages' pose heads share their weights while they learn.
         spread: queries start from the places where people are, not from the whole image.
     """
@@ -109,6 +124,7 @@ class QueryPoseTask:
     young: float = 0.0
     each: int = 1
     hint: float = 0.0
+    look: float = 0.0
     tied: bool = False
     spread: bool = False
 
@@ -127,7 +143,7 @@ class QueryPoseTask:
         if self.tied:
             tie_pose_heads(network)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Supervised(network, self.weights, self.hint)
+        return Supervised(network, self.weights, self.hint, self.look)
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, without the flow's."""

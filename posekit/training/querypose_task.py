@@ -29,6 +29,7 @@ class QueryPoseOptions(CrowdOptions):
             learn faster; the rest teaches them that one is enough.
         each: how many.
         hint: weight of keypoint heatmaps learnt beside from the map that poses are read from.
+        look: weight of part maps that look at their part's keypoints.
         tied: the stages' pose heads share their weights while they learn; the checkpoint has each.
         spread: queries start from the places where people are, not from the whole image.
     """
@@ -40,6 +41,7 @@ class QueryPoseOptions(CrowdOptions):
     young: float = 0.0
     each: int = 4
     hint: float = 0.0
+    look: float = 0.0
     tied: bool = False
     spread: bool = False
 
@@ -64,6 +66,7 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         options.young,
         options.each,
         options.hint,
+        options.look,
         options.tied,
         options.spread,
     )
