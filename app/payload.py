@@ -36,8 +36,8 @@ LIVE_CELLS = 16_000_000
 
 
 UNTRAINED = (
-    "This model has learnt nothing yet: its weights are random numbers, so the skeleton and the"
-    " maps below mean nothing. They only show how the page works."
+    "This model has learnt nothing yet: its weights are random numbers, so any skeleton, map or"
+    " number below means nothing. They only show how the page works."
 )
 
 

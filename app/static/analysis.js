@@ -25,9 +25,23 @@ function complain(sentence, calm) {
   slot("alert-text").textContent = sentence || "";
 }
 
+/** Whether the model on show found no keypoint of anybody, so that there is nothing to ask about. */
+function nobodyFound() {
+  const { view } = page;
+  return Boolean(view && view.skeleton.keypoints.length && !view.people.some((person) => person.keypoints.some(Boolean)));
+}
+
+/** Why there is nobody, and what to do about it. */
+function nobodyWords(view) {
+  const found = view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box");
+  return view.card.trained ? found + ": try another photo, a box around somebody, or a model that takes a box for one person."
+    : found + ", for its weights are random numbers: choose a model that is not called untrained.";
+}
+
 function hint(text) {
   const words = text
     || (page.boxMode ? "Drag a box around each person you want."
+      : nobodyFound() ? page.view.title + " found nobody, so there is nothing to ask about."
       : !byAttention() ? "Click any spot to explain it by " + how().title + "." + (TOUCH ? "" : " Esc goes back to attention.")
       : page.pinned && !TOUCH ? "Pinned. Click another spot, or press Esc to let go."
       : TOUCH ? "Tap any spot to see what the model looks at."
@@ -126,8 +140,7 @@ async function show(view, source, { drawn, wanted }) {
   const [x0, y0, x1, y1] = someone ? someone.edges : [];
   if (bare) await ask({ person: page.person, point: [(x0 + x1) / 2, (y0 + y1) / 2], quiet: true, interrupted: null });
   else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
-  else complain(view.notes.concat(view.title + (view.whole ? " found nobody in this photo" : " found nobody in this box")
-    + ": try another photo, a box around somebody, or a model that takes a box for one person.").join(" "));
+  else complain(view.notes.concat(nobodyWords(view)).join(" "));
   if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "), true);
   afterShown();
 }

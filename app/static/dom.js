@@ -53,6 +53,11 @@ function typeset(words) {
   return words.replace(/'/g, "’");
 }
 
+/** Text with `commands` in it, as nodes: what stands between the marks is set as code. */
+function withCode(text) {
+  return text.split("`").map((part, n) => (n % 2 ? make("code", { text: part }) : document.createTextNode(part)));
+}
+
 /** "left wrist" -> "Left wrist". */
 function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);

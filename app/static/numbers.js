@@ -4,7 +4,7 @@
 function drawNumbers() {
   const box = slot("numbers"), grid = currentGridExact();
   if (!grid) {
-    box.replaceChildren(make("p", { class: "pk-empty", text: !page.query ? "Click a spot and its numbers appear here."
+    box.replaceChildren(make("p", { class: "pk-empty", text: nobodyFound() ? "No pose, no map, no numbers." : !page.query ? "Click a spot and its numbers appear here."
       : page.job && page.job.kind === "map" ? "The numbers come with the map." : "No map, no numbers." }));
     return;
   }
@@ -48,7 +48,7 @@ function drawCard() {
   const { card } = page.view;
   slot("model-line").replaceChildren(card.line + " ", helpMark("model", "said of this model"));
   slot("card").replaceChildren(
-    make("div", {}, [make("h2", { text: card.title }), make("p", { text: card.about })]),
+    make("div", {}, [make("h2", { text: card.title }), make("p", {}, withCode(card.about))]),
     make("dl", {}, card.facts.flatMap(([name, value, meaning]) => [
       make("dt", {}, [name, meaning && helpMark(meaning, name)]), make("dd", { text: value }),
     ])),

@@ -133,7 +133,7 @@ function takeOpened(reply, source, image, keep) {
   ocBusy("");
   if (keep && keep.told && keep.told.length) tellLink(keep.told);
   else if (reply.notes && reply.notes.length) complain(reply.notes.join(" "));
-  else if (reply.skeleton.keypoints.length && !reply.people.some((one) => one.keypoints.some(Boolean))) complain(reply.title + " found nobody in this photo: try another photo, or a model that takes a box for one person.");
+  else if (reply.skeleton.keypoints.length && !reply.people.some((one) => one.keypoints.some(Boolean))) complain(nobodyWords(reply));
   askOcclusion();
 }
 

@@ -178,7 +178,7 @@ function drawQuery() {
   if (page.hover) return title.replaceChildren(
     make("b", { text: "This spot" }), make("small", { text: "live" }), make("span", { text: WORDS[page.direction] + " …" }),
   );
-  if (!page.query) return void (title.textContent = "Point at the photo, or pick a keypoint");
+  if (!page.query) return void (title.textContent = nobodyFound() ? "Nothing to ask about" : "Point at the photo, or pick a keypoint");
   const { label, keypoint, person } = page.query;
   const score = keypoint === null ? null : page.view.people[person].scores[keypoint];
   title.replaceChildren(
@@ -200,7 +200,8 @@ function legendOf(grid, layer) {
 function drawLegend() {
   const grid = currentGrid();
   const legend = slot("legend");
-  slot("scale").hidden = !grid && !byAttention();
+  slot("scale").hidden = !grid && (!byAttention() || nobodyFound());
+  legend.hidden = nobodyFound();
   slot("palette").disabled = Boolean(grid && grid.signed);
   slot("palette").title = grid && grid.signed ? "A signed map has colours of its own: green for the keypoint, violet against." : "";
   drawBar(Boolean(grid && grid.signed));
@@ -225,6 +226,7 @@ function drawBar(signed) {
 /** The keypoint list: for the keyboard, for screen readers, and for small keypoints. */
 function drawChips() {
   const { view } = page, person = view.people[page.person];
+  slot("points-note").textContent = nobodyFound() ? "none of these was found" : "pick one here, or click it on the photo";
   if (!person) return slot("chips").replaceChildren();
   const chosen = page.query && page.query.person === page.person ? page.query.keypoint : null;
   const bar = slot("chips");

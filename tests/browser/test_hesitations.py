@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from PIL import Image
 
+from app.shelf import Shelf
+from posekit.zoo import entry
 from tests.browser.conftest import jpeg
 from tests.browser.visitor import Visitor
 
@@ -43,7 +46,30 @@ def test_an_unsure_pose_and_its_map_are_told_alike_on_every_page(
     page.wait_for_selector(".pk:not(.pk-oc-again):not(.pk-oc-opening)", state="attached")
     assert visitor.text("oc-question").startswith(said)
     cells = page.locator('[data-slot="oc-table"] [data-key="mass_in_box"] > *').all_inner_texts()
-    assert cells[:3] == ["attention inside the photo", *[share.replace("\u202f", " ")] * 2]
+    told = [cell.replace("\xa0", " ") for cell in cells[:3]]
+    assert told == ["attention inside the photo", share, share]
     # Measured on a mask, and one that is only an estimate: another number under another name.
     assert "on this person, estimated" in visitor.text("oc-before-facts").replace("\n", " ")
+    assert visitor.trouble == []
+
+
+def test_random_weights_that_find_nobody_are_not_blamed_on_the_photo(visit: Visit) -> None:
+    shelf = Shelf("cpu")
+    untrained = [n for n in shelf.names() if entry(n).find is not None and not shelf.has_weights(n)]
+    if not untrained:
+        pytest.skip("Every model that finds people has weights here.")
+    visitor = visit()
+    page = visitor.page
+    page.evaluate("model => { location.hash = '#explore?model=' + model; }", untrained[0])
+    page.wait_for_selector('[data-slot="untrained"]:visible', timeout=60_000)
+    visitor.settle()
+    assert "random numbers" in visitor.text("untrained")
+    if page.locator(".pk-point").count():
+        pytest.skip("These random weights found somebody.")
+    said = visitor.text("alert-text")
+    assert "found nobody" in said and "weights are random numbers" in said
+    assert "try another photo" not in said
+    assert "nothing to ask about" in visitor.text("hint")
+    assert visitor.text("points-note") == "none of these was found"
+    assert page.is_hidden('[data-slot="scale"]') and page.is_hidden('[data-slot="legend"]')
     assert visitor.trouble == []
