@@ -230,6 +230,7 @@ def test_a_link_brings_back_everything_but_the_photo(
     assert page.locator(".pk-clayers [aria-pressed=true]").all_inner_texts() == ["2", "1"]
     assert page.get_attribute('[data-way="column"]', "aria-checked") == "true"
     compared(visitor, lambda: page.locator('.pk-rank[data-keypoint="right hip"]').click())
+    page.wait_for_function("location.hash.includes('keypoint=right+hip')")  # once there is time
     link = page.url
     assert "keypoint=right hip" in unquote_plus(link) and "direction=column" in link
     parts = urlsplit(link)
