@@ -130,7 +130,7 @@ SMALL = QueryPoseConfig(
     parts=LSP_PARTS,
     shortest=128,
     longest=128,
-    threshold=0.15,  # by benchmarks/querypose_threshold.py
+    threshold=0.1,  # by benchmarks/querypose_threshold.py
 )
 """For CPUs, and for the checkpoint that is shipped; not a model of the paper. The trunk's first
 half has the shape of TransPose-R-small's, so that it can start from there."""
