@@ -311,7 +311,7 @@ def test_a_method_prints_what_it_found(posekit_, home: Path) -> None:
     assert lines[0] == "Left wrist by Integrated gradients:"
     rows = dict(line.split("  ", 1) for line in lines[1:])
     assert rows["steps"].strip() == "3" and rows["baseline"].strip() == "mean"
-    assert {"convergence delta", "in the box", "peak"} <= set(rows)
+    assert {"convergence delta", "inside the photo", "peak"} <= set(rows)
     result = json.loads(posekit_("explain", "photo.png", *words, "--json").stdout)
     prediction = posekit.Estimator(posekit.load(SMALL, device="cpu")).predict(
         posekit.read_photo(home / "photo.png")

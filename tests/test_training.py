@@ -191,8 +191,10 @@ def test_every_recipe_reads_and_the_last_of_a_model_ends_at_its_size() -> None:
 
 
 def test_shipped_recipe_reads(tmp_path: Path) -> None:
-    recipe = read_recipe(Path(__file__).parents[1] / "training/recipes/transpose-r-small.toml")
-    assert recipe.model == "transpose-r-small"
+    """The second of the four: the stages follow one another, and matrices learn by Muon."""
+    folder = Path(__file__).parents[1] / "training/recipes"
+    recipe = read_recipe(folder / "transpose-r-small-muon.toml")
+    assert recipe.model == "transpose-r-small" and recipe.muon == 2.0
     assert recipe.stage_at(recipe.steps - 1).input_size == (192, 144)
     assert recipe.stage_at(0).input_size == (96, 72)
 
