@@ -116,6 +116,7 @@ def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     names = page.locator('[data-slot="matrix-figure"] .yaxislayer-above text').all_text_contents()
     assert any("person 1" in name for name in names)
     page.click('[data-slot="matrix-numbers"] summary')
+    page.wait_for_selector('[data-slot="matrix-table"] tbody tr')  # told after it has opened
     assert page.locator('[data-slot="matrix-table"] tbody tr').count() >= len(names)
     with page.expect_download() as file:
         page.click('[data-do="matrix-svg"]')
