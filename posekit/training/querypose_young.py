@@ -1,14 +1,14 @@
 """What helps a QueryPose that is trained for hours, not weeks; none of it is left in the model.
 
-None of this is in the paper, whose networks start from ImageNet's or COCO's weights and see three
-million photos. A network that starts from little spends most of a short run on three questions,
-and each has a shorter way here:
+None of this is in the paper, whose networks start from trained trunks and learn for far longer. A
+network that starts from little spends most of a short run on a few questions, and each has a
+shorter way here:
 
 * *which query answers for whom*: queries that all start from the whole image see the same, and
   differ by their content alone. :func:`spread_out` starts them where people are.
-* *what keypoints look like*: the pose heads hear of keypoints through three softmaxes.
-  :class:`HintHeatmaps` asks the map they read for keypoints directly, as PETR does (Shi et al.,
-  CVPR 2022, section 3.4).
+* *what keypoints look like*: the trunk hears of keypoints through boxes and pose heads alone.
+  :class:`HintHeatmaps` asks the map they read for keypoints directly, as PETR does in training
+  (Shi et al., CVPR 2022).
 * *where to read a part*: :func:`look_loss` tells the part maps.
 * *where in a box something is*: each stage's pose head learns it anew. :func:`tie_pose_heads` lets
   them learn as one.
