@@ -63,6 +63,8 @@ def train(
     plan = with_options(read_recipe(recipe), option or [])
     model = entry(plan.model)
     fabric = start_engine(device, devices=devices, nodes=nodes, bf16=plan.bf16)
+    if plan.bf16 and fabric.strategy.precision.precision == "32-true":
+        remark("this processor does not multiply bfloat16 itself: training in float32")
     remark("reading the photographs")
     source = Source(data, images, validation, validation_images, start, masks)
     prepared = prepare(model, plan, source)

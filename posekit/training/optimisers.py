@@ -2,8 +2,9 @@
 
 Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon) makes every direction of a
 weight matrix's update equally long. From scratch it is several times faster than AdamW alone on the
-networks here, see ``training/RECIPES.md``. PyTorch's takes matrices only; a convolution is made one
-here, a row an output channel.
+networks here, see ``training/RECIPES.md``. PyTorch's takes matrices only, and multiplies them in
+bfloat16 alone; here a convolution is made a matrix, a row an output channel, and a processor that
+only emulates bfloat16 multiplies in float32.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from posekit.device import multiplies_bf16
 from posekit.errors import DataError
 from posekit.training.recipe import Recipe
 
-__all__ = ["MatrixMuon", "as_matrix", "is_matrix", "optimisers_of", "weight_groups"]
+__all__ = ["MatrixMuon", "as_matrix", "is_matrix", "optimisers_of", "orthogonal", "weight_groups"]
 
 LEAST_CHANNELS = 16
 """In and out, of what Muon trains: first and last layers are left to AdamW, as its author does."""
@@ -116,6 +118,52 @@ class MatrixMuon(torch.optim.Muon):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """One step along the weights' gradients."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for weight, matrix in self._pairs:
             matrix.grad = None if weight.grad is None else as_matrix(weight.grad, weight)
-        return super().step(closure)
+        for group in self.param_groups:
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    self._move(matrix, group)
+        return loss
+
+    def _move(self, matrix: nn.Parameter, group: dict[str, Any]) -> None:
+        """Nesterov momentum, made orthogonal; decay and length as in Liu et al. 2025, section 2."""
+        assert matrix.grad is not None
+        state = self.state[matrix]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        momentum = state["momentum_buffer"].lerp_(matrix.grad, 1 - group["momentum"])
+        ahead = matrix.grad.lerp(momentum, group["momentum"])
+        length = 0.2 * max(matrix.shape) ** 0.5
+        matrix.mul_(1 - group["lr"] * group["weight_decay"])
+        matrix.add_(orthogonal(ahead, group["ns_steps"]), alpha=-group["lr"] * length)
+
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic in :func:`orthogonal`, the steepest at zero that stays near one (Jordan)."""
+
+
+def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
+    """A matrix with the same singular vectors, and singular values between about 0.7 and 1.2.
+
+    Args:
+        matrix: (M, N).
+        steps: of Newton and Schulz's iteration (Jordan et al. 2024).
+
+    Returns:
+        (M, N), in the matrix's own type.
+    """
+    a, b, c = COEFFICIENTS
+    x = matrix.bfloat16() if multiplies_bf16(matrix.device) else matrix.float()
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    x = x / x.norm().clamp(min=1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.T if tall else x).to(matrix.dtype)
