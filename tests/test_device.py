@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from posekit.device import autocast, choose_device
+from posekit.device import autocast, choose_device, multiplies_bf16
 from posekit.errors import ModelError
 
 
@@ -68,3 +68,19 @@ def test_a_gpu_multiplies_in_half_precision() -> None:
     x = torch.randn(4, 4, device="cuda")
     with autocast(x.device):
         assert (x @ x).dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx2": True, "avx512_f": False, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"neon": True, "bf16": True, "sve_bf16": False}, True),
+        ({"neon": True, "bf16": False}, False),
+    ],
+)
+def test_which_processors_multiply_bfloat16(monkeypatch, capabilities, expected) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert multiplies_bf16(torch.device("cpu")) is expected
+    assert multiplies_bf16(torch.device("cuda"))  # no question of the processor's

@@ -11,9 +11,16 @@ import torch
 from torch import nn
 
 from posekit.errors import DataError
+from posekit.training import optimisers
 from posekit.training.engine import start_engine
 from posekit.training.loop import Trainer
-from posekit.training.optimisers import MatrixMuon, as_matrix, optimisers_of, weight_groups
+from posekit.training.optimisers import (
+    MatrixMuon,
+    as_matrix,
+    optimisers_of,
+    orthogonal,
+    weight_groups,
+)
 from posekit.training.recipe import Recipe, Stage
 from tests.train_linear import Linear
 
@@ -88,6 +95,22 @@ def test_every_direction_of_a_step_is_as_long() -> None:
     MatrixMuon([{"params": [weight]}], lr=0.5, weight_decay=0.0).step()
     lengths = torch.linalg.svdvals(weight.detach()) / (0.5 * 0.2 * 8)
     assert lengths.min() > 0.6 and lengths.max() < 1.3
+
+
+@pytest.mark.parametrize("has_bf16", [False, True])
+@pytest.mark.parametrize("shape", [(16, 40), (40, 16)])
+def test_singular_vectors_stay(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], has_bf16: bool
+) -> None:
+    """In either precision: what is left of U diag(s) V between U and V is a diagonal near one."""
+    monkeypatch.setattr(optimisers, "multiplies_bf16", lambda device: has_bf16)
+    torch.manual_seed(0)
+    u, s, v = torch.linalg.svd(torch.randn(shape), full_matrices=False)
+    left = u.T @ orthogonal(u @ torch.diag(s) @ v) @ v.T
+    lengths = left.diagonal()
+    assert lengths.min() > 0.6 and lengths.max() < 1.3
+    off = left - torch.diag(lengths)
+    assert off.abs().max() < (0.1 if has_bf16 else 1e-4)
 
 
 def test_a_weight_without_a_gradient_stays() -> None:

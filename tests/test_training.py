@@ -22,6 +22,7 @@ from posekit.data.canvas import Canvases, make_canvases
 from posekit.errors import DataError, WeightsError
 from posekit.evaluation import PCK
 from posekit.models import transpose as tp
+from posekit.training import engine
 from posekit.training.engine import start_engine
 from posekit.training.export import add_measurement, export
 from posekit.training.heatmaps import HeatmapTask
@@ -33,6 +34,17 @@ from tests.dots import dots
 TINY = tp.TransPoseConfig("resnet", 8, 32, 32, 2, 2, keypoints=14, input_size=(64, 48), dropout=0.0)
 STAGES = (Stage((64, 48), 6, 4, 1.0), Stage((96, 72), 4, 4, 1.5))
 RECIPE = Recipe("tiny", STAGES, warm_up=2, bf16=False)
+
+
+@pytest.mark.parametrize(
+    ("asked", "has", "becomes"),
+    [(True, True, "bf16-mixed"), (True, False, "32-true"), (False, True, "32-true")],
+)
+def test_mixed_precision_is_for_devices_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, asked: bool, has: bool, becomes: str
+) -> None:
+    monkeypatch.setattr(engine, "multiplies_bf16", lambda device: has)
+    assert start_engine("cpu", bf16=asked).strategy.precision.precision == becomes
 
 
 @pytest.fixture(scope="module")
