@@ -109,9 +109,8 @@ class Hider:
         # A backbone predicts no keypoints: it is asked about the middle of the first person's box.
         bare = prediction.skeleton.size == 0 and bool(prediction.people)
         return {
-            "keypoint": None if bare else reply["opening"],
+            "keypoint": None if bare else told.opening_of(reply),
             "point": list(prediction.people[0].box.centre) if bare else None,
-            "person": 0,
             "layer": None,
             **reply,
             "masks": told.masks(self.masks(token, reply["id"], prediction, sent)),

@@ -120,11 +120,13 @@ class Cases:
         keypoints = reply["skeleton"]["keypoints"]
         keypoint = keypoints.index(case.keypoint) if case.keypoint in keypoints else None
         point = None if keypoint is not None or case.point is None else list(case.point)
+        person = min(case.person, max(0, len(reply["people"]) - 1))
+        asked = keypoint is not None or point is not None
         return {
             **reply,
-            "keypoint": reply["opening"] if keypoint is None and point is None else keypoint,
+            "keypoint": keypoint if asked else told.opening_of({**reply, "person": person}),
             "point": point,
-            "person": min(case.person, max(0, len(reply["people"]) - 1)),
+            "person": person,
             "layer": case.layer,
             "occluder": None if case.occluder is None else case.occluder.to_dict(),
             "case": told.saved(case, _title(case)),

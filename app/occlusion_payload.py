@@ -50,6 +50,12 @@ def answer(found: Study) -> Json:
     }
 
 
+def opening_of(reply: Json) -> int:
+    """The keypoint of whom a photo opens with; 0 where there is nobody."""
+    people, person = reply["people"], int(reply["person"])
+    return int(people[person]["opening"]) if people else 0
+
+
 def side(one: Side) -> Json:
     """Everybody found, and where the question stands."""
     return {

@@ -19,7 +19,7 @@ from PIL import Image
 from app.api import Api
 from app.calls import SURPRISE, boxes_of, spoken
 from app.explore import Explorer
-from app.payload import opening
+from app.payload import first_person, opening
 from app.server import MAX_BODY, build, serve
 from posekit.errors import BoxError, PhotoError
 from posekit.explain import explain
@@ -227,4 +227,15 @@ def test_the_first_question_is_about_a_wrist_unless_it_is_doubtful(
     for name, score in (("left wrist", left), ("right wrist", right), ("neck", neck)):
         scores[names.index(name)] = score
     person = replace(prediction.people[0], scores=scores)
-    assert names[opening(replace(prediction, people=(person,)))] == first
+    assert names[opening(person, prediction.skeleton)] == first
+
+
+def test_somebody_who_was_not_found_is_not_asked_about_first(
+    explorer: Explorer, opened: dict[str, Any]
+) -> None:
+    """Of two boxes the model found somebody in the second alone."""
+    prediction = explorer.sessions.get(opened["token"], opened["view"])
+    there = prediction.people[0]
+    absent = replace(there, keypoints=np.full_like(there.keypoints, np.nan))
+    for people, expected in (((absent, there), 1), ((there, absent), 0), ((absent,), 0), ((), 0)):
+        assert first_person(replace(prediction, people=people)) == expected

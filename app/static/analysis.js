@@ -107,7 +107,6 @@ async function show(view, source, { drawn, wanted }) {
     stage.viewport.reset();
   }
   const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
-  const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : view.opening;
   const computed = page.job && page.job.kind === "map" ? how().title : null;
   stopJob("photo");
   page.part = page.found = null;
@@ -116,8 +115,9 @@ async function show(view, source, { drawn, wanted }) {
   page.source = source;
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
-  page.person = drawn ? view.people.length - 1 : 0;
+  page.person = drawn ? view.people.length - 1 : view.person;
   const someone = view.people[page.person], there = someone ? someone.keypoints : [];
+  const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : someone ? someone.opening : 0;
   const keypoint = there[sought] ? sought : there.findIndex(Boolean);
   page.query = page.answer = page.hover = page.live = null;
   page.pinned = false;

@@ -129,7 +129,8 @@ function compareAgain() {
     compare.wanted = null;
   }
   const { view } = ready.find((panel) => panel.view.skeleton.keypoints.length) || ready[0];
-  return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[view.opening], quiet: true });
+  const person = view.people[compare.person] || view.people[0];
+  return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[person ? person.opening : 0], quiet: true });
 }
 
 /** Nothing of another photo stays on the page while the models look at this one. */
@@ -144,14 +145,14 @@ function clearAnswers() {
 /** What stands under a panel's photo. */
 function drawAnswer(panel) {
   const { facts, legend, note } = panel.nodes, { answer } = panel, { figures } = answer;
-  const where = typeset(figures.where);
+  const where = typeset(figures.where), first = readyPanels().find((one) => one.answer && one.answer.figures.overlap !== null);
   legend.textContent = answer.legend;
   note.textContent = answer.note;
   facts.replaceChildren(...[
     [figures.on_person, where, percent, "Share of the map that lies " + where + (where === "inside the photo" ? "; nobody drew a box, and the rest lies on the border around it." : ".")],
     [figures.confidence, "confidence", (value) => value.toFixed(2), HELP.confidence],
     [figures.overlap, "like the first", percent, "Share of the attention that lies where the first model’s does."],
-  ].filter(([value], index) => value !== null && !(index === 2 && panel === readyPanels()[0]))
+  ].filter(([value], index) => value !== null && !(index === 2 && panel === first))
     .map(([value, words, show, meaning]) => make("span", {}, [make("b", { text: show(value) }), " ", helpWords(words, meaning)])));
   const person = panel.view.people[compare.person];
   panel.canvas.pose.setAttribute("aria-label", answer.title + ": the photo with "

@@ -18,7 +18,8 @@ const FIGURES = [
   ["parameters", "Parameters", (f) => (f.parameters / 1e6).toFixed(1) + " M", "Numbers in the network."],
 ];
 
-const TO_FIRST = new Set(["distance_px", "overlap"]); // measured against the first panel
+// Measured against the first panel that has such a figure, and what that one is called where a panel before it has none.
+const TO_FIRST = { distance_px: "the first that has it", overlap: "the first with a map" };
 const SLOW = new Set(["deletion", "insertion"]);
 
 function drawFigures() {
@@ -28,14 +29,25 @@ function drawFigures() {
   const head = make("tr", { role: "row" }, [make("td", { role: "cell" }), ...figures.map((f) => make("th", { scope: "col", role: "columnheader" }, [make("span", { text: f.title })]))]);
   const rows = FIGURES.filter(([key]) => key !== "on_others" || page.view.people.length > 1).map(([key, name, show, meaning]) => make("tr", { "data-figure": key, role: "row" }, [
     make("th", { scope: "row", role: "rowheader" }, [make("b", { text: typeof name === "function" ? name(figures.find((f) => f.on_person !== null) || figures[0]) : name }), make("small", { text: meaning })]),
-    ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length) : figures.map((f, index) => make("td", !index && TO_FIRST.has(key) ? { role: "cell", class: "pk-first", text: "the first" }
-      // One model puts the keypoint in one place, whatever layer a panel of it shows.
-      : index && key === "distance_px" && panels[index].model === panels[0].model ? { role: "cell", class: "pk-first", text: "the same model" }
-      : { role: "cell", text: show(f) }))),
+    ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length)
+      : figures.map((f, index) => figureCell(reference(key, figures, panels, index), show(f)))),
   ]));
   table.style.setProperty("--pk-models", Math.max(1, figures.length));
   table.replaceChildren(make("caption", { class: "pk-unseen", text: "The models in numbers, one column a model" }), make("thead", {}, [head]), make("tbody", {}, rows));
   if (focused) table.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** What a cell says instead of a figure that holds a panel against itself; "" for every other. */
+function reference(key, figures, panels, index) {
+  if (!(key in TO_FIRST)) return "";
+  const first = figures.findIndex((f) => f[key] !== null && f[key] !== undefined);
+  if (index === first) return index ? TO_FIRST[key] : "the first";
+  // One model puts the keypoint in one place, whatever layer a panel of it shows.
+  return index && key === "distance_px" && panels[index].model === panels[0].model ? "the same model" : "";
+}
+
+function figureCell(words, figure) {
+  return make("td", words ? { role: "cell", class: "pk-first", text: words } : { role: "cell", text: figure });
 }
 
 /** In place of the faithfulness figures: the button that asks for them, or how far that is. */
