@@ -26,15 +26,16 @@ from posekit.cli.output import remark, show
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from posekit.data.labelled import LabelledPhoto
+    from posekit.data.labelled import LabelledPerson, LabelledPhoto
     from posekit.data.problems import Problems
     from posekit.estimator import Estimator
     from posekit.evaluation import OKS, PCK, PurityScore
+    from posekit.evaluation.close_ups import CloseUpScore
     from posekit.evaluation.sets import SetScore
     from posekit.photo import Photo
     from posekit.zoo import PoseModel
 
-    Score = PCK | OKS | PurityScore | SetScore
+    Score = PCK | OKS | PurityScore | SetScore | CloseUpScore
 
 
 class Metric(StrEnum):
@@ -48,6 +49,13 @@ class Metric(StrEnum):
     people = "people"
     instance = "instance"
     contradiction = "contradiction"
+
+
+class Cut(StrEnum):
+    """Where photos end."""
+
+    shoulders = "shoulders"
+    waist = "waist"
 
 
 class BoxSource(StrEnum):
@@ -86,6 +94,13 @@ def evaluate(
         typer.Option(help="given: the data set's own. labels: around the labelled keypoints."),
     ] = BoxSource.given,
     people_by: PeopleByOption = None,
+    cut: Annotated[
+        Cut | None,
+        typer.Option(
+            help="Measure on close-ups, photos that end below the shoulders or the waist, as "
+            "portraits do: PCKh@0.5, and how many keypoints are drawn that are not in them."
+        ),
+    ] = None,
     part: Annotated[
         str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
     ] = "held out",
@@ -156,6 +171,8 @@ def evaluate(
     if finder is not None and chosen != Metric.people:
         raise typer.BadParameter("--people-by goes with --metric people.")
     estimator = Estimator(loaded, flip_test=flip_test)
+    if cut is not None and (metric != Metric.auto or finder is not None or flip_test):
+        raise typer.BadParameter("--cut measures by itself: leave --metric and the like out.")
     source: Literal["given", "labels"] = "labels" if boxes == BoxSource.labels else "given"
     if coco:
         from posekit.data.coco import CocoData
@@ -163,12 +180,21 @@ def evaluate(
         read = CocoData(data, images, limit=limit)
         problems = read.problems
         name = f"{read.name}, {len(read)} photograph{'s' if len(read) != 1 else ''}"
-        score: Score = _measure_coco(estimator, read, chosen, source, finder)
+        score: Score = (
+            _measure_coco(estimator, read, chosen, source, finder)
+            if cut is None
+            else _measure_cut(estimator, read.people(), cut)
+        )
     else:
+        from posekit.data.lsp import read_lsp
         from posekit.training.export import HELD_OUT_NAME
 
         name = HELD_OUT_NAME
-        score = _measure_lsp(estimator, data, part, limit, problems, chosen, source, finder)
+        score = (
+            _measure_lsp(estimator, data, part, limit, problems, chosen, source, finder)
+            if cut is None
+            else _measure_cut(estimator, read_lsp(data, part, limit, problems), cut)
+        )
     if problems:
         remark(problems.summary())
     if card and loaded.weights.local is not None:
@@ -177,14 +203,25 @@ def evaluate(
         where = "given" if coco and source == "given" else "around the labelled keypoints"
         if chosen == Metric.people:
             where = f"found by {people_by or model}"
+        if cut is not None:
+            name += f", cut below the {cut.value}"
+            where = f"found by {model}" if loaded.entry.find is not None else "the whole photo"
         if people_by is not None:  # other figures than with given boxes, so other data for a card
             name += f", people found by {people_by}"
         command = f"posekit evaluate {model} --data {shlex.quote(data.name) if coco else 'LSPET'}"
-        command += f" --metric {chosen.value} --boxes {source}"
+        command += f" --cut {cut.value}" if cut else f" --metric {chosen.value} --boxes {source}"
         command += f" --people-by {people_by} --card" if people_by else " --card"
         add_measurement(loaded.weights.local, name, score, command, boxes=where)
     result = dataclasses.asdict(score) | {"problems": problems.as_dict()}
     show(result, _text(score), as_json=as_json)
+
+
+def _measure_cut(estimator: Estimator, people: Iterable[LabelledPerson], cut: Cut) -> Score:
+    from tqdm import tqdm
+
+    from posekit.evaluation.close_ups import evaluate_close_ups
+
+    return evaluate_close_ups(estimator, tqdm(people, unit="person", disable=None), cut.value)
 
 
 def _measure_coco(

@@ -15,9 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from posekit.data.canvas import Canvases
+from posekit.data.close_up import Windows, windows
 from posekit.skeleton import Skeleton
 
 Size = tuple[int, int]
+FAR = 1e4
+"""Canvas pixels, where no crop reaches."""
 UPPER = ("wrist", "elbow", "shoulder", "neck", "head", "nose", "eye", "ear", "thorax")
 
 
@@ -34,6 +37,8 @@ class Augmentation:
         flip: chance of a mirror image.
         half_body: chance of a crop of the upper or the lower body, where over 8 keypoints
             are labelled.
+        close: chance of a close-up, a photo that ends below the shoulders or the waist
+            (:mod:`posekit.data.close_up`). Keypoints beyond its end are moved far outside.
         colour: strength of brightness, contrast, saturation and white-balance changes.
         blur: chance of a slight blur (3 x 3 binomial, twice).
         occlude: chance of a plain rectangle over a tenth to a third of each side.
@@ -46,6 +51,7 @@ class Augmentation:
     shift: float = 0.04
     flip: float = 0.5
     half_body: float = 0.3
+    close: float = 0.0
     colour: float = 0.3
     blur: float = 0.1
     occlude: float = 0.15
@@ -120,6 +126,7 @@ def augment(
         images (B, 3, H, W) float32 in 0..1; keypoints (B, K, 2) in crop pixels; labelled (B, K).
     """
     drawn = Draws.of(len(index), generator).part(share)
+    close = torch.rand((len(index), 7), generator=generator, device=generator.device)[share]
     index = index[share]
     device = data.images.device
     keypoints, labelled = data.keypoints[index], data.labelled[index]
@@ -132,6 +139,9 @@ def augment(
     )
     centre = torch.where(half[:, None], half_centre, centre)
     extent = torch.where(half[:, None], half_extent, extent)
+    near = windows(keypoints, labelled, skeleton, close, how.close)
+    centre = torch.where(near.use[:, None], (near.low + near.high) / 2, centre)
+    extent = torch.where(near.use[:, None], (near.high - near.low).clamp(min=8), extent)
 
     height, width = size
     base = torch.maximum(extent[:, 0], extent[:, 1] * width / height) * padding
@@ -163,6 +173,10 @@ def augment(
         padding_mode="zeros",
         align_corners=True,
     )
+    if how.close > 0:
+        images *= _within(where, near)[:, None]
+        beyond = near.ends[:, None] & ~_within(keypoints, near)
+        keypoints = torch.where(beyond[..., None], FAR, keypoints)
     moved = torch.linalg.solve(matrix, (keypoints - centre[:, None]).transpose(1, 2))
     moved = moved.transpose(1, 2) + middle
     order = torch.tensor(skeleton.flip_order, device=device)
@@ -170,6 +184,13 @@ def augment(
     labelled = torch.where(mirrored[:, None], labelled[:, order], labelled)
     images = recoloured(blurred(images, drawn.blur < how.blur), how.colour, drawn)
     return occluded(images, drawn.occlude, how.occlude), moved, labelled
+
+
+def _within(points: Tensor, near: Windows) -> Tensor:
+    """Whether places (B, ..., 2) are in the photo, which may end around a close-up: (B, ...)."""
+    shape = (len(points),) + (1,) * (points.ndim - 2)
+    low, high = (edge.view(*shape, 2) for edge in (near.low, near.high))
+    return ((points >= low) & (points <= high)).all(-1) | ~near.ends.view(shape)
 
 
 def _half_body(

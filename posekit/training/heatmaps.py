@@ -46,6 +46,8 @@ class HeatmapTask:
         validation: people to measure on.
         augmentation: how crops are varied in training.
         criterion: (heatmaps, targets, weights) -> scalar.
+        absent: whether keypoints beyond the picture are to have empty heatmaps, so that the model
+            is not sure of them; otherwise, as in the paper, nothing is learnt of them.
         initialisation: see :class:`posekit.training.recipe.Recipe`.
         start: ImageNet weights of the trunk, which the paper's initialisation copies.
     """
@@ -55,6 +57,7 @@ class HeatmapTask:
     validation: Canvases
     augmentation: Augmentation
     criterion: Loss = heatmap_loss
+    absent: bool = False
     initialisation: str = "pytorch"
     start: Path | None = None
 
@@ -94,6 +97,8 @@ class HeatmapTask:
         to_heatmap = torch.tensor(matrix, dtype=torch.float32, device=keypoints.device)
         on_heatmap = keypoints @ to_heatmap[:, :2].T + to_heatmap[:, 2]
         target, weight = encode_heatmaps(on_heatmap, labelled, size, step.stage.sigma)
+        if self.absent:
+            weight = labelled.to(weight.dtype)
         return self.criterion(model(self.normalised(images)).float(), target, weight)
 
     def validate(self, model: nn.Module, stage: Stage) -> Score:

@@ -12,14 +12,19 @@ from posekit.zoo import ModelEntry
 
 
 @dataclass(frozen=True)
-class NoOptions:
-    """This task has none."""
+class HeatmapOptions:
+    """What a recipe may say.
+
+    absent: whether keypoints beyond the picture are to have empty heatmaps.
+    """
+
+    absent: bool = False
 
 
 @register_task("heatmaps")
 def heatmaps(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
     """Photographed people, and the recipe's rendered ones."""
-    options_of(recipe, NoOptions)
+    options = options_of(recipe, HeatmapOptions)
     people = read_training_people(
         source.data,
         model.skeleton,
@@ -33,6 +38,7 @@ def heatmaps(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         people.train,
         people.validation,
         recipe.augmentation,
+        absent=options.absent,
         initialisation=recipe.initialisation,
         start=source.start,
     )

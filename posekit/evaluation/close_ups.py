@@ -1,0 +1,115 @@
+"""How good a model is on portraits: photos that end below somebody's shoulders or waist.
+
+Two questions. Are the keypoints in the photo right, and does the model keep quiet about those that
+are not in it? Ankles drawn into a face are what a visitor with a portrait sees first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from posekit.data.close_up import close_up
+from posekit.data.labelled import LabelledPerson
+from posekit.errors import DataError
+from posekit.estimator import Estimator
+from posekit.evaluation.oks import shared_keypoints
+from posekit.evaluation.pck import PCK, pckh
+from posekit.people import Person
+from posekit.skeleton import Skeleton
+
+__all__ = ["DRAWN", "CloseUpScore", "evaluate_close_ups"]
+
+DRAWN = 0.2
+"""Keypoints of a lower confidence are left out of skeletons."""
+
+
+@dataclass(frozen=True)
+class CloseUpScore:
+    """Keypoints of people in close-ups.
+
+    Attributes:
+        pckh: of the keypoints in the photos; the head is what every close-up shows.
+        beyond_drawn: per cent of the keypoints beyond the photos that a skeleton would still have,
+            at a confidence of 0.2; the fewer the better.
+        beyond: how many keypoints lie beyond the photos.
+    """
+
+    pckh: PCK
+    beyond_drawn: float
+    beyond: int
+
+    @property
+    def people(self) -> int:
+        """How many close-ups were measured."""
+        return self.pckh.people
+
+    @property
+    def keypoints(self) -> int:
+        """Labelled keypoints in them."""
+        return self.pckh.keypoints
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures that a model card shows."""
+        return self.pckh.figures | {"drawn beyond the photo": self.beyond_drawn}
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What else a model card keeps."""
+        return self.pckh.details | {"keypoints beyond the photos": self.beyond}
+
+
+def evaluate_close_ups(
+    estimator: Estimator, people: Iterable[LabelledPerson], cut: str
+) -> CloseUpScore:
+    """PCKh@0.5 in close-ups, and how much a model draws of what is not in them.
+
+    A model of crops takes the whole photo for the person, as when somebody uploads a portrait; of
+    whom a model of whole photos finds, the surest counts.
+
+    Args:
+        estimator: the model; of its skeleton and the data set's, the shared keypoints count.
+        people: one after the other; all of one skeleton.
+        cut: ``"shoulders"`` or ``"waist"``, see :data:`posekit.data.close_up.CUTS`.
+
+    Raises:
+        DataError: no keypoint is shared, or no photo can be cut so.
+    """
+    truth, labelled, predicted, drawn = [], [], [], []
+    skeleton: Skeleton | None = None
+    ours: list[int] = []
+    theirs: list[int] = []
+    for person in people:
+        cut_out = close_up(person, cut)
+        if cut_out is None:
+            continue
+        if skeleton is None:
+            skeleton = person.skeleton
+            ours, theirs = shared_keypoints(skeleton, estimator.model.entry.skeleton)
+        seen, beyond = cut_out
+        points, scores = np.full(seen.keypoints.shape, np.nan), np.zeros(skeleton.size)
+        found = _surest(estimator.predict(seen.photo, record=False).people)
+        if found is not None:
+            points[ours], scores[ours] = found.keypoints[theirs], found.scores[theirs]
+        predicted.append(points)
+        truth.append(seen.keypoints)
+        labelled.append(seen.labelled)
+        drawn.append(scores[ours][beyond[ours]] >= DRAWN)
+    if skeleton is None:
+        raise DataError(f"Of nobody here a photo cut below the {cut} would show enough.")
+    counted = np.isin(np.arange(skeleton.size), ours)
+    right = pckh(
+        np.stack(predicted), np.stack(truth), np.stack(labelled), skeleton, counted=counted
+    )
+    wrong = np.concatenate(drawn)
+    return CloseUpScore(
+        right, round(100 * float(wrong.mean()), 2) if wrong.size else 0.0, wrong.size
+    )
+
+
+def _surest(people: Iterable[Person]) -> Person | None:
+    return max(people, key=lambda one: one.score or 0.0, default=None)
