@@ -8,10 +8,8 @@ that a model card's figures come from. Nothing is written; the constants are in
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -19,13 +17,14 @@ import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
 
+from benchmarks.thresholds import measured_model
 from posekit.decode.instance_masks import person_masks
 from posekit.evaluation.instance_sets import CrowdTruth, true_composites
 from posekit.evaluation.masks import mask_iou
 from posekit.models.instance import InstanceAttention, InstanceOutput
 from posekit.models.instance_photo import decode, decoder_for, prepare, rows_at, token_size
 from posekit.occlusion.measure import similarity
-from posekit.zoo import PoseModel, load
+from posekit.zoo import PoseModel
 
 PEAKS = (0.1, 0.15, 0.2, 0.25, 0.3)
 AFFINITIES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
@@ -80,14 +79,10 @@ def measured(model: PoseModel, truth: CrowdTruth) -> tuple[np.ndarray, np.ndarra
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="a folder with joints.npz and images*.tar")
-    parser.add_argument("--model", default="instance-attention-small")
-    parser.add_argument("--weights", default="auto")
-    parser.add_argument("--count", type=int, default=12, help="composites of each overlap")
-    chosen = parser.parse_args()
-    model = load(chosen.model, weights=chosen.weights, device="cpu")
-    photos = true_composites(chosen.data, model.entry.skeleton, chosen.count, "validation")
+    model, data, count = measured_model(
+        __doc__, "instance-attention-small", 12, "composites of each overlap"
+    )
+    photos = true_composites(data, model.entry.skeleton, count, "validation")
     parts = [measured(model, photo) for photo in photos]
     counts = np.sum([one for one, _ in parts], axis=0)
     ious = np.concatenate([one for _, one in parts], axis=1)

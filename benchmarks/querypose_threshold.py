@@ -8,20 +8,19 @@ a model card's figures come from. Nothing is written; the values are in
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import torch
 
+from benchmarks.thresholds import f1, kept, measured_model
 from posekit.data.augment import NONE
 from posekit.data.crowd_augment import augment_crowds
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.models.querypose import QueryPose
 from posekit.training.crowds import read_measured_crowds
 from posekit.training.querypose import best_poses, found_sets, true_sets
-from posekit.zoo import PoseModel, load
+from posekit.zoo import PoseModel
 
 SIDES = (128, 160, 192)
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
@@ -47,15 +46,9 @@ def sets_at(model: PoseModel, data: Path, count: int, side: int) -> list[tuple[F
 
 def main() -> None:
     """Print a table a size."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="a folder with joints.npz and images*.tar")
-    parser.add_argument("--model", default="querypose-small")
-    parser.add_argument("--weights", default="auto")
-    parser.add_argument("--count", type=int, default=200, help="composites")
-    chosen = parser.parse_args()
-    model = load(chosen.model, weights=chosen.weights, device="cpu")
+    model, data, count = measured_model(__doc__, "querypose-small", 200)
     for side in SIDES:
-        pairs = sets_at(model, chosen.data, chosen.count, side)
+        pairs = sets_at(model, data, count, side)
         truth = [there for _, there in pairs]
         whole = set_score([found for found, _ in pairs], truth, model.entry.skeleton)
         mean = whole.pck.mean if whole.pck else 0.0
@@ -63,18 +56,11 @@ def main() -> None:
         print("   score  recall  precision     F1")
         for least in THRESHOLDS:
             sure = set_score(
-                [above(found, least) for found, _ in pairs], truth, model.entry.skeleton
+                [kept(found, found.scores >= least) for found, _ in pairs],
+                truth,
+                model.entry.skeleton,
             )
-            f1 = 2 * sure.recall * sure.precision / max(1e-9, sure.recall + sure.precision)
-            print(f"{least:8.2f}{sure.recall:8.1f}{sure.precision:11.1f}{f1:7.1f}")
-
-
-def above(found: FoundSet, least: float) -> FoundSet:
-    """Those of at least this score."""
-    kept = found.scores >= least
-    return replace(
-        found, boxes=found.boxes[kept], keypoints=found.keypoints[kept], scores=found.scores[kept]
-    )
+            print(f"{least:8.2f}{sure.recall:8.1f}{sure.precision:11.1f}{f1(sure):7.1f}")
 
 
 if __name__ == "__main__":
