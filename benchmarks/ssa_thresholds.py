@@ -9,6 +9,8 @@ on those that a model card's figures come from. Nothing is written; the values a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -47,9 +49,16 @@ def composites(data: Path, skeleton: Skeleton, count: int) -> Iterator[tuple[Pho
         yield truth.photo, TrueSet(boxes, truth.points, known, np.zeros((0, 4)))
 
 
+def everybody(model: PoseModel) -> PoseModel:
+    """The model, dropping nobody whom the code would keep."""
+    network = copy(model.module)
+    network.config = replace(network.config, least_parts=min(PARTS), least_score=min(SCORES))
+    return replace(model, module=network)
+
+
 def found_in(model: PoseModel, photo: Photo) -> tuple[FoundSet, np.ndarray, np.ndarray]:
     """Everybody the code would keep, with how many keypoints and which mean score each has."""
-    decoding = find_people(model, photo).decoding
+    decoding = find_people(everybody(model), photo).decoding
     points = [decoding.keypoints(n)[0] for n in range(len(decoding.people))]
     boxes = np.array([box_around(each, photo.size).edges for each in points]).reshape(-1, 4)
     ranking = np.array([one.ranking_score for one in decoding.people])

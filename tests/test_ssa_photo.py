@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from posekit.data.paf_targets import encode_people
-from posekit.models.ssa import SMALL, SSANet, StageOutputs
+from posekit.models.ssa import SMALL, VARIANT_N, SSANet, StageOutputs
 from posekit.models.ssa_photo import decoder_for, find_people, mirrored_back, prepare
 from posekit.models.ssa_zoo import ENTRIES
 from posekit.photo import Photo
@@ -102,4 +102,8 @@ def test_each_network_has_its_decoder() -> None:
     assert decoder_for(replace(SMALL, offsets=False)).peaks.place == "upsampled"
     wide = replace(SMALL, grid=replace(SMALL.grid, wide=True))
     assert decoder_for(wide).peaks.place == "wide"
+    # The code's values for the paper's networks; a small one leaves fragments of three keypoints.
+    for config, kept in ((VARIANT_N, (3, 0.2)), (SMALL, (4, 0.4))):
+        decoder = decoder_for(config)
+        assert (decoder.least_parts, decoder.least_score) == kept
     assert isinstance(cast(SSANet, build(ENTRIES["ssa-small"])).config, type(SMALL))

@@ -50,6 +50,9 @@ Floats = npt.NDArray[np.float64]
 PEAK_THRESHOLD, AFFINITY_THRESHOLD, MASK_THRESHOLD = 0.3, 0.3, 0.3
 """Chosen on composites of LSPET's validation people: lower peaks are nobody's, higher affinities
 break people into pieces, higher masks cut them down to the surroundings of keypoints."""
+LEAST_PARTS = 4
+"""Keypoints of a person. With three, 150 photographs of validation people had a quarter more false
+alarms, and one person more was found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,7 @@ def decoder_for(config: InstanceConfig, view: View = "body-first") -> InstanceDe
     """The decoder that a network's outputs are meant for."""
     decoder = InstanceDecoder(config.skeleton, config.heat, config.tokens, view=view)
     peaks = replace(decoder.peaks, threshold=PEAK_THRESHOLD)
-    return replace(decoder, peaks=peaks, threshold=AFFINITY_THRESHOLD)
+    return replace(decoder, peaks=peaks, threshold=AFFINITY_THRESHOLD, least_parts=LEAST_PARTS)
 
 
 def rows_at(

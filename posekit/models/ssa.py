@@ -55,6 +55,8 @@ class SSAConfig:
             abstract's "attention to enhance feature extraction" [ours].
         grid: how cells lie on the input, and how wide targets are.
         input_size: (height, width) it is meant for; any multiple of the stride will do.
+        least_parts: people with fewer keypoints are dropped [code: 3].
+        least_score: people with a lower mean score are dropped [code: 0.2].
     """
 
     skeleton: Skeleton = OPENPOSE18
@@ -72,6 +74,8 @@ class SSAConfig:
     attn_gate: bool = False
     grid: PafGrid = field(default_factory=PafGrid)
     input_size: Size = (368, 368)
+    least_parts: int = 3
+    least_score: float = 0.2
 
     @property
     def paf_channels(self) -> int:
@@ -112,6 +116,8 @@ SMALL = SSAConfig(
     heat_widths=(32, 32),
     batch_norm=True,
     input_size=(192, 192),
+    least_parts=4,
+    least_score=0.4,
 )
 """Three stages of width 32 on a small ResNet, for CPUs and the checkpoint that ships [ours]."""
 

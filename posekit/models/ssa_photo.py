@@ -52,7 +52,13 @@ def decoder_for(config: SSAConfig) -> PafDecoder:
     place: Literal["wide", "block", "upsampled"] = "wide" if config.grid.wide else "block"
     if not config.offsets:
         place = "upsampled"
-    return PafDecoder(config.skeleton, config.grid, PeakOptions(place=place))
+    return PafDecoder(
+        config.skeleton,
+        config.grid,
+        PeakOptions(place=place),
+        least_parts=config.least_parts,
+        least_score=config.least_score,
+    )
 
 
 def prepare(photo: Photo, size: tuple[int, int]) -> tuple[Tensor, Crop]:
