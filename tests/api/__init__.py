@@ -1,0 +1,1 @@
+"""The HTTP API and its MCP tools, as programs meet them: over the wire."""
