@@ -13,6 +13,7 @@ from posekit.geometry import Box, Crop
 from posekit.photo import Photo
 
 __all__ = [
+    "DRAWN",
     "IN_BOX",
     "IN_PHOTO",
     "MAX_BOXES",
@@ -23,6 +24,10 @@ __all__ = [
     "check_boxes",
     "whole_photo_box",
 ]
+
+DRAWN = 0.2
+"""Confidence below which skeletons leave a keypoint out, as TransPose's evaluation does when it
+scores a pose."""
 
 MAX_BOXES = 32  # people in one photo: each costs a pass of the network and a trace
 MIN_BOX_SIDE = 2  # pixels inside the photo; less has no inside to look at

@@ -10,6 +10,7 @@ import pytest
 from app import payload
 from posekit.estimator import Estimator, Prediction
 from posekit.geometry import Box
+from posekit.people import DRAWN
 from posekit.unsure import UNSURE, unsure_keypoints, unsure_words
 from tests.test_photo_models import PEOPLE, SIZE, knowing
 from tests.tiny_models import noise_photo, tiny_model
@@ -53,6 +54,45 @@ def test_among_several_people_it_says_of_whom(prediction: Prediction) -> None:
     assert three is not None
     assert "of the poses of persons 1, 2 and 3: of each 9 to 17 of 17 keypoints" in three
     assert three.endswith("so these skeletons may well be wrong.")
+
+
+def seen(prediction: Prediction, *counts: tuple[int, int]) -> Prediction:
+    """A person for each pair: so many keypoints are sure, so many doubtful, others not drawn."""
+    people = []
+    for person, (sure, doubtful) in zip(prediction.people, counts, strict=False):
+        scores = np.full(17, DRAWN - 0.01)
+        scores[:sure], scores[sure : sure + doubtful] = UNSURE, DRAWN
+        people.append(replace(person, scores=scores))
+    return replace(prediction, people=tuple(people))
+
+
+@pytest.mark.parametrize(
+    ("sure", "doubtful", "words"),
+    [
+        (5, 0, "finds 5 of 17 keypoints: the others may be hidden, or not in the photo."),
+        (5, 3, "finds 8 of 17 keypoints"),
+        (4, 4, "is not sure of this pose: 13 of 17"),  # as many doubtful as sure
+        (8, 1, "is not sure of this pose: 9 of 17"),  # more than half is drawn: no portrait
+        (0, 0, "is not sure of this pose: 17 of 17"),
+    ],
+)
+def test_a_portrait_is_not_called_wrong(
+    prediction: Prediction, sure: int, doubtful: int, words: str
+) -> None:
+    said = unsure_words(seen(prediction, (sure, doubtful)))
+    assert said is not None and said.startswith(f"{prediction.model.entry.title} {words}")
+
+
+def test_portraits_beside_whole_bodies(prediction: Prediction) -> None:
+    title = prediction.model.entry.title
+    part = "the others may be hidden, or not in the photo."
+    assert unsure_words(seen(prediction, (5, 0), (17, 0), (4, 1))) == (
+        f"{title} finds 5 of 17 keypoints of persons 1 and 3: {part}"
+    )
+    both = unsure_words(seen(prediction, (17, 0), (0, 17), (3, 0)))
+    assert both is not None and both.count(title) == 2
+    assert "the pose of person 2: 17 of 17" in both
+    assert both.endswith(f"{title} finds 3 of 17 keypoints of person 3: {part}")
 
 
 def test_random_weights_and_models_of_whole_photos_are_not_judged(prediction: Prediction) -> None:

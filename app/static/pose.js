@@ -14,7 +14,7 @@ function sideOfLimb(sides, a, b) {
  * group besides its class, where `class` adds to it.
  */
 function drawPerson(person, skeleton, { unit, dot = 4, halo = 0, mine, box, attributes }) {
-  const { limbs, sides } = skeleton, { keypoints, scores } = person, weak = (score) => (score < page.weak ? " pk-weak" : "");
+  const { limbs, sides } = skeleton, { keypoints, scores } = person, weak = (score) => (score < page.absent ? " pk-weak pk-absent" : score < page.weak ? " pk-weak" : "");
   const group = draw("g", { class: "pk-person" + (mine ? " pk-mine" : "") });
   if (box) {
     const [x0, y0, x1, y1] = person.edges;

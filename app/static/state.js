@@ -23,7 +23,8 @@ const page = {
   tables: {},         // colour map name -> 256 x 3 bytes
   boxes: [],          // edges [x0, y0, x1, y1] in photo pixels; empty: the whole photo
   boxMode: false, draft: null, dragging: false,
-  weak: 0.2,          // keypoints below this confidence are drawn faint
+  weak: 0.2,          // keypoints below this confidence are drawn faint,
+  absent: 0.1,        // below this one only when they are asked about or pointed at: most are not in the photo
   jobs: 0,            // newest analysis or question; older replies are dropped
   asks: 0,
 };

@@ -9,7 +9,7 @@ import numpy as np
 
 from posekit.draw.colours import OUTLINE, Colour, keypoint_colour, limb_colour
 from posekit.geometry import Affine
-from posekit.people import Person
+from posekit.people import DRAWN, Person
 from posekit.skeleton import Skeleton
 
 _SHIFT = 4  # OpenCV draws to 1/16 pixel
@@ -20,7 +20,7 @@ def draw_skeleton(
     people: Sequence[Person],
     skeleton: Skeleton,
     *,
-    min_score: float = 0.2,
+    min_score: float = DRAWN,
     line_width: float | None = None,
     to_picture: Affine | None = None,
 ) -> np.ndarray:

@@ -27,6 +27,7 @@ from posekit.draw.panels import FAINT, TEXT
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.geometry import Affine
+from posekit.people import DRAWN
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -45,8 +46,6 @@ __all__ = [
 ]
 
 WIDTH, GAP, TOP, LINE = 460.0, 20.0, 46.0, 16.0  # of a panel, between them, above them, of text
-MIN_SCORE = 0.2
-"""Keypoints the model is less sure of are left out, as in :func:`posekit.draw.draw_skeleton`."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ def people_shapes(prediction: Prediction, people: Sequence[Person] | None = None
     """Everybody's skeleton, or that of some ``people`` alone: limbs, and a dot a keypoint."""
     skeleton, groups = prediction.skeleton, []
     for number, person in enumerate(prediction.people if people is None else people, start=1):
-        shown = person.found & (np.asarray(person.scores) >= MIN_SCORE)
+        shown = person.found & (np.asarray(person.scores) >= DRAWN)
         # As wide as in a picture of it: the person's size decides, not the photo's.
         width = max(1.0, 0.006 * float(np.hypot(person.box.width, person.box.height)))
         parts = []

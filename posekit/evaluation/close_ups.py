@@ -18,13 +18,10 @@ from posekit.errors import DataError
 from posekit.estimator import Estimator
 from posekit.evaluation.oks import shared_keypoints
 from posekit.evaluation.pck import PCK, pckh
-from posekit.people import Person
+from posekit.people import DRAWN, Person
 from posekit.skeleton import Skeleton
 
-__all__ = ["DRAWN", "CloseUpScore", "evaluate_close_ups"]
-
-DRAWN = 0.2
-"""Keypoints of a lower confidence are left out of skeletons."""
+__all__ = ["CloseUpScore", "evaluate_close_ups"]
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posekit.explain.numbers import numbers
-from posekit.people import IN_BOX
+from posekit.people import DRAWN, IN_BOX
 
 if TYPE_CHECKING:
     from posekit.occlusion.side import Side
     from posekit.occlusion.study import Study
 
-__all__ = ["FOUND", "Change", "KeypointChange", "changes_of", "keypoint_changes_of"]
-
-FOUND = 0.2
-"""Least score of a keypoint that counts as found, as where poses are drawn."""
+__all__ = ["Change", "KeypointChange", "changes_of", "keypoint_changes_of"]
 
 
 @dataclass(frozen=True)
@@ -252,9 +249,9 @@ def _person_rows(study: Study) -> list[Change]:
         _row(
             "keypoints_found",
             "keypoints found",
-            [0.0 if one is None else float((one >= FOUND).sum()) for one in scores],
+            [0.0 if one is None else float((one >= DRAWN).sum()) for one in scores],
             "count",
-            f"with a confidence of at least {FOUND}",
+            f"with a confidence of at least {DRAWN}",
         ),
         Change(
             "oks",
