@@ -1,0 +1,1 @@
+"""``posekit.compare``: models side by side on one photo and one question."""
