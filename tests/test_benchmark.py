@@ -464,6 +464,10 @@ def test_a_table_is_written_in_three_forms(report, tmp_path):
     text = as_markdown(report)
     assert f"| saliency | {cell.mean:.2f} [{cell.low:.2f}, {cell.high:.2f}] |" in text
     assert "Untrained, so that maps show nothing learnt: tiny." in text
+    assert "sha256" not in text
+    models = {"tiny": {"kind": "file", "sha256": "0123456789abcdef"}}
+    trained = replace(report, what={**report.what, "models": models})
+    assert "Weights: tiny (sha256 0123456789ab)." in as_markdown(trained)
     assert "- **deletion** (smaller is better):" in text
     for suffix in (".csv", ".md", ".json"):
         assert write(report, tmp_path / f"table{suffix}").stat().st_size > 200

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import posekit
 from posekit.cli import app
+from posekit.download import sha256_of
 from posekit.trace import record
 from posekit.zoo import entry
 from tests.manual import PAGES, ROOT, blocks, commands
@@ -69,6 +70,16 @@ def test_every_page_can_be_reached_from_the_index() -> None:
         seen.add(page)
         todo += [(page.parent / link["to"]).resolve() for link in LINK.finditer(prose(page))]
     assert set(PAGES) <= seen
+
+
+def test_tables_that_a_command_wrote_are_of_the_weights_that_ship() -> None:
+    """Which ones, `posekit benchmark` writes down: after training its tables are made anew."""
+    pattern = re.compile(r"([a-z0-9-]+) \(sha256 ([0-9a-f]+)\)")
+    said = {(page, *pair) for page, text in TEXTS.items() for pair in pattern.findall(text)}
+    assert {model for page, model, _ in said if page.name == "faithfulness.md"}
+    for page, model, digits in said:
+        weights = entry(model).weights_of("shipped").local
+        assert weights is not None and sha256_of(weights).startswith(digits), (page.name, model)
 
 
 def test_every_picture_is_used_and_all_are_small() -> None:

@@ -14,6 +14,8 @@ from posekit.errors import DataError
 __all__ = ["SUFFIXES", "as_csv", "as_json", "as_markdown", "as_text_rows", "write"]
 
 SUFFIXES = (".csv", ".md", ".json")
+DIGITS = 12
+"""Of a checksum, which tell weights apart."""
 
 
 def write(report: Report, path: str | Path) -> Path:
@@ -135,6 +137,13 @@ def _caption(report: Report) -> str:
     if "sensitivity" in what["metrics"]:
         sentences.append(f"Sensitivity over {what['noisy']} noisy crops.")
     sentences.append(f"Seed {what['seed']}.")
+    files = [
+        f"{name} (sha256 {weights['sha256'][:DIGITS]})"
+        for name, weights in what["models"].items()
+        if weights["sha256"]
+    ]
+    if files:
+        sentences.append(f"Weights: {', '.join(files)}.")
     if untrained:
         sentences.append(f"Untrained, so that maps show nothing learnt: {', '.join(untrained)}.")
     for sentence, times in report.failed.items():
