@@ -2,7 +2,8 @@
 
 A click on the photo is the same image point for every model, and each takes its own token for it. A
 keypoint by name is each model's own prediction of it, unless it is to be the same image point too.
-Models with other keypoints are asked where another model sees the one they lack.
+Models with other keypoints are asked where another model sees the one they lack. Models whose maps
+are about keypoints and not about places are asked about their own, whatever the others are asked.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import numpy as np
 
 from posekit.compare.carry import carried, keypoint_of, places_on_photo
 from posekit.errors import PoseKitError, SkeletonError, TraceError
-from posekit.explain.query import AnyQuery, Query, as_point, check_person, keypoint_query
+from posekit.explain.evidence import evidence_of
+from posekit.explain.query import AnyQuery, Query, as_point, check_person, keypoint_query, snap
 from posekit.explain.targets import Target
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
 __all__ = ["Anchor", "Asking", "anchors"]
+
+ABOUT_KEYPOINTS = "The maps of this model are about keypoints, so it is asked about"
 
 Asking = Literal["keypoint", "point"]
 """Where a named keypoint is asked: at each model's own prediction, or at one image point."""
@@ -72,7 +76,7 @@ def anchors(
     if keypoint is None:
         x, y = as_point(target.point if isinstance(target, Query) else target)  # type: ignore[arg-type]
         query = Query(person, (float(x), float(y)))
-        return query.label(predictions[0].skeleton), [Anchor(query, query, None) for _ in names]
+        return query.label(predictions[0].skeleton), [_at_point(one, query) for one in predictions]
     source = predictions[home]
     name = source.skeleton.keypoints[keypoint]
     at = _place(predictions, source, person, keypoint)
@@ -81,13 +85,15 @@ def anchors(
     found = []
     for index, one in enumerate(predictions):
         own = source.skeleton.mapping_to(one.skeleton)[keypoint]
-        if own is not None and asking != "point":
+        knows_places = not _about_keypoints(one)
+        if own is not None and (asking != "point" or not knows_places):
             try:
                 query = keypoint_query(one, person, own)
             except TraceError as error:  # a model of whole photos that did not find it
                 found.append(Anchor(None, Query(person, at.point), None, str(error)))
                 continue
-            found.append(Anchor(query, query, own))
+            note = "" if asking != "point" or knows_places else f"{ABOUT_KEYPOINTS} its own {name}."
+            found.append(Anchor(query, query, own, note))
             continue
         note = ""
         if own is None:
@@ -100,6 +106,26 @@ def anchors(
         query = Query(person, at.point)
         found.append(Anchor(query, query, own, note))
     return name, found
+
+
+def _about_keypoints(prediction: Prediction) -> bool:
+    """Whether all that a model left is about its keypoints; a place alone is no question then."""
+    trace = prediction.trace
+    return trace is not None and not trace.spatial and bool(evidence_of(trace))
+
+
+def _at_point(prediction: Prediction, query: Query) -> Anchor:
+    """A free point: itself, or the nearest keypoint of a model that knows nothing else."""
+    if not _about_keypoints(prediction):
+        return Anchor(query, query, None)
+    try:
+        near = snap(prediction, query.point, query.person)
+    except TraceError as error:
+        return Anchor(None, query, None, str(error))
+    if near.keypoint is None:  # it found nothing of this person
+        return Anchor(query, query, None)
+    name = prediction.skeleton.keypoints[near.keypoint]
+    return Anchor(near, near, near.keypoint, f"{ABOUT_KEYPOINTS} its {name}, the nearest one.")
 
 
 def _place(

@@ -85,6 +85,30 @@ def test_whom_it_found_is_said_on_explore_and_on_occlusion(visit: Visit, kind: s
     assert visitor.trouble == []
 
 
+def test_somebody_who_was_not_found_is_not_shown_first(visit: Visit) -> None:
+    """Explore begins with whom the model found; Compare holds nobody against an empty map."""
+    visitor = visit()
+    page = visitor.page
+    page.click('[data-example="crowd"]')
+    visitor.settle()
+    view = choose(visitor, "querypose-small")
+    found = [any(person["keypoints"]) for person in view["people"]]
+    assert len(found) == 6 and not all(found) and any(found)
+    assert view["person"] == found.index(True)
+    page.wait_for_selector(f'.pk-point.pk-here[data-person="{view["person"]}"]', state="attached")
+    page.click('[data-do="compare-open"]')
+    page.wait_for_selector('[data-figure="overlap"] td', timeout=60_000)
+    visitor.settle()
+    cells = page.locator('[data-figure="overlap"] td')
+    assert cells.all_inner_texts()[0] == "the first"
+    with page.expect_response(asked_for("compare")):
+        page.click(f'[data-slot="compare-people"] .pk-chip:nth-child({found.index(False) + 1})')
+    page.wait_for_function("document.querySelector('[data-figure=overlap] td').textContent === '–'")
+    assert cells.all_inner_texts()[1] == "the first with a map"
+    assert page.locator(".pk-panel").nth(1).get_by_text("like the first").count() == 0
+    assert visitor.trouble == []
+
+
 def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     visitor = visit()
     view = choose(visitor, FINDER)

@@ -12,7 +12,12 @@ from posekit.errors import SkeletonError, TraceError
 from posekit.estimator import Prediction
 from posekit.explain import KeypointPeak, Query, explain, peak_of
 from posekit.explain.asked import to_heatmap
+from posekit.found import box_around
+from posekit.geometry import Box
 from posekit.skeleton import COCO17, LSP14
+from tests.comparing.predictions import predicted
+from tests.test_photo_models import PEOPLE, SIZE, knowing
+from tests.tiny_models import noise_photo
 
 
 def test_every_model_is_asked_at_its_own_keypoint(
@@ -73,6 +78,26 @@ def test_a_model_without_the_keypoint_is_asked_where_another_puts_it(
         compare([pair[0], lsp], "pelvis")
     with pytest.raises(SkeletonError, match="no keypoint 17 in COCO"):
         compare([pair[0], lsp], 17)
+
+
+def test_a_model_with_maps_about_keypoints_alone_is_asked_about_its_own() -> None:
+    """No place is a question to it: its keypoint of that name is, or the nearest to the place."""
+    photo, boxes = noise_photo(*SIZE), [box_around(PEOPLE[0], SIZE), Box(0, 0, 12, 12)]
+    places = predicted(skeleton=LSP14, photo=photo, boxes=boxes)
+    finder = knowing(PEOPLE).predict(photo, boxes)  # in the second box nobody is found
+    said = "The maps of this model are about keypoints, so it is asked about its"
+    found = compare([places, finder], "left wrist", anchor="point")
+    own = tuple(finder.people[0].keypoints[LSP14.index("left wrist")])
+    assert found.panels[1].point == pytest.approx(own)
+    assert found.panels[1].note == f"{said} own left wrist."
+    assert found.panels[1].map is not None and "Asked at" not in found.panels[0].note
+    free = tuple(PEOPLE[0][LSP14.index("right knee")] + 3)
+    found = compare([places, finder], free)
+    assert found.panels[0].point == free and found.panels[0].keypoint is None
+    assert found.panels[1].keypoint == LSP14.index("right knee")
+    assert found.panels[1].note == f"{said} right knee, the nearest one."
+    absent = compare([places, finder], "left wrist", person=1, anchor="point").panels[1]
+    assert absent.map is None and "found no left wrist of this person" in absent.note
 
 
 def test_a_place_outside_the_photo_is_said(pair: list[Prediction]) -> None:
