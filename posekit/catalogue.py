@@ -81,6 +81,11 @@ MEANINGS = (
         "Median time of one pass of the network, on the machine named.",
     ),
     (r"GMACs", "Thousands of millions of multiply-accumulates of one pass."),
+    (
+        r"drawn beyond the photo",
+        "Per cent of the keypoints beyond the photo's end that a skeleton would still have, at a"
+        " confidence of 0.2: the fewer the better.",
+    ),
     (r"box AP50", "Average precision of the boxes found, at an overlap of half, per cent."),
 )
 """Pattern of a figure's name -> what it says, in one sentence or two."""

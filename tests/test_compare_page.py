@@ -285,7 +285,7 @@ def test_it_can_be_taken_home_and_leaves_nothing_behind(
     elif kind == "png":
         assert Image.open(io.BytesIO(data)).format == "PNG"
     else:
-        text = data.decode()
+        text = re.sub(r"data:image/[a-z]+;base64,[^\"']+", "", data.decode())  # letters by chance
         assert "left wrist" in text.lower() and "http" not in text.replace("http-equiv", "")
 
 

@@ -65,7 +65,7 @@ def test_integrated_gradients_are_complete_to_their_delta(prediction):
     full, empty = read(photo_surface(asked, "mean"), asked.targets)
     rise = float(full[0] - empty[0])
     few, many = (
-        explain(prediction, KEYPOINT, method="integrated-gradients", steps=n) for n in (3, 24)
+        explain(prediction, KEYPOINT, method="integrated-gradients", steps=n) for n in (3, 48)
     )
     for one in (few, many):
         assert one.total - rise == pytest.approx(one.delta, abs=1e-4)
