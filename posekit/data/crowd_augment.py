@@ -17,6 +17,7 @@ from torch import Tensor
 
 from posekit.data.augment import Augmentation, Draws, blurred, occluded, recoloured
 from posekit.data.clipping import clipped_boxes
+from posekit.data.close_up import windows as close_ups
 from posekit.data.crowd import Kind
 from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.data.crowd_covers import Covers, covers_of
@@ -30,6 +31,8 @@ LEAST_LEFT = 0.25
 """Of whom a view keeps less than this share of the box is not to be found any more."""
 LEAST_SIDE = 4.0
 """Nor is somebody of fewer pixels than this on the shorter side of the box."""
+LEAST_PORTRAIT = 24.0
+"""Nobody's portrait is made of fewer pixels than this on a side."""
 
 
 class People(NamedTuple):
@@ -119,8 +122,9 @@ def augment_crowds(
     """Vary the chosen photos.
 
     Of the augmentation, ``wide`` is the chance of a view up to twice as wide as the photo, and
-    ``half_body`` that of a view of one person from close by, who may be cut off; the rest means
-    what it means for crops. With all of it off, the view is the whole photo.
+    ``half_body`` that of a view of one person from close by, who may be cut off, and ``close`` that
+    of a portrait of one person, who is to be found though little of the body is in it; the rest
+    means what it means for crops. With all of it off, the view is the whole photo.
 
     Args:
         data: the data set, on any device.
@@ -136,10 +140,12 @@ def augment_crowds(
     """
     drawn = Draws.of(len(index), generator).part(share)
     close = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
+    chance = torch.rand((len(index), 8), generator=generator, device=generator.device)[share]
     index = index[share]
-    windows = _windows(data, index, size, how, drawn, close)
+    portraits = _portraits(data, index, skeleton, chance, how.close)
+    windows = _windows(data, index, size, how, drawn, close, portraits)
     images = _sampled(data, index, size, windows, how, drawn, fill)
-    people = _people(data, index, skeleton, windows, hidden)
+    people = _people(data, index, skeleton, windows, hidden, portraits.sitters(data))
     if not token:
         return Views(images, people)
     to_canvas = windows.matrix, windows.offset
@@ -156,10 +162,12 @@ def _windows(
     how: Augmentation,
     drawn: Draws,
     close: Tensor,
+    portraits: _Portraits,
 ) -> _Windows:
     photo = data.sizes[index].flip(-1).float()  # (B, 2) width, height
+    shape = torch.where(portraits.use[:, None], portraits.extent, photo)
     limit = torch.tensor([size[1], size[0]], device=photo.device)
-    views = (photo * (limit / photo).amin(1, keepdim=True)).round().clamp(min=1)
+    views = (shape * (limit / shape).amin(1, keepdim=True)).round().clamp(min=1)
 
     scale = (1 + how.scale * drawn.scale).clamp(1 - how.scale, 1 + how.scale)
     scale = torch.where(drawn.wide[:, 0] < how.wide, 1 + drawn.wide[:, 1], scale)
@@ -167,13 +175,15 @@ def _windows(
     near, near_centre, near_scale = _close_up(data, index, photo, close, how.half_body)
     scale = torch.where(near, near_scale, scale)
     centre = torch.where(near[:, None], near_centre, centre)
-    centre = centre + how.shift * (scale[:, None] * photo) * drawn.shift
+    scale = torch.where(portraits.use, 1.0, scale)
+    centre = torch.where(portraits.use[:, None], portraits.centre, centre)
+    centre = centre + how.shift * (scale[:, None] * shape) * drawn.shift
 
     angle = (how.rotation * drawn.angle).clamp(-2 * how.rotation, 2 * how.rotation)
     angle = torch.where(drawn.rotate < how.rotate, angle, 0.0) * (math.pi / 180)
     mirrored = drawn.flip < how.flip
     sign = 1.0 - 2.0 * mirrored.float()
-    step = scale[:, None] * photo / views  # canvas pixels a view pixel, on x and y
+    step = scale[:, None] * shape / views  # canvas pixels a view pixel, on x and y
     cos, sin = angle.cos(), angle.sin()
     matrix = torch.stack(
         [
@@ -189,15 +199,54 @@ def _close_up(
     data: CrowdCanvases, index: Tensor, photo: Tensor, draw: Tensor, chance: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which views show one person from close by (B,), with their centres (B, 2) and scales (B,)."""
-    person = data.kinds[index] == Kind.PERSON  # (B, P)
-    count = person.sum(1)
-    wanted = (draw[:, 1] * count).long()  # the how-manyeth person
-    chosen = (person & (person.cumsum(1) == wanted[:, None] + 1)).int().argmax(1)
+    chosen, anybody = _somebody(data, index, draw[:, 1])
     outline = data.outlines[index, chosen]  # (B, 16, 2)
     low, high = outline.amin(1), outline.amax(1)
     scale = ((high - low).clamp(min=8) / photo).amax(1) * (0.8 + 0.7 * draw[:, 2])
     # Farther than the photo goes is not close by.
-    return (draw[:, 0] < chance) & (count > 0), (low + high) / 2, scale.clamp(max=1.2)
+    return (draw[:, 0] < chance) & anybody, (low + high) / 2, scale.clamp(max=1.2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Portraits:
+    """Views that end below one person's shoulders or waist.
+
+    use: (B,) which views. person: (B,) of whom. centre, extent: (B, 2) canvas pixels.
+    """
+
+    use: Tensor
+    person: Tensor
+    centre: Tensor
+    extent: Tensor
+
+    def sitters(self, data: CrowdCanvases) -> Tensor:
+        """(B, P) bool, of whom the portraits are."""
+        numbers = torch.arange(data.kinds.shape[1], device=self.person.device)
+        return self.use[:, None] & (self.person[:, None] == numbers)
+
+
+def _portraits(
+    data: CrowdCanvases, index: Tensor, skeleton: Skeleton, draw: Tensor, chance: float
+) -> _Portraits:
+    chosen, anybody = _somebody(data, index, draw[:, 7])
+    seen = close_ups(
+        data.keypoints[index, chosen], data.visibility[index, chosen] == 2, skeleton, draw, chance
+    )
+    # A photo does not go on beyond its edges.
+    edge = data.sizes[index].flip(-1) - 0.5
+    low, high = seen.low.clamp(min=-0.5).minimum(edge), seen.high.clamp(min=-0.5).minimum(edge)
+    extent = high - low
+    use = seen.use & anybody & (extent.amin(1) >= LEAST_PORTRAIT)
+    return _Portraits(use, chosen, (low + high) / 2, extent)
+
+
+def _somebody(data: CrowdCanvases, index: Tensor, draw: Tensor) -> tuple[Tensor, Tensor]:
+    """A person of each photo (B,), by a number in 0..1, and whether there is one (B,)."""
+    person = data.kinds[index] == Kind.PERSON  # (B, P)
+    count = person.sum(1)
+    wanted = (draw * count).long()  # the how-manyeth person
+    chosen = (person & (person.cumsum(1) == wanted[:, None] + 1)).int().argmax(1)
+    return chosen, count > 0
 
 
 def _sampled(
@@ -237,7 +286,12 @@ def _sampled(
 
 
 def _people(
-    data: CrowdCanvases, index: Tensor, skeleton: Skeleton, windows: _Windows, hidden: bool
+    data: CrowdCanvases,
+    index: Tensor,
+    skeleton: Skeleton,
+    windows: _Windows,
+    hidden: bool,
+    sitters: Tensor,
 ) -> People:
     whwh = windows.sizes.flip(-1).repeat(1, 2)  # (B, 4)
     width_height = whwh[:, None, :2]
@@ -247,7 +301,7 @@ def _people(
     extent = boxes[..., 2:] - boxes[..., :2]
     kinds = data.kinds[index]
     reaches = reaches & (kinds != Kind.NOBODY)
-    enough = (extent.prod(-1) >= LEAST_LEFT * area) & (extent.amin(-1) >= LEAST_SIDE)
+    enough = (extent.prod(-1) >= LEAST_LEFT * area) & (extent.amin(-1) >= LEAST_SIDE) | sitters
     present = reaches & enough & (kinds == Kind.PERSON)
     boxes = torch.where(reaches[..., None], boxes, 0.0)
 
