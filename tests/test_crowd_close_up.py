@@ -1,4 +1,4 @@
-"""Portraits among whole photos: the view ends where a portrait does, and its sitter is to be found."""
+"""Portraits among whole photos: the view ends where one does, and its sitter is to be found."""
 
 from __future__ import annotations
 
