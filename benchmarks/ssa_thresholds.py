@@ -16,9 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.thresholds import f1, kept, measured_model
-from posekit.data.labelled import LabelledPhoto
-from posekit.data.lsp import read_lsp
+from benchmarks.thresholds import f1, kept, measured_model, photographs
 from posekit.evaluation.instance_sets import true_composites
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.found import box_around
@@ -29,15 +27,6 @@ from posekit.zoo import PoseModel
 
 PARTS = (3, 4, 5, 6, 7, 8)
 SCORES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-
-
-def photographs(data: Path, skeleton: Skeleton, count: int) -> Iterator[tuple[Photo, TrueSet]]:
-    """Athletes alone, as they were photographed."""
-    for person in read_lsp(data, "validation", count):
-        yield (
-            person.photo,
-            TrueSet.of(LabelledPhoto(person.photo, (person,), person.skeleton), skeleton),
-        )
 
 
 def composites(data: Path, skeleton: Skeleton, count: int) -> Iterator[tuple[Photo, TrueSet]]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from posekit.evaluation.sets import FoundSet, SetScore
+from posekit.data.labelled import LabelledPhoto
+from posekit.data.lsp import read_lsp
+from posekit.evaluation.sets import FoundSet, SetScore, TrueSet
+from posekit.photo import Photo
+from posekit.skeleton import Skeleton
 from posekit.zoo import PoseModel, load
 
-__all__ = ["f1", "kept", "measured_model"]
+__all__ = ["f1", "kept", "measured_model", "photographs"]
 
 
 def measured_model(
@@ -26,6 +31,15 @@ def measured_model(
     parser.add_argument("--count", type=int, default=count, help=unit)
     chosen = parser.parse_args()
     return load(chosen.model, weights=chosen.weights, device="cpu"), chosen.data, chosen.count
+
+
+def photographs(data: Path, skeleton: Skeleton, count: int) -> Iterator[tuple[Photo, TrueSet]]:
+    """Athletes alone, as they were photographed."""
+    for person in read_lsp(data, "validation", count):
+        yield (
+            person.photo,
+            TrueSet.of(LabelledPhoto(person.photo, (person,), person.skeleton), skeleton),
+        )
 
 
 def kept(found: FoundSet, those: npt.NDArray[np.bool_]) -> FoundSet:
