@@ -128,9 +128,9 @@ SMALL = QueryPoseConfig(
     part_width=64,
     skeleton=LSP14,
     parts=LSP_PARTS,
-    shortest=128,
-    longest=128,
-    threshold=0.1,  # by benchmarks/querypose_threshold.py
+    shortest=192,
+    longest=192,
+    threshold=0.2,  # by benchmarks/querypose_threshold.py
 )
 """For CPUs, and for the checkpoint that is shipped; not a model of the paper. The trunk's first
 half has the shape of TransPose-R-small's, so that it can start from there."""
