@@ -11,7 +11,7 @@ import torch
 from posekit.data.augment import NONE
 from posekit.data.close_up import shown_by
 from posekit.data.crowd import CORNERS, CrowdPhoto, Somebody
-from posekit.data.crowd_augment import LEAST_LEFT, Views, augment_crowds
+from posekit.data.crowd_augment import Views, augment_crowds
 from posekit.data.crowd_canvas import CrowdCanvases, make_crowd_canvases
 from posekit.skeleton import LSP14
 from tests.test_close_up import upright
@@ -56,13 +56,6 @@ def test_a_portrait_has_its_own_shape_and_its_sitter_is_to_be_found() -> None:
     sizes = found.sizes[portrait]
     assert (sizes.amax(1) == 128).all()  # as large as fits
     assert len(sizes.unique(dim=0)) > 10
-    # Among them some of whom the box keeps too little to be found in any other view.
-    box = found.boxes[portrait, 0]
-    shown = (box[:, 2:] - box[:, :2]).prod(1)
-    hip = LSP14.index("left hip")
-    no_hips = ~found.counted[portrait, 0, hip]
-    assert no_hips.any() and LEAST_LEFT == 0.25
-    assert (shown > 0).all()
 
 
 @pytest.mark.parametrize("rotate", [0.0, 1.0])

@@ -139,11 +139,11 @@ def augment_crowds(
         token: pixels along a side of a token, to be told whose the tokens are; 0 is not to be told.
     """
     drawn = Draws.of(len(index), generator).part(share)
-    close = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
-    chance = torch.rand((len(index), 8), generator=generator, device=generator.device)[share]
+    half = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
+    portrait = torch.rand((len(index), 8), generator=generator, device=generator.device)[share]
     index = index[share]
-    portraits = _portraits(data, index, skeleton, chance, how.close)
-    windows = _windows(data, index, size, how, drawn, close, portraits)
+    portraits = _portraits(data, index, skeleton, portrait, how.close)
+    windows = _windows(data, index, size, how, drawn, half, portraits)
     images = _sampled(data, index, size, windows, how, drawn, fill)
     people = _people(data, index, skeleton, windows, hidden, portraits.sitters(data))
     if not token:
@@ -161,7 +161,7 @@ def _windows(
     size: Size,
     how: Augmentation,
     drawn: Draws,
-    close: Tensor,
+    half: Tensor,
     portraits: _Portraits,
 ) -> _Windows:
     photo = data.sizes[index].flip(-1).float()  # (B, 2) width, height
@@ -172,7 +172,7 @@ def _windows(
     scale = (1 + how.scale * drawn.scale).clamp(1 - how.scale, 1 + how.scale)
     scale = torch.where(drawn.wide[:, 0] < how.wide, 1 + drawn.wide[:, 1], scale)
     centre = (photo - 1) / 2
-    near, near_centre, near_scale = _close_up(data, index, photo, close, how.half_body)
+    near, near_centre, near_scale = _half_body(data, index, photo, half, how.half_body)
     scale = torch.where(near, near_scale, scale)
     centre = torch.where(near[:, None], near_centre, centre)
     scale = torch.where(portraits.use, 1.0, scale)
@@ -195,7 +195,7 @@ def _windows(
     return _Windows(views.flip(-1), matrix, (views - 1) / 2, centre, mirrored)
 
 
-def _close_up(
+def _half_body(
     data: CrowdCanvases, index: Tensor, photo: Tensor, draw: Tensor, chance: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Which views show one person from close by (B,), with their centres (B, 2) and scales (B,)."""
