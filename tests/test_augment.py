@@ -116,7 +116,7 @@ def test_a_shared_batch_makes_the_crops_one_process_would_make(people: Canvases)
                 LSP14,
                 (64, 48),
                 generator,
-                Augmentation(),
+                Augmentation(close=0.5, detail=0.5),
                 share=share,
             )
         )
@@ -140,6 +140,18 @@ def test_an_occluder_covers_and_a_blur_softens(people: Canvases) -> None:
     roughness = [x.diff(dim=-1).square().mean() for x in (plain, soft)]
     assert roughness[1] < 0.6 * roughness[0]
     torch.testing.assert_close(soft.mean(), plain.mean(), atol=5e-3, rtol=0)
+
+
+def test_detail_changes_what_is_seen_and_not_where_it_is(people: Canvases) -> None:
+    def drawn(how: Augmentation) -> tuple[torch.Tensor, ...]:
+        generator = torch.Generator().manual_seed(3)
+        return augment(people, torch.arange(12), LSP14, (96, 72), generator, how)
+
+    plain, changed = drawn(NONE), drawn(replace(NONE, detail=0.5))
+    differ = (changed[0] - plain[0]).abs().amax((1, 2, 3)) > 0.01
+    assert differ.any() and not differ.all()
+    torch.testing.assert_close(changed[1], plain[1])
+    assert torch.equal(changed[2], plain[2])
 
 
 def test_coco_people_are_learnt_in_the_models_keypoints() -> None:

@@ -163,6 +163,20 @@ def test_without_augmentation_a_view_is_the_photo(discs: CrowdCanvases) -> None:
     assert (same - discs.images[1].float()).abs().max() < 0.01
 
 
+def test_detail_changes_the_photos_and_not_what_lies_beside_them(scene: Scene) -> None:
+    data = make_crowd_canvases([of_scene(scene, LSP14)], 1, 192)
+    index = torch.zeros(12, dtype=torch.long)
+    plain = augment_crowds(data, index, LSP14, (128, 160), generator(), NONE)
+    how = replace(NONE, detail=0.5)
+    changed = augment_crowds(data, index, LSP14, (128, 160), generator(), how)
+    differ = (changed.images - plain.images).abs().amax(1) > 0.02  # (B, H, W)
+    assert differ.any((1, 2)).any() and not differ.any((1, 2)).all()
+    height, width = (int(edge) for edge in plain.people.sizes[0])
+    assert height < 128 or width < 160
+    assert not differ[:, height:].any() and not differ[:, :, width:].any()
+    torch.testing.assert_close(changed.people.keypoints, plain.people.keypoints)
+
+
 def extremes(views: Views, item: int, channel: int) -> list[float] | None:
     """Box of what has a channel's colour in a view, in the network's pixels."""
     rows, cols = np.nonzero(views.images[item, channel].numpy() > 0.5)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from posekit.data.canvas import Canvases
 from posekit.data.close_up import Windows, windows
+from posekit.data.detail import change_detail
 from posekit.skeleton import Skeleton
 
 Size = tuple[int, int]
@@ -41,6 +42,7 @@ class Augmentation:
             (:mod:`posekit.data.close_up`). Keypoints beyond its end are moved far outside.
         colour: strength of brightness, contrast, saturation and white-balance changes.
         blur: chance of a slight blur (3 x 3 binomial, twice).
+        detail: chance of a crop that is coarser or sharper (:mod:`posekit.data.detail`).
         occlude: chance of a plain rectangle over a tenth to a third of each side.
     """
 
@@ -54,6 +56,7 @@ class Augmentation:
     close: float = 0.0
     colour: float = 0.3
     blur: float = 0.1
+    detail: float = 0.0
     occlude: float = 0.15
 
 
@@ -127,6 +130,7 @@ def augment(
     """
     drawn = Draws.of(len(index), generator).part(share)
     close = torch.rand((len(index), 7), generator=generator, device=generator.device)[share]
+    fine = drawn_for_detail(len(index), generator, how)[share]
     index = index[share]
     device = data.images.device
     keypoints, labelled = data.keypoints[index], data.labelled[index]
@@ -173,6 +177,7 @@ def augment(
         padding_mode="zeros",
         align_corners=True,
     )
+    images = change_detail(images, fine, how.detail)  # a photo's end is sharp in any photo
     if how.close > 0:
         images *= _within(where, near)[:, None]
         beyond = near.ends[:, None] & ~_within(keypoints, near)
@@ -238,6 +243,13 @@ def recoloured(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     shift = gain * ((1 - contrast) * mean)[:, None]
     pixels = torch.baddbmm(shift[:, :, None], matrix, images.flatten(2))
     return pixels.clamp_(0, 1).view_as(images)
+
+
+def drawn_for_detail(batch: int, generator: torch.Generator, how: Augmentation) -> Tensor:
+    """(B, 2) random numbers; none are drawn where no recipe asks for them, as older ones do not."""
+    if how.detail == 0:
+        return torch.ones((batch, 2), device=generator.device)
+    return torch.rand((batch, 2), generator=generator, device=generator.device)
 
 
 def blurred(images: Tensor, chosen: Tensor) -> Tensor:

@@ -15,12 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from posekit.data.augment import Augmentation, Draws, blurred, occluded, recoloured
+from posekit.data.augment import (
+    Augmentation,
+    Draws,
+    blurred,
+    drawn_for_detail,
+    occluded,
+    recoloured,
+)
 from posekit.data.clipping import clipped_boxes
 from posekit.data.close_up import windows as close_ups
 from posekit.data.crowd import Kind
 from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.data.crowd_covers import Covers, covers_of
+from posekit.data.detail import change_detail
 from posekit.skeleton import Skeleton
 
 __all__ = ["People", "Views", "augment_crowds"]
@@ -141,10 +149,11 @@ def augment_crowds(
     drawn = Draws.of(len(index), generator).part(share)
     half = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
     portrait = torch.rand((len(index), 8), generator=generator, device=generator.device)[share]
+    fine = drawn_for_detail(len(index), generator, how)[share]
     index = index[share]
     portraits = _portraits(data, index, skeleton, portrait, how.close)
     windows = _windows(data, index, size, how, drawn, half, portraits)
-    images = _sampled(data, index, size, windows, how, drawn, fill)
+    images = _sampled(data, index, size, windows, how, drawn, fine, fill)
     people = _people(data, index, skeleton, windows, hidden, portraits.sitters(data))
     if not token:
         return Views(images, people)
@@ -256,6 +265,7 @@ def _sampled(
     windows: _Windows,
     how: Augmentation,
     drawn: Draws,
+    fine: Tensor,
     fill: tuple[float, float, float],
 ) -> Tensor:
     """The views' pixels (B, 3, H, W), 0..1."""
@@ -277,6 +287,7 @@ def _sampled(
         padding_mode="border",
         align_corners=False,
     )
+    images = change_detail(images, fine, how.detail)
     images = recoloured(blurred(images, drawn.blur < how.blur), how.colour, drawn)
     images = occluded(images, drawn.occlude, how.occlude)
     inside = (where > -0.5) & (where < data.sizes[index].flip(-1)[:, None, None] - 0.5)
