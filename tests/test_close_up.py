@@ -213,3 +213,31 @@ def test_a_close_up_counts_what_is_right_in_it_and_what_is_drawn_beyond_it() -> 
     assert list(score.figures) == ["PCKh@0.5", "drawn beyond the photo"]
     with pytest.raises(DataError, match="below the shoulders"):
         evaluate_close_ups(Guess([]), [], "shoulders")  # type: ignore[arg-type]
+
+
+def test_the_quarter_of_the_largest_close_ups_is_measured_by_itself() -> None:
+    small, large = upright(), upright()
+    large = replace(
+        large,
+        photo=Photo(large.photo.pixels.repeat(2, 0).repeat(2, 1)),
+        keypoints=large.keypoints * 2,
+    )
+    answers = []
+    for person in (small, small, small, large):
+        found = close_up(person, "waist")
+        assert found is not None
+        # Of the large one nothing beyond the photo is drawn, and nothing in it is right.
+        right = found.person.keypoints + (100 if person is large else 0)
+        scores = np.where(found.beyond & (person is large), 0.1, 0.9)
+        answers.append([guessed(right, scores)])
+    people = [small, small, small, large]
+    score = evaluate_close_ups(Guess(answers), people, "waist")  # type: ignore[arg-type]
+    assert score.figures == {"PCKh@0.5": 75.0, "drawn beyond the photo": 75.0}
+    piece = close_up(large, "waist")
+    assert piece is not None
+    longer = max(piece.person.photo.pixels.shape[:2])
+    assert score.details[f"photos of {longer} pixels and more"] == {
+        "people": 1,
+        "PCKh@0.5": 0.0,
+        "drawn beyond the photo": 0.0,
+    }

@@ -6,11 +6,12 @@ are not in it? Ankles drawn into a face are what a visitor with a portrait sees 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from posekit.data.close_up import close_up
 from posekit.data.labelled import LabelledPerson
@@ -33,11 +34,17 @@ class CloseUpScore:
         beyond_drawn: per cent of the keypoints beyond the photos that a skeleton would still have,
             at a confidence of 0.2; the fewer the better.
         beyond: how many keypoints lie beyond the photos.
+        largest: the same of the quarter of the photos with the most pixels on their longer side:
+            close-ups out of small photos are coarse, those that visitors have are not. None where
+            no head is labelled in them.
+        pixels: on the longer side, from which a photo is one of those.
     """
 
     pckh: PCK
     beyond_drawn: float
     beyond: int
+    largest: CloseUpScore | None = None
+    pixels: int = 0
 
     @property
     def people(self) -> int:
@@ -57,7 +64,11 @@ class CloseUpScore:
     @property
     def details(self) -> dict[str, Any]:
         """What else a model card keeps."""
-        return self.pckh.details | {"keypoints beyond the photos": self.beyond}
+        details = self.pckh.details | {"keypoints beyond the photos": self.beyond}
+        if self.largest is not None:
+            of_them = {"people": self.largest.people, **self.largest.figures}
+            details[f"photos of {self.pixels} pixels and more"] = of_them
+        return details
 
 
 def evaluate_close_ups(
@@ -76,7 +87,7 @@ def evaluate_close_ups(
     Raises:
         DataError: no keypoint is shared, or no photo can be cut so.
     """
-    truth, labelled, predicted, drawn = [], [], [], []
+    answers: list[_Answer] = []
     skeleton: Skeleton | None = None
     ours: list[int] = []
     theirs: list[int] = []
@@ -92,17 +103,42 @@ def evaluate_close_ups(
         found = _surest(estimator.predict(seen.photo, record=False).people)
         if found is not None:
             points[ours], scores[ours] = found.keypoints[theirs], found.scores[theirs]
-        predicted.append(points)
-        truth.append(seen.keypoints)
-        labelled.append(seen.labelled)
-        drawn.append(scores[ours][beyond[ours]] >= DRAWN)
+        answers.append(_Answer(seen, points, scores[ours][beyond[ours]] >= DRAWN))
     if skeleton is None:
         raise DataError(f"Of nobody here a photo cut below the {cut} would show enough.")
     counted = np.isin(np.arange(skeleton.size), ours)
+    pixels = np.quantile([answer.pixels for answer in answers], 0.75, method="higher")
+    largest = [answer for answer in answers if answer.pixels >= pixels]
+    try:
+        of_largest = _score(largest, skeleton, counted)
+    except DataError:
+        of_largest = None
+    return replace(_score(answers, skeleton, counted), largest=of_largest, pixels=int(pixels))
+
+
+class _Answer(NamedTuple):
+    """What a model said of one close-up: seen, (K, 2) points, and which beyond it were drawn."""
+
+    seen: LabelledPerson
+    points: npt.NDArray[np.float64]
+    drawn: npt.NDArray[np.bool_]
+
+    @property
+    def pixels(self) -> int:
+        return max(self.seen.photo.pixels.shape[:2])
+
+
+def _score(
+    answers: Sequence[_Answer], skeleton: Skeleton, counted: npt.NDArray[np.bool_]
+) -> CloseUpScore:
     right = pckh(
-        np.stack(predicted), np.stack(truth), np.stack(labelled), skeleton, counted=counted
+        np.stack([answer.points for answer in answers]),
+        np.stack([answer.seen.keypoints for answer in answers]),
+        np.stack([answer.seen.labelled for answer in answers]),
+        skeleton,
+        counted=counted,
     )
-    wrong = np.concatenate(drawn)
+    wrong = np.concatenate([answer.drawn for answer in answers])
     return CloseUpScore(
         right, round(100 * float(wrong.mean()), 2) if wrong.size else 0.0, wrong.size
     )
