@@ -53,6 +53,10 @@ def test_a_portrait_has_its_own_shape_and_its_sitter_is_to_be_found() -> None:
     shoulders = torch.from_numpy(shown_by("shoulders", LSP14))
     assert found.counted[portrait, 0][:, shoulders].all()
     assert not found.counted[portrait, 0, LSP14.index("left ankle")].any()
+    # Everything is labelled, so what does not count lies beyond; of the one beside nothing is.
+    assert torch.equal(found.beyond[:, 0], ~found.counted[:, 0])
+    assert found.beyond[portrait, 0, LSP14.index("left ankle")].all()
+    assert not found.beyond[:, 1].any()
     sizes = found.sizes[portrait]
     assert (sizes.amax(1) == 128).all()  # as large as fits
     assert len(sizes.unique(dim=0)) > 10

@@ -65,6 +65,7 @@ def people_of(numbers: dict[str, np.ndarray]) -> People:
         boxes=padded("boxes_xyxy"),
         keypoints=padded("kps_coord"),
         counted=padded("kps_vis")[..., 0] > 0,
+        beyond=torch.zeros(padded("kps_vis").shape[:3], dtype=torch.bool),
         present=torch.arange(max(count)) < torch.tensor(count)[:, None],
         ignored=torch.zeros(2, max(count), dtype=torch.bool),
         whwh=torch.stack([torch.from_numpy(numbers[f"t{i}_image_size_xyxy"]) for i in (0, 1)]),
@@ -92,6 +93,7 @@ def somebody(images: int = 2, most: int = 3, keypoints: int = 4, seed: int = 0) 
         boxes=torch.cat([low, low + extent], -1),
         keypoints=low[:, :, None] + inside * extent[:, :, None],
         counted=torch.ones(images, most, keypoints, dtype=torch.bool),
+        beyond=torch.zeros(images, most, keypoints, dtype=torch.bool),
         present=torch.ones(images, most, dtype=torch.bool),
         ignored=torch.zeros(images, most, dtype=torch.bool),
         whwh=torch.tensor([[100.0, 80.0, 100.0, 80.0]]).expand(images, 4),
@@ -125,7 +127,7 @@ def replace_queries(stage: StageOutput, query: Tensor, posed: Tensor | None = No
 
 def people_slice(people: People, images: slice, places: slice) -> People:
     parts = {name: getattr(people, name)[images] for name in People._fields}
-    each = ("boxes", "keypoints", "counted", "present", "ignored")
+    each = ("boxes", "keypoints", "counted", "beyond", "present", "ignored")
     return People(**{name: t[:, places] if name in each else t for name, t in parts.items()})
 
 
@@ -356,6 +358,41 @@ def blame(second: Tensor, people: People, elsewhere: float = 0.5) -> float:
     losses_of(stage._replace(logits=logits, boxes=boxes), people, elsewhere).backward()
     assert logits.grad is not None and logits.grad[0, 0] < 0
     return float(logits.grad[0, 1])
+
+
+def test_what_lies_beyond_the_view_is_to_have_no_score() -> None:
+    """By hand: minus the logarithm of both sigmas, halved, over the number of keypoints."""
+    people = somebody(images=1, most=1)
+    beyond = torch.tensor([[[True, False, False, True]]])
+    people = people._replace(counted=~beyond, beyond=beyond)
+    stage = prediction(people, queries=1)
+    who, flow = torch.zeros(1, 1, dtype=torch.long), filled_flow()
+    taught = stage_losses(stage, who, people, flow, weights=LossWeights(absent=2.0))
+    sigmas = stage.sigmas[0, 0].detach()
+    expected = -2.0 * (sigmas[0].log().sum() + sigmas[3].log().sum()) / 2 / 4
+    assert float(taught.absent.detach()) == pytest.approx(float(expected), rel=1e-5)
+    assert stage_losses(stage, who, people, flow).absent == 0  # the paper's
+    taught.absent.backward()
+    slope = stage.sigmas.grad
+    assert (
+        slope is not None and (slope[0, 0, [0, 3]] < 0).all() and (slope[0, 0, [1, 2]] == 0).all()
+    )
+
+
+def test_keypoints_that_are_not_there_hardly_count_where_they_are_weighed() -> None:
+    sigmas = torch.full((1, 2, 4, 2), 0.2)
+    sigmas[0, 1, 1:] = 0.95  # one keypoint of 0.8, three of 0.05
+    stage = StageOutput(
+        torch.full((1, 2, 1), 30.0),
+        torch.zeros(1, 2, 4),
+        torch.zeros(1, 2, 4, 2),
+        sigmas,
+        torch.ones(1, 2, dtype=torch.bool),
+    )
+    torch.testing.assert_close(stage.scores, torch.tensor([[0.8, 0.2375]]))
+    weighed = stage._replace(weighed=True).scores
+    expected = (0.8**2 + 3 * 0.05**2) / (0.8 + 3 * 0.05)
+    torch.testing.assert_close(weighed, torch.tensor([[0.8, expected]]))
 
 
 def test_who_is_to_blame_for_an_unmatched_prediction() -> None:

@@ -55,6 +55,7 @@ def test_who_is_surer_may_come_before_who_is_nearer(weight: float, chosen: int) 
         boxes=torch.tensor([[[20.0, 20, 60, 100]]]),
         keypoints=torch.zeros(1, 1, 14, 2),
         counted=torch.zeros(1, 1, 14, dtype=torch.bool),
+        beyond=torch.zeros(1, 1, 14, dtype=torch.bool),
         present=torch.ones(1, 1, dtype=torch.bool),
         ignored=torch.zeros(1, 1, dtype=torch.bool),
         whwh=torch.full((1, 4), 128.0),

@@ -39,6 +39,7 @@ def two_people() -> People:
         boxes=torch.tensor([[[0.0, 0, 32, 8], [16, 12, 32, 32]]]),
         keypoints=keypoints,
         counted=torch.tensor([[[True, True], [True, False]]]),
+        beyond=torch.zeros(1, 2, 2, dtype=torch.bool),
         present=torch.ones(1, 2, dtype=torch.bool),
         ignored=torch.zeros(1, 2, dtype=torch.bool),
         whwh=torch.full((1, 4), 32.0),

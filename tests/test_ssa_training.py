@@ -228,6 +228,7 @@ def test_cells_count_by_who_is_labelled() -> None:
         boxes=box.expand(2, -1, -1),
         keypoints=torch.zeros(2, 3, 14, 2),
         counted=torch.zeros(2, 3, 14, dtype=torch.bool),
+        beyond=torch.zeros(2, 3, 14, dtype=torch.bool),
         present=torch.tensor([[True, False, False]] * 2),
         ignored=torch.tensor([[False, True, False]] * 2),
         whwh=torch.full((2, 4), 40.0),

@@ -53,6 +53,7 @@ class People(NamedTuple):
         boxes: (B, P, 4) xyxy; places without anybody hold zeros.
         keypoints: (B, P, K, 2).
         counted: (B, P, K) bool, keypoints to learn.
+        beyond: (B, P, K) bool, labelled keypoints of people to find that lie outside the view.
         present: (B, P) bool, people to find.
         ignored: (B, P) bool, places that hold a region to ignore; never also ``present``.
         whwh: (B, 4) width, height, width, height of each view.
@@ -62,6 +63,7 @@ class People(NamedTuple):
     boxes: Tensor
     keypoints: Tensor
     counted: Tensor
+    beyond: Tensor
     present: Tensor
     ignored: Tensor
     whwh: Tensor
@@ -317,16 +319,19 @@ def _people(
     boxes = torch.where(reaches[..., None], boxes, 0.0)
 
     keypoints = windows.to_view(data.keypoints[index]) + 0.5
+    labelled = data.visibility[index] > 0
     counted = data.visibility[index] > (0 if hidden else 1)
     order = torch.tensor(skeleton.flip_order, device=keypoints.device)
     mirrored = windows.mirrored[:, None, None]
     keypoints = torch.where(mirrored[..., None], keypoints[:, :, order], keypoints)
+    labelled = torch.where(mirrored, labelled[:, :, order], labelled)
     counted = torch.where(mirrored, counted[:, :, order], counted)
-    counted &= ((keypoints >= 0) & (keypoints <= width_height[:, :, None])).all(-1)
+    within = ((keypoints >= 0) & (keypoints <= width_height[:, :, None])).all(-1)
     return People(
         boxes=boxes,
         keypoints=keypoints,
-        counted=counted & present[..., None],
+        counted=counted & within & present[..., None],
+        beyond=labelled & ~within & present[..., None],
         present=present,
         ignored=reaches & ~present,
         whwh=whwh,

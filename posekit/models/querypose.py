@@ -230,7 +230,8 @@ class QueryPose(nn.Module):
             offsets = sigmas = found.boxes.new_zeros(*shape, self.config.skeleton.size, 2)
         else:
             offsets, sigmas = (StageOutput.flat(x, posed) for x in (pose.offsets, pose.sigmas))
-        return StageOutput(at_least_single(found.logits), found.boxes, offsets, sigmas, posed)
+        logits = at_least_single(found.logits)
+        return StageOutput(logits, found.boxes, offsets, sigmas, posed, self.config.weighed)
 
 
 def pool(maps: Sequence[Tensor], boxes: Tensor, size: int, canonical: float = 224.0) -> Tensor:

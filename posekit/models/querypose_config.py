@@ -52,6 +52,9 @@ class QueryPoseConfig:
         from_maps: keypoints are said from the middle of their part's map on, not from the box's.
             Not in the paper: what a part's vector knows of its place comes from the zero padding of
             the convolutions before it, and short runs are too short to learn that.
+        weighed: a person's score is the mean of the keypoints' weighed by themselves, so that
+            those it says are not in the photo hardly count. Not in the paper, which is not taught
+            what is not there.
         part_width: channels of a part.
         skeleton: the keypoints.
         parts: body parts, each with its keypoints; every keypoint belongs to one.
@@ -80,6 +83,7 @@ class QueryPoseConfig:
     pose_width: int = 512
     pose_norm: bool = False
     from_maps: bool = False
+    weighed: bool = False
     part_width: int = 128
     skeleton: Skeleton = COCO17
     parts: Parts = COCO_PARTS
@@ -125,6 +129,7 @@ SMALL = QueryPoseConfig(
     pose_width=64,
     pose_norm=True,
     from_maps=True,
+    weighed=True,
     part_width=64,
     skeleton=LSP14,
     parts=LSP_PARTS,

@@ -46,6 +46,7 @@ class StageOutput(NamedTuple):
         sigmas: (B, N, K, 2) in 0..1, in units of the box: RLE's sigma.
         posed: (B, N) bool, the queries the pose head ran for; the other rows of ``offsets`` and
             ``sigmas`` are zeros.
+        weighed: whether each keypoint counts in a person's score by its own.
     """
 
     logits: Tensor
@@ -53,6 +54,7 @@ class StageOutput(NamedTuple):
     offsets: Tensor
     sigmas: Tensor
     posed: Tensor
+    weighed: bool = False
 
     @property
     def reference(self) -> Tensor:
@@ -71,8 +73,15 @@ class StageOutput(NamedTuple):
 
     @property
     def scores(self) -> Tensor:
-        """(B, N) in 0..1: a query's best class, times the mean score of its keypoints."""
-        return self.logits.sigmoid().amax(-1) * self.keypoint_scores.mean(-1)
+        """(B, N) in 0..1: a query's best class, times the mean score of its keypoints.
+
+        Where keypoints are weighed, those that a query says are not in the photo hardly count.
+        """
+        each = self.keypoint_scores
+        mean = each.mean(-1)
+        if self.weighed:
+            mean = each.square().mean(-1) / mean.clamp(min=1e-6)
+        return self.logits.sigmoid().amax(-1) * mean
 
     @staticmethod
     def flat(rows: Tensor, posed: Tensor) -> Tensor:

@@ -38,17 +38,18 @@ MOSTLY = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """The four parts, weighted, each a scalar: of one stage, or summed over stages."""
+    """The parts, weighted, each a scalar: of one stage, or summed over stages."""
 
     focal: Tensor
     l1: Tensor
     giou: Tensor
     keypoints: Tensor
+    absent: Tensor
 
     @property
     def total(self) -> Tensor:
         """Their sum."""
-        return self.focal + self.l1 + self.giou + self.keypoints
+        return self.focal + self.l1 + self.giou + self.keypoints + self.absent
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class LossWeights:
         boxes: classes and boxes.
         matching: classes and boxes when predictions are matched with people.
         keypoints: RLE.
+        absent: keypoints outside the view, whose sigmas are to be 1 and their scores 0. Not in the
+            paper, which learns nothing of them and draws them all.
         elsewhere: a prediction that answers for nobody, away from everybody labelled, in a photo
             where not everybody is; everywhere else it weighs 1.
     """
@@ -66,6 +69,7 @@ class LossWeights:
     boxes: CostWeights = COSTS
     matching: CostWeights = COSTS
     keypoints: float = 1.0
+    absent: float = 0.0
     elsewhere: float = 1.0
 
 
@@ -144,7 +148,7 @@ def stage_losses(
     weights: LossWeights = WEIGHTS,
     each: int = 1,
 ) -> Losses:
-    """One stage's four losses; arguments as in :func:`querypose_losses`."""
+    """One stage's losses; arguments as in :func:`querypose_losses`."""
     if normaliser is None:
         normaliser = people.present.sum().clamp(min=1)
     matched = assigned != NOBODY
@@ -165,21 +169,26 @@ def stage_losses(
     offset = people.keypoints[image, person] - corner  # (T, K, 2)
     within = ((offset >= 0) & (offset <= extent)).all(-1)
     relative = offset / extent.clamp(min=1e-3) - 0.5
+    sigmas, posed = stage.sigmas[image, query].float(), stage.posed[image, query][:, None]
     poses = (
         rle_loss(
             flow,
             stage.offsets[image, query].float(),
-            stage.sigmas[image, query].float(),
+            sigmas,
             relative,
-            people.counted[image, person] & within & stage.posed[image, query][:, None],
+            people.counted[image, person] & within & posed,
         ).sum()
         / people.keypoints.shape[2]
     )
+    beyond = people.beyond[image, person] & posed  # (T, K)
+    absent = -(sigmas.clamp(min=1e-4).log() * beyond[..., None]).mean(-1).sum()
+    absent = absent / people.keypoints.shape[2]
     return Losses(
         weights.boxes.focal * focal / (each * normaliser),
         weights.boxes.l1 * l1 / (each * normaliser),
         weights.boxes.giou * apart / (each * normaliser),
         weights.keypoints * poses / normaliser,
+        weights.absent * absent / normaliser,
     )
 
 

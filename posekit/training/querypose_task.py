@@ -20,6 +20,7 @@ class QueryPoseOptions(CrowdOptions):
     Attributes:
         hidden: whether keypoints that somebody or something hides are learnt.
         keypoints: weight of the keypoints' loss.
+        absent: weight of keypoints outside the view, whose scores are to be 0.
         matched_by_class: weight of the class where queries are matched with people. Queries that
             have much the same box differ in little else: where it weighs little, any of them may
             be the one, and none learns to be.
@@ -36,6 +37,7 @@ class QueryPoseOptions(CrowdOptions):
 
     hidden: bool = False
     keypoints: float = 1.0
+    absent: float = 0.0
     matched_by_class: float = 2.0
     elsewhere: float = 0.5
     young: float = 0.0
@@ -59,6 +61,7 @@ def querypose(model: ModelEntry, recipe: Recipe, source: Source) -> Prepared:
         LossWeights(
             matching=CostWeights(focal=options.matched_by_class),
             keypoints=options.keypoints,
+            absent=options.absent,
             elsewhere=options.elsewhere,
         ),
         options.hidden,
