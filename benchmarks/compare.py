@@ -85,7 +85,7 @@ def peak_bytes(run: Callable[[], object]) -> int:
         result = run()
     del result
     held = peak = 0
-    for event in profiler.profiler.kineto_results.events():  # type: ignore[union-attr]
+    for event in profiler.profiler.kineto_results.events():
         if event.name() == "[memory]" and event.device_type() == torch.autograd.DeviceType.CPU:
             held += event.nbytes()
             peak = max(peak, held)

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from benchmarks.thresholds import f1, kept, measured_model, photographs
 from posekit.evaluation.instance_sets import true_composites
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.found import box_around
+from posekit.models.ssa import SSANet
 from posekit.models.ssa_photo import find_people
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
@@ -40,7 +42,7 @@ def composites(data: Path, skeleton: Skeleton, count: int) -> Iterator[tuple[Pho
 
 def everybody(model: PoseModel) -> PoseModel:
     """The model, dropping nobody whom the code would keep."""
-    network = copy(model.module)
+    network = cast(SSANet, copy(model.module))
     network.config = replace(network.config, least_parts=min(PARTS), least_score=min(SCORES))
     return replace(model, module=network)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import matplotlib.cbook
 import pytest
@@ -15,25 +16,28 @@ from posekit.zoo import load
 
 MODELS = ["transpose-r-a3", "transpose-h-a4"]
 POINT = (250.0, 220.0)
+Direction = Literal["row", "column"]
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def analysed(request: pytest.FixtureRequest) -> Prediction:
     """A portrait analysed by the full-sized network; random weights cost what trained ones do."""
-    photo = read_photo(matplotlib.cbook.get_sample_data("grace_hopper.jpg").read())
+    photo = read_photo(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return Estimator(load(request.param, weights="random", device="cpu")).predict(photo)
 
 
-def click(prediction: Prediction, direction: str = "row") -> list[object]:
+def click(prediction: Prediction, direction: Direction = "row") -> list[object]:
     """Snap, every layer's map, every head of the last layer, every map's numbers."""
     query = snap(prediction, POINT)
-    answer = explain(prediction, query, direction=direction)  # type: ignore[arg-type]
-    heads = head_grid(prediction, query, -1, direction=direction)  # type: ignore[arg-type]
+    answer = explain(prediction, query, direction=direction)
+    heads = head_grid(prediction, query, -1, direction=direction)
     return [*(numbers(one, prediction) for one in answer.maps), *heads]
 
 
 @pytest.mark.parametrize("direction", ["row", "column"])
-def test_click(benchmark: Callable[..., object], analysed: Prediction, direction: str) -> None:
+def test_click(
+    benchmark: Callable[..., object], analysed: Prediction, direction: Direction
+) -> None:
     """End to end without a picture, against running the network again."""
     estimator = Estimator(analysed.model)
     compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import matplotlib.cbook
 import numpy as np
@@ -20,6 +21,7 @@ from posekit.explain.query import resolve
 from posekit.explain.surface import photo_surface, token_grid, token_surface
 from posekit.explain.together import explain_each, questions
 from posekit.models.layers.attention import MultiHeadAttention
+from posekit.models.transpose import TransPose
 from posekit.photo import read_photo
 from posekit.zoo import load
 
@@ -29,7 +31,7 @@ Run = Callable[..., object]
 
 def analysed(name: str) -> Prediction:
     """A portrait; random weights cost what trained ones do."""
-    photo = read_photo(matplotlib.cbook.get_sample_data("grace_hopper.jpg").read())
+    photo = read_photo(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return Estimator(load(name, weights="random", device="cpu")).predict(photo)
 
 
@@ -228,7 +230,7 @@ def plain_grad_cam(prediction: Prediction, keypoint: int) -> Tensor:
         inputs[0].register_hook(lambda gradient: kept.append(gradient.detach()))
         kept.append(inputs[0].detach())
 
-    handle = module.reduce.register_forward_pre_hook(keep)
+    handle = cast(TransPose, module).reduce.register_forward_pre_hook(keep)
     module.zero_grad()
     target(module(crop_input(prediction, 0))).sum().backward()
     handle.remove()
