@@ -107,6 +107,7 @@ async function show(view, source, { drawn, wanted }) {
     stage.viewport.reset();
   }
   const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
+  const asked = sameSkeleton && page.query ? page.query.keypoint : null;
   const computed = page.job && page.job.kind === "map" ? how().title : null;
   stopJob("photo");
   page.part = page.found = null;
@@ -116,9 +117,8 @@ async function show(view, source, { drawn, wanted }) {
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
   page.person = drawn ? view.people.length - 1 : view.person;
-  const someone = view.people[page.person], there = someone ? someone.keypoints : [];
-  const sought = sameSkeleton && page.query && page.query.keypoint !== null ? page.query.keypoint : someone ? someone.opening : 0;
-  const keypoint = there[sought] ? sought : there.findIndex(Boolean);
+  const someone = view.people[page.person];
+  const keypoint = someone ? firstKeypoint(someone, asked, Boolean(view.photo.src)) : -1;
   page.query = page.answer = page.hover = page.live = null;
   page.pinned = false;
   element.dataset.state = "ready";
@@ -143,6 +143,16 @@ async function show(view, source, { drawn, wanted }) {
   else complain(view.notes.concat(nobodyWords(view)).join(" "));
   if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "), true);
   afterShown();
+}
+
+/**
+ * The keypoint to ask somebody about before anybody clicks: the one that was asked about, unless nobody found it or another photo
+ * hardly shows it; or else the one whose map tells most.
+ */
+function firstKeypoint(someone, asked, otherPhoto) {
+  const { keypoints, scores, opening } = someone;
+  if (asked !== null && keypoints[asked] && !(otherPhoto && scores[asked] < page.weak)) return asked;
+  return keypoints[opening] ? opening : keypoints.findIndex(Boolean);
 }
 
 function afterShown() {

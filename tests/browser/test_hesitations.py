@@ -23,13 +23,31 @@ FINDS = "querypose-small"
 FIRST = ".pk-panel:first-child"
 
 
-def test_an_unsure_pose_and_its_map_are_told_alike_on_every_page(
+def test_another_photo_is_not_asked_about_what_it_hardly_shows(
     visit: Visit, portrait: Image.Image
 ) -> None:
     visitor = visit()
     page = visitor.page
-    assert page.is_hidden('[data-slot="unsure"]')  # the runner's pose is sure enough
+    visitor.ask(lambda: page.click('.pk-points [data-keypoint="0"]'))
+    asked = page.locator(".pk-points [data-keypoint][aria-pressed=true]")
+    assert asked.get_attribute("data-keypoint") == "0"
     view = visitor.upload(jpeg(portrait))
+    someone = view["people"][0]
+    assert someone["scores"][0] < 0.2 <= someone["scores"][someone["opening"]]
+    assert int(asked.get_attribute("data-keypoint")) == someone["opening"]
+    # What it shows stays the question when a photo follows that shows it, too.
+    visitor.ask(lambda: page.click('.pk-points [data-keypoint="12"]'))
+    page.click(".pk-example:visible >> nth=0")
+    visitor.settle()
+    assert asked.get_attribute("data-keypoint") == "12"
+    assert visitor.trouble == []
+
+
+def test_an_unsure_pose_and_its_map_are_told_alike_on_every_page(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    assert page.is_hidden('[data-slot="unsure"]')  # the runner's pose is sure enough
+    view = visitor.upload(Path("assets/examples/astronaut.jpg").read_bytes())
     said = view["unsure"]
     assert said.startswith("TransPose-R-small is not sure of this pose: ")
     assert visitor.text("unsure") == said and page.is_visible('[data-slot="unsure"]')
