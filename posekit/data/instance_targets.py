@@ -96,7 +96,7 @@ def encode_instances(
     rows = torch.arange(len(order), device=order.device)[:, None]
     kept = people._replace(
         **{name: getattr(people, name)[rows, order]
-           for name in ("boxes", "keypoints", "counted", "present", "ignored")}
+           for name in ("boxes", "keypoints", "counted", "beyond", "present", "ignored")}
     )  # fmt: skip
     points = (kept.keypoints - 0.5 - heat.first) / heat.stride  # (B, P, K, 2) cells
     gaussians, _ = encode_heatmaps(points.flatten(0, 1), kept.counted.flatten(0, 1), cells, sigma)
