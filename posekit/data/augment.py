@@ -246,7 +246,10 @@ def recoloured(images: Tensor, strength: float, drawn: Draws) -> Tensor:
 
 
 def drawn_for_detail(batch: int, generator: torch.Generator, how: Augmentation) -> Tensor:
-    """(B, 2) random numbers; none are drawn where no recipe asks for them, as older ones do not."""
+    """(B, 2) random numbers for :func:`change_detail`.
+
+    Without ``detail`` none are drawn, so that older recipes give the same views as ever.
+    """
     if how.detail == 0:
         return torch.ones((batch, 2), device=generator.device)
     return torch.rand((batch, 2), generator=generator, device=generator.device)

@@ -44,7 +44,7 @@ def change_detail(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
     picked = images[chosen]
     result, rest = torch.zeros_like(picked), picked
     for octave in range(OCTAVES):
-        coarser = _without_octave(picked, 2 ** (octave + 1))
+        coarser = _coarse(picked, 2 ** (octave + 1))
         weight = more * (1 + octave - gone).clamp(0, 1)
         result += weight[:, None, None, None] * (rest - coarser)
         rest = coarser
@@ -52,7 +52,7 @@ def change_detail(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
     return images
 
 
-def _without_octave(images: Tensor, factor: int) -> Tensor:
+def _coarse(images: Tensor, factor: int) -> Tensor:
     """Made smaller by a factor and enlarged again."""
     height, width = images.shape[-2:]
     small = F.interpolate(

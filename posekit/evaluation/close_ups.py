@@ -103,29 +103,32 @@ def evaluate_close_ups(
         found = _surest(estimator.predict(seen.photo, record=False).people)
         if found is not None:
             points[ours], scores[ours] = found.keypoints[theirs], found.scores[theirs]
-        answers.append(_Answer(seen, points, scores[ours][beyond[ours]] >= DRAWN))
+        drawn = scores[ours][beyond[ours]] >= DRAWN
+        pixels = max(seen.photo.pixels.shape[:2])
+        answers.append(_Answer(pixels, seen.keypoints, seen.labelled, points, drawn))
     if skeleton is None:
         raise DataError(f"Of nobody here a photo cut below the {cut} would show enough.")
     counted = np.isin(np.arange(skeleton.size), ours)
-    pixels = np.quantile([answer.pixels for answer in answers], 0.75, method="higher")
-    largest = [answer for answer in answers if answer.pixels >= pixels]
+    least = np.quantile([answer.pixels for answer in answers], 0.75, method="higher")
+    largest = [answer for answer in answers if answer.pixels >= least]
     try:
         of_largest = _score(largest, skeleton, counted)
     except DataError:
         of_largest = None
-    return replace(_score(answers, skeleton, counted), largest=of_largest, pixels=int(pixels))
+    return replace(_score(answers, skeleton, counted), largest=of_largest, pixels=int(least))
 
 
 class _Answer(NamedTuple):
-    """What a model said of one close-up: seen, (K, 2) points, and which beyond it were drawn."""
+    """One close-up's longer side, (K, 2) truth and (K,) labelled, and what a model said of it.
 
-    seen: LabelledPerson
+    points: (K, 2). drawn: of the keypoints beyond the photo, which a skeleton would have.
+    """
+
+    pixels: int
+    truth: npt.NDArray[np.float64]
+    labelled: npt.NDArray[np.bool_]
     points: npt.NDArray[np.float64]
     drawn: npt.NDArray[np.bool_]
-
-    @property
-    def pixels(self) -> int:
-        return max(self.seen.photo.pixels.shape[:2])
 
 
 def _score(
@@ -133,8 +136,8 @@ def _score(
 ) -> CloseUpScore:
     right = pckh(
         np.stack([answer.points for answer in answers]),
-        np.stack([answer.seen.keypoints for answer in answers]),
-        np.stack([answer.seen.labelled for answer in answers]),
+        np.stack([answer.truth for answer in answers]),
+        np.stack([answer.labelled for answer in answers]),
         skeleton,
         counted=counted,
     )
