@@ -1,29 +1,23 @@
-"""QueryPose's matching and losses against the reference numbers, closed forms and brute force."""
+"""QueryPose's losses, and who is matched in them, against the reference numbers and closed forms."""
 
 from __future__ import annotations
 
 import math
-from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from posekit.data.crowd_augment import People
 from posekit.models.querypose_output import QueryPoseOutput, StageOutput
-from posekit.models.rle import RealNVP, rle_loss
+from posekit.models.rle import RealNVP
 from posekit.training.matching import (
     NOBODY,
     CostWeights,
-    assign,
-    giou,
     iou,
     matching_cost,
-    share_inside,
 )
 from posekit.training.querypose_losses import (
     LossWeights,
@@ -32,9 +26,8 @@ from posekit.training.querypose_losses import (
     querypose_losses,
     stage_losses,
 )
-from tests.fill import fill_array
+from tests.test_rle import filled_flow
 
-PREFIX = "criterion.flow.flow."
 COST = CostWeights()
 
 
@@ -42,15 +35,6 @@ COST = CostWeights()
 def numbers(shared_dir: Path) -> dict[str, np.ndarray]:
     with np.load(shared_dir / "specs/querypose/fixture_losses.npz", allow_pickle=False) as file:
         return dict(file)
-
-
-def filled_flow() -> RealNVP:
-    flow = RealNVP()
-    state = flow.state_dict()
-    for key in state.keys() - {"mask"}:
-        state[key] = torch.from_numpy(fill_array(PREFIX + key, tuple(state[key].shape))).float()
-    flow.load_state_dict(state)
-    return flow
 
 
 def people_of(numbers: dict[str, np.ndarray]) -> People:
@@ -165,110 +149,6 @@ def test_the_flow_of_the_published_code(numbers: dict[str, np.ndarray]) -> None:
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0, check_dtype=False)
 
 
-def test_the_flow_is_a_density() -> None:
-    """It can be undone, and over the plane it adds up to one."""
-    flow = filled_flow().double()
-    points = torch.randn(50, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    back, _ = flow.inverse(flow(points))
-    torch.testing.assert_close(back, points)
-    for weight in flow.parameters():
-        weight.data *= 0.6  # smooth enough for a coarse sum
-    axis = torch.linspace(-12, 12, 241, dtype=torch.float64)
-    plane = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), -1)
-    with torch.no_grad():
-        total = flow.log_prob(plane).exp().sum() * 0.1**2
-    assert float(total) == pytest.approx(1, abs=1e-3)
-
-
-def test_the_determinant_is_that_of_the_jacobian() -> None:
-    flow = filled_flow().double()
-    point = torch.tensor([0.4, -1.3], dtype=torch.float64)
-    jacobian = torch.autograd.functional.jacobian(lambda x: flow.inverse(x)[0], point)
-    torch.testing.assert_close(flow.inverse(point)[1].detach(), jacobian.det().log())
-
-
-def test_a_new_flow_is_nearly_the_normal_distribution() -> None:
-    points = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        found = RealNVP().log_prob(points)
-    expected = -0.5 * points.square().sum(-1) - math.log(2 * math.pi)
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
-
-
-def test_rle_of_an_exact_prediction() -> None:
-    """2 (ln sigma) - 2 ln phi(0) + 2 ln(sigma sqrt(2 pi)), and nothing where not counted."""
-    flow = filled_flow()
-    at = torch.zeros(3, 2)
-    sigma = torch.tensor([[0.5, 0.5], [0.1, 0.1], [0.1, 0.1]])
-    found = rle_loss(flow, at, sigma, at, torch.tensor([True, True, False]))
-    level = -2 * float(flow.log_prob(at[0]).detach()) + 2 * math.log(math.sqrt(2 * math.pi))
-    assert found.tolist() == pytest.approx(
-        [level + 4 * math.log(0.5), level + 4 * math.log(0.1), 0.0], abs=1e-5
-    )
-
-
-def test_what_is_not_counted_leaves_no_trace() -> None:
-    """Not even where its place is no number or its spread is zero."""
-    flow = RealNVP()
-    mu = torch.zeros(3, 2, requires_grad=True)
-    sigma = torch.tensor([[0.2, 0.2], [0.0, 0.0], [0.2, 0.2]], requires_grad=True)
-    truth = torch.tensor([[0.1, 0.1], [0.3, 0.3], [math.nan, math.inf]])
-    rle_loss(flow, mu, sigma, truth, torch.tensor([True, False, False])).sum().backward()
-    assert mu.grad is not None and sigma.grad is not None
-    assert mu.grad.isfinite().all() and sigma.grad.isfinite().all()
-    assert mu.grad[0].abs().min() > 0 and mu.grad[1:].abs().max() == 0
-
-
-def test_giou_of_known_boxes() -> None:
-    box = torch.tensor([0.0, 0.0, 2.0, 2.0])
-    others = torch.tensor(
-        [[0.0, 0, 2, 2], [1, 0, 3, 2], [2, 0, 4, 2], [8, 0, 10, 2], [0, 0, 4, 4], [1, 1, 1, 1]]
-    )
-    assert iou(box, others).tolist() == pytest.approx([1, 1 / 3, 0, 0, 1 / 4, 0])
-    assert giou(box, others).tolist() == pytest.approx([1, 1 / 3, 0, -0.6, 1 / 4, 0])
-    assert share_inside(others, box).tolist() == pytest.approx([1, 1 / 2, 0, 0, 1 / 4, 0])
-
-
-@given(st.lists(st.floats(-50, 50), min_size=8, max_size=8), st.floats(0.1, 20))
-def test_giou_knows_no_units_and_no_order(values: list[float], unit: float) -> None:
-    one, two = torch.tensor(values, dtype=torch.float64).view(2, 2, 2).sort(1).values.flatten(1)
-    value = float(giou(one, two))
-    assert -1 - 1e-9 <= value <= float(iou(one, two)) + 1e-9
-    assert float(giou(two, one)) == pytest.approx(value, abs=1e-9)
-    if min((one[2:] - one[:2]).min(), (two[2:] - two[:2]).min()) > 0.1:
-        assert float(giou(one * unit, two * unit)) == pytest.approx(value, abs=1e-6)
-
-
-@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(0, 5))
-@settings(max_examples=40)
-def test_the_pairing_is_the_cheapest_of_all(seed: int, queries: int, people: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    cost = torch.randn(1, queries, people, generator=generator)
-    present = torch.rand(1, people, generator=generator) < 0.8
-    found = assign(cost, present)[0]
-    places = present[0].nonzero()[:, 0].tolist()
-    pairs = [(i, int(p)) for i, p in enumerate(found) if p != NOBODY]
-    chosen = {p for _, p in pairs}
-    assert chosen <= set(places) and len(pairs) == len(chosen) == min(queries, len(places))
-    total = sum(float(cost[0, i, p]) for i, p in pairs)
-    if queries >= len(places):
-        options = ([(q, p) for q, p in zip(order, places, strict=True)]
-                   for order in permutations(range(queries), len(places)))  # fmt: skip
-    else:
-        options = ([(q, p) for q, p in enumerate(order)] for order in permutations(places, queries))
-    assert total <= min(sum(float(cost[0, q, p]) for q, p in option) for option in options) + 1e-5
-
-
-def test_while_young_everybody_gets_several_queries_and_the_cheapest_ones() -> None:
-    cost = torch.tensor([[[0.0, 9.0], [1.0, 9.0], [9.0, 0.5], [8.0, 2.0], [7.0, 7.5], [3.0, 3.0]]])
-    both = torch.ones(1, 2, dtype=torch.bool)
-    assert assign(cost, both, each=2).tolist() == [[0, 0, 1, 1, NOBODY, NOBODY]]
-    assert assign(cost, both, each=1).tolist() == [[0, NOBODY, 1, NOBODY, NOBODY, NOBODY]]
-    # More asked for than there are queries: all answer, for the person who is there.
-    alone = torch.tensor([[False, True]])
-    assert assign(cost, alone, each=9).tolist() == [[1] * 6]
-
-
 def test_of_several_queries_the_cheapest_is_posed_and_the_loss_keeps_its_size() -> None:
     people = somebody()
     stage = prediction(people, queries=9)
@@ -294,24 +174,6 @@ def test_of_several_queries_the_cheapest_is_posed_and_the_loss_keeps_its_size() 
     for part in ("focal", "l1", "giou", "keypoints"):
         expected = float(getattr(single, part).detach())
         assert float(getattr(triple, part).detach()) == pytest.approx(expected, rel=1e-5), part
-
-
-def test_a_cost_that_is_no_number_does_not_win() -> None:
-    cost = torch.tensor([[[math.nan, 1.0], [2.0, 5.0], [math.inf, -math.inf]]])
-    assert assign(cost, torch.ones(1, 2, dtype=torch.bool)).tolist() == [[NOBODY, 0, 1]]
-
-
-def test_cost_by_hand() -> None:
-    """One prediction, one person: p = 1/2, boxes half a width apart."""
-    cost = matching_cost(
-        torch.zeros(1, 1, 1),
-        torch.tensor([[[0.0, 0, 10, 20]]]),
-        torch.tensor([[[5.0, 0, 15, 20]]]),
-        torch.tensor([[100.0, 50, 100, 50]]),
-        COST,
-    )
-    focal = 0.25 * 0.25 * math.log(2) - 0.75 * 0.25 * math.log(2)
-    assert float(cost) == pytest.approx(2 * focal + 5 * (0.05 + 0.05) - 2 / 3, abs=1e-6)
 
 
 def test_focal_loss_by_hand() -> None:
