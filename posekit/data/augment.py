@@ -16,7 +16,7 @@ from torch import Tensor
 
 from posekit.data.canvas import Canvases
 from posekit.data.close_up import Windows, windows
-from posekit.data.detail import change_detail
+from posekit.data.detail import change_detail, draw_detail
 from posekit.skeleton import Skeleton
 
 Size = tuple[int, int]
@@ -130,7 +130,7 @@ def augment(
     """
     drawn = Draws.of(len(index), generator).part(share)
     close = torch.rand((len(index), 7), generator=generator, device=generator.device)[share]
-    fine = drawn_for_detail(len(index), generator, how)[share]
+    fine = draw_detail(len(index), generator, how.detail)[share]
     index = index[share]
     device = data.images.device
     keypoints, labelled = data.keypoints[index], data.labelled[index]
@@ -243,16 +243,6 @@ def recoloured(images: Tensor, strength: float, drawn: Draws) -> Tensor:
     shift = gain * ((1 - contrast) * mean)[:, None]
     pixels = torch.baddbmm(shift[:, :, None], matrix, images.flatten(2))
     return pixels.clamp_(0, 1).view_as(images)
-
-
-def drawn_for_detail(batch: int, generator: torch.Generator, how: Augmentation) -> Tensor:
-    """(B, 2) random numbers for :func:`change_detail`.
-
-    Without ``detail`` none are drawn, so that older recipes give the same views as ever.
-    """
-    if how.detail == 0:
-        return torch.ones((batch, 2), device=generator.device)
-    return torch.rand((batch, 2), generator=generator, device=generator.device)
 
 
 def blurred(images: Tensor, chosen: Tensor) -> Tensor:

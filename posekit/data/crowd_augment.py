@@ -19,7 +19,6 @@ from posekit.data.augment import (
     Augmentation,
     Draws,
     blurred,
-    drawn_for_detail,
     occluded,
     recoloured,
 )
@@ -28,7 +27,7 @@ from posekit.data.close_up import windows as close_ups
 from posekit.data.crowd import Kind
 from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.data.crowd_covers import Covers, covers_of
-from posekit.data.detail import change_detail
+from posekit.data.detail import change_detail, draw_detail
 from posekit.skeleton import Skeleton
 
 __all__ = ["People", "Views", "augment_crowds"]
@@ -151,7 +150,7 @@ def augment_crowds(
     drawn = Draws.of(len(index), generator).part(share)
     half = torch.rand((len(index), 3), generator=generator, device=generator.device)[share]
     portrait = torch.rand((len(index), 8), generator=generator, device=generator.device)[share]
-    fine = drawn_for_detail(len(index), generator, how)[share]
+    fine = draw_detail(len(index), generator, how.detail)[share]
     index = index[share]
     portraits = _portraits(data, index, skeleton, portrait, how.close)
     windows = _windows(data, index, size, how, drawn, half, portraits)

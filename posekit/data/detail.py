@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["COARSEST", "OCTAVES", "STRONGEST", "change_detail"]
+__all__ = ["COARSEST", "OCTAVES", "STRONGEST", "change_detail", "draw_detail"]
 
 OCTAVES = 3
 """Octaves of detail that may become stronger."""
@@ -19,6 +19,16 @@ COARSEST = 2
 """Octaves that may be missing, as in a view that was enlarged four times."""
 STRONGEST = 3.0
 """Detail may become so many times stronger."""
+
+
+def draw_detail(batch: int, generator: torch.Generator, chance: float) -> Tensor:
+    """(B, 2) random numbers for :func:`change_detail`, on the generator's device.
+
+    At a chance of 0 none are drawn, so that older recipes give the same views as ever.
+    """
+    if chance == 0:
+        return torch.ones((batch, 2), device=generator.device)
+    return torch.rand((batch, 2), generator=generator, device=generator.device)
 
 
 def change_detail(images: Tensor, drawn: Tensor, chance: float) -> Tensor:
