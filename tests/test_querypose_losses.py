@@ -1,4 +1,4 @@
-"""QueryPose's losses, and who is matched in them, against the reference numbers and closed forms."""
+"""QueryPose's losses and who is matched, against the reference numbers and closed forms."""
 
 from __future__ import annotations
 

@@ -109,7 +109,8 @@ function drawInside() {
       for (const [a, b] of page.view.skeleton.limbs) group.append(line("pk-joined", frame.keypoints[a], frame.keypoints[b]));
     }
   }
-  if (frame && frame.sigmas) frame.keypoints.forEach(([cx, cy], k) => group.append(draw("ellipse", { class: "pk-sigma", cx, cy, rx: frame.sigmas[k][0], ry: frame.sigmas[k][1] })));
+  const asked = page.query ? page.query.keypoint : null;
+  if (frame && frame.sigmas) frame.keypoints.forEach(([cx, cy], k) => group.append(draw("ellipse", { class: "pk-sigma" + (k === asked ? " pk-sigma-asked" : ""), cx, cy, rx: frame.sigmas[k][0], ry: frame.sigmas[k][1] })));
   if (inside.shown.fields) for (const field of found.fields || []) field.starts.forEach((start, n) => {
     const [dx, dy] = field.arrows[n], long = 0.9 * field.cell;
     const tip = [start[0] + dx * long, start[1] + dy * long];

@@ -135,6 +135,10 @@ def test_the_film_goes_from_the_learned_start_to_the_person(opened: Any) -> None
     show(TINY.stages)  # the last stage is the answer itself, which is drawn anyway
     assert page.locator(".pk-inside-layer .pk-frame-box").count() == 0
     assert page.locator(".pk-inside-layer .pk-sigma").count() == 14
+    filled = page.locator(".pk-inside-layer .pk-sigma").evaluate_all(
+        "all => all.map((one, k) => getComputedStyle(one).fill === 'none' ? -1 : k)"
+    )
+    assert [k for k in filled if k >= 0] == [WRIST]  # fourteen would be fog over the photo
     assert visitor.trouble == []
 
 
