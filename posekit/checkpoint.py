@@ -179,6 +179,7 @@ def save_safetensors(
     path: str | Path,
     *,
     half: bool = True,
+    beside: Mapping[str, Tensor] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a network's weights, whole or not at all.
@@ -188,6 +189,7 @@ def save_safetensors(
         path: where to; a file that exists is replaced.
         half: store matrices and kernels in half precision. Vectors (biases, normalisation
             statistics, whose range is open) and whatever would overflow keep theirs.
+        beside: name -> tensor stored besides the network's own.
         metadata: stored in the file's header; values that are not text are written as JSON.
 
     Returns:
@@ -197,7 +199,8 @@ def save_safetensors(
         WeightsError: the folder cannot be written to.
     """
     path = Path(path)
-    state = {key: _stored(tensor, half) for key, tensor in module.state_dict().items()}
+    tensors = module.state_dict() | dict(beside or {})
+    state = {key: _stored(tensor, half) for key, tensor in tensors.items()}
     header = {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -19,6 +19,8 @@ from posekit.data.crowd import Kind
 from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.errors import DataError, WeightsError
 from posekit.models.querypose import QueryPose
+from posekit.models.querypose_checkpoint import FLOW, fit
+from posekit.models.rle import RealNVP
 from posekit.skeleton import COCO17
 from posekit.training.engine import start_engine
 from posekit.training.export import export
@@ -166,7 +168,7 @@ def test_poses_are_read_for_the_surest_few(photos: CrowdCanvases) -> None:
     )
 
 
-def test_what_is_exported_is_the_model_alone(
+def test_what_is_exported_is_the_model_and_the_flow_a_next_run_goes_on_with(
     trainer: Callable[..., Trainer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = trainer("run", replace(RECIPE, stages=(replace(STAGE, steps=1),)))
@@ -174,10 +176,17 @@ def test_what_is_exported_is_the_model_alone(
     monkeypatch.setattr("posekit.training.export.entry", lambda _: tiny_entry())
     weights = export(
         tmp_path / "run", one.recipe, tmp_path / "out", 6, "sticks",
-        besides="3 composites of them", examples=9, product=one.task.product,
+        besides="3 composites of them", examples=9,
+        product=one.task.product, beside=one.task.beside,
     )  # fmt: skip
     state = read_state_dict(weights)
-    assert state.keys() == QueryPose(TINY).state_dict().keys()
+    flow = {FLOW + name for name in RealNVP().state_dict()}
+    assert state.keys() == QueryPose(TINY).state_dict().keys() | flow
+    assert fit(TINY, state)[1].keys() == QueryPose(TINY).state_dict().keys()
+    learnt = one.average.state_dict()
+    next_one = replace(one.task, start=weights).build().flow.state_dict()
+    for name, weight in next_one.items():
+        torch.testing.assert_close(weight, learnt[f"flow.{name}"], atol=1e-5, rtol=1e-3)
     card = json.loads(weights.with_suffix(".json").read_text())
     words = "6 photographs of sticks and 3 composites of them, from random weights"
     assert card["trained_on"] == words and card["training"]["epochs"] == pytest.approx(

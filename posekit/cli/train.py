@@ -56,7 +56,7 @@ def train(
     from posekit.training.export import export
     from posekit.training.loop import Trainer
     from posekit.training.recipe import read_recipe, with_options
-    from posekit.training.task import Distilled
+    from posekit.training.task import Accompanied, Distilled
     from posekit.training.tasks import Source, prepare
     from posekit.zoo import entry
 
@@ -85,6 +85,7 @@ def train(
             examples=len(prepared.task),
             start="random weights" if start is None else start.name,
             product=prepared.task.product if isinstance(prepared.task, Distilled) else None,
+            beside=prepared.task.beside if isinstance(prepared.task, Accompanied) else None,
             network=None if distilled else prepared.task.build(),
         )
         remark(f"wrote {weights} and its model card")

@@ -33,6 +33,7 @@ def export(
     examples: int | None = None,
     start: str = "random weights",
     product: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
+    beside: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None,
     network: nn.Module | None = None,
 ) -> Path:
     """Write the averaged weights of a run as half-precision safetensors, with a first model card.
@@ -49,6 +50,7 @@ def export(
         examples: what an epoch goes through; photographs and scenes by default.
         start: what training started from, in words.
         product: takes the model's weights out of those of the whole network, where it has more.
+        beside: takes out of them what the file keeps besides the model.
         network: takes the weights before they are written; the zoo's by default, which a recipe's
             options may have changed.
 
@@ -65,7 +67,12 @@ def export(
     model = entry(recipe.model).build() if network is None else network
     average = state["average"]
     model.load_state_dict(average if product is None else product(average))
-    weights = save_safetensors(model, folder / f"{recipe.model}.safetensors", half=True)
+    weights = save_safetensors(
+        model,
+        folder / f"{recipe.model}.safetensors",
+        half=True,
+        beside=None if beside is None else beside(average),
+    )
     seen = 0
     for step in range(state["step"]):
         seen += recipe.stage_at(step).batch

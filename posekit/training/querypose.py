@@ -10,13 +10,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from posekit.checkpoint import read_state_dict
+from posekit.checkpoint import load_into, read_state_dict
 from posekit.data.augment import NONE, Augmentation
 from posekit.data.crowd_augment import People, augment_crowds
 from posekit.data.crowd_canvas import CrowdCanvases
 from posekit.errors import DataError, WeightsError
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.models.querypose import QueryPose
+from posekit.models.querypose_checkpoint import FLOW
 from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.rle import RealNVP
 from posekit.training.querypose_losses import (
@@ -47,7 +48,7 @@ _TRUNK = "backbone.bottom_up."
 
 
 class Supervised(nn.Module):
-    """QueryPose with the flow of its loss, which no checkpoint of the model keeps.
+    """QueryPose with the flow of its loss, which checkpoints keep beside it.
 
     Its forward pass ends in losses, so that engines that watch what a network returns need not
     know what QueryPose returns.
@@ -105,7 +106,8 @@ class QueryPoseTask:
         augmentation: how photos are varied in training.
         weights: of the losses.
         hidden: whether keypoints that somebody or something hides are learnt.
-        start: weights of the network, or of its trunk alone, to start from.
+        start: weights of the network, or of its trunk alone, to start from; with them the flow,
+            where they have one.
         young: share of the run in which each person is matched with several queries.
         each: how many.
         hint: weight of the heatmaps learnt beside, see :class:`HintHeatmaps`; 0 for none.
@@ -138,17 +140,25 @@ class QueryPoseTask:
             raise DataError(f"{self.entry.title} is no QueryPose.")
         if self.spread:
             spread_out(network, self.train)
+        weights = {} if self.start is None else read_state_dict(self.start)
         if self.start is not None:
-            take_over(network, read_state_dict(self.start), self.start.name)
+            take_over(network, weights, self.start.name)
         if self.tied:
             tie_pose_heads(network)
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Supervised(network, self.weights, self.hint, self.look)
+        supervised = Supervised(network, self.weights, self.hint, self.look)
+        flow = below(FLOW, weights)
+        if flow:
+            load_into(supervised.flow, flow, name="the flow of QueryPose's loss")
+        return supervised
 
     def product(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The model's weights, without the flow's."""
-        prefix = "network."
-        return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
+        return below("network.", weights)
+
+    def beside(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The flow's, by their official names: sigmas mean little to another flow than theirs."""
+        return {FLOW + name: weight for name, weight in below("flow.", weights).items()}
 
     def to(self, device: torch.device) -> QueryPoseTask:
         """The same task with its data on a device."""
@@ -255,6 +265,11 @@ def true_sets(people: People) -> list[TrueSet]:
         TrueSet(boxes[i][there], keypoints[i][there], counted[i][there], boxes[i][ignored[i]])
         for i, there in enumerate(people.present.cpu().numpy())
     ]
+
+
+def below(prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights whose names start with a prefix, without it."""
+    return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
 
 
 def take_over(network: nn.Module, weights: dict[str, Tensor], name: str) -> int:

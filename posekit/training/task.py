@@ -90,6 +90,14 @@ class Distilled(Protocol):
         """The model's weights, of those of the whole network."""
 
 
+@runtime_checkable
+class Accompanied(Protocol):
+    """A task with weights that no photo needs and a run that goes on from the checkpoint does."""
+
+    def beside(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Those weights, of those of the whole network, as the checkpoint is to name them."""
+
+
 def check_keypoints(model: ModelEntry, *parts: Canvases | CrowdCanvases) -> None:
     """Refuse data of another skeleton than the model's.
 
