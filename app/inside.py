@@ -34,10 +34,14 @@ from posekit.explain.inside import (
 Json = dict[str, Any]
 
 
-def has_inside(prediction: Prediction) -> bool:
-    """Whether there is anything to show beside maps."""
-    found = prediction.people and (film_of(prediction) or matrices_of(prediction))
-    return bool(found) or prediction.evidence is not None
+def has_inside(prediction: Prediction) -> str | None:
+    """What there is beside maps: about each ``"keypoint"``, about a ``"person"`` alone, or None."""
+    if prediction.evidence is not None:
+        return "keypoint"
+    people = range(len(prediction.people))
+    if any(film_of(prediction, n) for n in people):
+        return "keypoint"
+    return "person" if any(matrices_of(prediction, n) for n in people) else None
 
 
 def inside(prediction: Prediction, query: Query) -> Json:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from posekit.compare.ask import compare
     from posekit.errors import PoseKitError
     from posekit.estimator import Estimator
+    from posekit.explain.dependencies import dependencies
     from posekit.explain.methods import explain
     from posekit.geometry import Box
     from posekit.occlusion import occlude
@@ -35,6 +36,7 @@ __all__ = [
     "TopDown",
     "__version__",
     "compare",
+    "dependencies",
     "explain",
     "list_models",
     "load",
@@ -48,6 +50,7 @@ _HOME = {
     "Estimator": "posekit.estimator",
     "PoseKitError": "posekit.errors",
     "TopDown": "posekit.top_down",
+    "dependencies": "posekit.explain.dependencies",
     "list_models": "posekit.zoo",
     "load": "posekit.zoo",
     "occlude": "posekit.occlusion",

@@ -310,7 +310,8 @@ def test_a_model_without_any_of_it_says_nothing(posed: Prediction, joined: Predi
     plain = Estimator(tiny_model()).predict(noise_photo())
     for prediction in (plain, joined):
         assert film_of(prediction) == ()
-        assert matrices_of(prediction) == ()
+        assert {one.kind for one in matrices_of(prediction)} <= {"keypoint"}
+    assert matrices_of(joined) == ()  # it has no attention
     for prediction in (plain, posed):
         assert votes_of(prediction, 0, 1) == joins_of(prediction, 0) == ()
         assert fields_of(prediction, 0, 1) == ()

@@ -136,9 +136,16 @@ def test_a_matrix_is_a_plotly_figure_once_it_is_asked_for(explorer: Explorer) ->
     assert "error" in spoken(explorer.inside_matrix)({**ask, "person": 99, "name": "query.1"})
 
 
-def test_a_model_without_an_inside_says_so(explorer: Explorer) -> None:
+def test_the_page_is_told_what_its_model_has_inside(explorer: Explorer) -> None:
+    """Of TransPose all of it is about the person, so that another keypoint need not ask again."""
     token = explorer.start({})["token"]
-    assert not explorer.analyse(upload(token, "transpose-r-small"))["inside"]
+    assert explorer.analyse(upload(token, "dino-btranspose-small"))["inside"] is None
+    view = explorer.analyse(upload(token, "transpose-r-small"))
+    assert view["inside"] == "person"
+    ask = {"token": token, "view": view["id"], "person": 0}
+    one, other = (explorer.inside({**ask, "keypoint": k}) for k in (0, 6))
+    assert one["matrices"] == other["matrices"] and one["matrices"]
+    assert {matrix["kind"] for matrix in one["matrices"]} == {"keypoint"}
 
 
 def test_a_keypoint_that_was_not_found_is_null_and_asking_for_it_is_a_sentence(

@@ -1,4 +1,4 @@
-// Inside the model: matrices between queries or body parts, gates. Small pictures to choose from, and one large in plotly.
+// Inside the model: matrices between keypoints, queries or body parts, gates. Small pictures to choose from, and one large in plotly.
 
 const matrix = { name: null, one: null, figure: null, pinned: [] };
 const MATRIX_TABLE = 30; // of wider matrices the table holds each row's strongest
@@ -52,16 +52,40 @@ async function chooseMatrix(name, stay) {
   if (matrix.one !== one) return;
   if (reply.error) return reply.expired ? null : complain(reply.error);
   matrix.figure = reply.figure;
-  const place = slot("matrix-figure"), wide = place.clientWidth;
+  await drawMatrixFigure();
+}
+
+async function drawMatrixFigure() {
+  const { one } = matrix, place = slot("matrix-figure"), wide = place.clientWidth, row = askedRow(one);
+  if (row >= 0) matrix.figure.layout.shapes = [{ type: "rect", xref: "paper", x0: 0, x1: 1, y0: row - 0.5, y1: row + 0.5, line: { color: "#4cc9bd", width: 2 } }];
   place.setAttribute("aria-label", one.title + ", " + one.rows.length + " rows and " + one.cols.length + " columns; the table below has the numbers.");
-  const node = await drawFigure(place, reply.figure, Math.max(260, Math.min(640, 120 + (wide - 160) * (one.kind === "gate" ? 0.5 : 1))));
+  const node = await drawFigure(place, matrix.figure, Math.max(260, Math.min(640, 120 + (wide - 160) * (one.kind === "gate" ? 0.5 : 1))));
   if (!node || matrix.one !== one) return;
   node.on("plotly_hover", ({ points }) => tellMatrix(...matrixCell(points[0]), false));
   node.on("plotly_unhover", () => tellMatrix(...matrix.pinned));
   node.on("plotly_click", ({ points }) => {
     matrix.pinned = matrixCell(points[0]);
     tellMatrix(...matrix.pinned);
+    askRow(matrix.pinned[0]);
   });
+}
+
+/** The row of a matrix between keypoints that is about the keypoint asked about; -1 of any other matrix. */
+function askedRow(one) {
+  return one.kind !== "keypoint" || !page.query || page.query.keypoint === null ? -1 : one.rows.indexOf(page.view.skeleton.keypoints[page.query.keypoint]);
+}
+
+/** Ask about the keypoint of a row; rows about anything else ask nothing. */
+function askRow(row) {
+  const keypoint = matrix.one.kind === "keypoint" ? page.view.skeleton.keypoints.indexOf(matrix.one.rows[row]) : -1;
+  if (keypoint >= 0) askKeypoint(inside.found.person, keypoint);
+}
+
+/** Another keypoint of the same person: the same matrices, another row framed. */
+function frameAsked() {
+  if (!matrix.one || !matrix.figure || matrix.one.kind !== "keypoint") return;
+  if (askedRow(matrix.one) < 0) matrix.figure.layout.shapes = [];
+  drawMatrixFigure();
 }
 
 function matrixCell(point) {
@@ -74,13 +98,13 @@ function markMatrix() {
 }
 
 function matrixValue(value) {
-  return matrix.one.kind === "query" || matrix.one.kind === "part" ? percent(value) : value.toFixed(2);
+  return ["keypoint", "query", "part"].includes(matrix.one.kind) ? percent(value) : value.toFixed(2);
 }
 
 /** One cell in words, and the boxes of its queries on the photo; nothing chosen: what there is to do. */
 function tellMatrix(row, col) {
   const { one } = matrix, chosen = row !== undefined;
-  slot("matrix-line").textContent = !chosen ? (one.boxes ? "Click a cell: the box of its query is drawn on the photo, the box of its key dashed." : "")
+  slot("matrix-line").textContent = !chosen ? (one.kind === "keypoint" ? "Click a cell to ask about the keypoint of its row." : one.boxes ? "Click a cell: the box of its query is drawn on the photo, the box of its key dashed." : "")
     : one.rows[row] + (col === undefined ? "" : " → " + one.cols[col] + ": " + matrixValue(one.values[row * one.cols.length + col]));
   showBoxes(!chosen || !one.boxes ? [] : [one.boxes[row], ...(col === undefined || col === row ? [] : [one.boxes[col]])]);
 }
@@ -95,7 +119,8 @@ function fillMatrixTable() {
   const { one } = matrix, table = slot("matrix-table"), cols = one.cols.length, whole = cols <= MATRIX_TABLE;
   table.replaceChildren();
   if (!slot("matrix-numbers").open) return;
-  const name = (row) => (one.boxes ? make("button", { type: "button", class: "pk-link", title: "Draw its box on the photo", text: one.rows[row], onclick: () => { matrix.pinned = [row]; tellMatrix(row); } }) : document.createTextNode(one.rows[row]));
+  const name = (row) => (one.boxes ? make("button", { type: "button", class: "pk-link", title: "Draw its box on the photo", text: one.rows[row], onclick: () => { matrix.pinned = [row]; tellMatrix(row); } })
+    : one.kind === "keypoint" && page.view.skeleton.keypoints.includes(one.rows[row]) ? make("button", { type: "button", class: "pk-link", title: "Ask about it", text: one.rows[row], onclick: () => askRow(row) }) : document.createTextNode(one.rows[row]));
   const cells = (row) => {
     const values = Array.from(one.values.subarray(row * cols, (row + 1) * cols));
     if (whole) return values.map((value) => make("td", { text: matrixValue(value) }));

@@ -1,6 +1,6 @@
 // Inside the model: what it left besides maps. Drawn over the photo or under it, whatever model it is.
 
-const inside = { asked: 0, found: null, stage: null, shown: { votes: true, fields: true, joins: true }, boxes: [] };
+const inside = { asked: 0, found: null, view: null, stage: null, shown: { votes: true, fields: true, joins: true }, boxes: [] };
 const OVERLAYS = [
   ["votes", "votes", "The cells whose offsets point to this keypoint, each with a line to where it points."],
   ["fields", "limb field", "Where the model sees the limbs that end here, and which way they run."],
@@ -12,8 +12,12 @@ async function fetchInside() {
   const mine = ++inside.asked, query = page.query;
   inside.boxes = [];
   if (!page.view || !page.view.inside || !query) return showInside(null);
+  // Of some models all that is kept is about the person: another keypoint has nothing new.
+  if (page.view.inside === "person" && inside.found && inside.view === page.view.id && inside.found.person === query.person) return frameAsked();
+  const view = page.view.id;
   const reply = await call("inside", { token: page.token, view: page.view.id, person: query.person, keypoint: query.keypoint });
   if (mine !== inside.asked) return;
+  inside.view = view;
   showInside(reply.error ? null : reply);
 }
 

@@ -25,7 +25,22 @@ function drawNumbers() {
     number(n.peak_distance_px.toFixed(0), "px to the peak", "Distance on the photo from the marked spot to the strongest cell."),
     four && number(plainNumber(grid.delta), "left over",
       "Convergence delta: by so much the map’s sum misses the value it divides up. 0 would be exact."),
-  ]));
+  ]), ...mostAround(n.around, mass));
+}
+
+/** Around which keypoints most of the map lies; each can be asked next. */
+function mostAround(around, mass) {
+  if (!around.length) return [];
+  const { keypoints } = page.view.skeleton;
+  const meaning = "How much of the " + mass + " lies on cells around these keypoints of the person, where the model puts them; the rest lies on others, or on none. "
+    + "A map that is the same everywhere would have " + around.map((one) => percent(one.even)).join(", ") + " there.";
+  return [make("p", { class: "pk-around" }, [
+    helpWords("Most of it around", meaning), " ",
+    ...around.map((one) => make("span", {}, [make("button", {
+      type: "button", class: "pk-link", title: "Ask about the " + one.keypoint, text: one.keypoint,
+      onclick: () => askKeypoint(page.query.person, keypoints.indexOf(one.keypoint)),
+    }), " " + percent(one.share)])),
+  ])];
 }
 
 function currentGridExact() {

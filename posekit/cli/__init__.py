@@ -18,6 +18,7 @@ from posekit.cli.benchmark import benchmark
 from posekit.cli.cases import cases_app
 from posekit.cli.compare import compare
 from posekit.cli.data import data_app
+from posekit.cli.dependencies import dependencies
 from posekit.cli.evaluate import evaluate
 from posekit.cli.look import explain, predict
 from posekit.cli.models import models
@@ -73,6 +74,7 @@ def posekit(
 app.command()(models)
 app.command()(predict)
 app.command()(explain)
+app.command()(dependencies)
 app.command()(people)
 app.command()(compare)
 app.command()(occlude)

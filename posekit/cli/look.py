@@ -221,12 +221,13 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
                 if "entropy_nats" in one
                 else ("", "")
             ),
+            ", ".join(f"{near['keypoint']} {near['share']:.0%}" for near in one.get("around", ())),
         ]
         for one in result["layers"]
     ]
     title = explanation.title
     where = next((one["where"] for one in result["layers"] if "where" in one), IN_BOX)
-    text = table(["LAYER", where.upper(), "ENTROPY", "PEAK"], rows)
+    text = table(["LAYER", where.upper(), "ENTROPY", "PEAK", "MOST AROUND"], rows)
     return f"{title[0].upper()}{title[1:]}:\n{text}"
 
 

@@ -197,6 +197,17 @@ def attentions_of(prediction: Prediction, layers: Sequence[str | int] | None) ->
     return _named(held, layers)
 
 
+def check_head(attention: Attention, head: int | None) -> None:
+    """Refuse a head that a layer does not have; None is their mean.
+
+    Raises:
+        TraceError: there is no such head.
+    """
+    if head is not None and not 0 <= head < attention.heads:
+        held = "1 head" if attention.heads == 1 else f"{attention.heads} heads"
+        raise TraceError(f"There is no head {head}: layer {attention.name} has {held}, from 0.")
+
+
 def _named(held: list[Layer], layers: Sequence[str | int] | None) -> list[Layer]:
     if layers is None:
         return held
@@ -291,9 +302,7 @@ def _map(
     part: str | None = None,
 ) -> AttentionMap:
     _, grid = _grids(attention, direction)
-    if head is not None and not 0 <= head < attention.heads:
-        held = "1 head" if attention.heads == 1 else f"{attention.heads} heads"
-        raise TraceError(f"There is no head {head}: layer {attention.name} has {held}, from 0.")
+    check_head(attention, head)
     values = weights.mean(axis=0) if head is None else weights[head]
     return AttentionMap(
         layer=attention.name,

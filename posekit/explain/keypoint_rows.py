@@ -15,7 +15,7 @@ import torch
 
 from posekit.errors import TraceError
 from posekit.evaluation.purity import Covers, Purity, mean_purity
-from posekit.explain.attention import attentions_of
+from posekit.explain.attention import attentions_of, check_head
 from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
 from posekit.geometry import Crop, TokenGrid
@@ -45,32 +45,42 @@ class KeypointPurity:
 
 @torch.inference_mode()
 def rows_at(
-    attention: Attention, crop: Crop, queries: Sequence[Query], item: int = 0
+    attention: Attention,
+    crop: Crop,
+    queries: Sequence[Query],
+    item: int = 0,
+    head: int | None = None,
 ) -> tuple[AttentionMap, ...]:
-    """One layer's rows of many queries about one crop, the mean over heads.
+    """One layer's rows of many queries about one crop.
 
     Args:
         attention: a layer whose queries and keys are tokens of the image.
         crop: what the batch item shows.
         queries: where, in photo pixels; a place beside the crop is the nearest token's.
         item: of the batch.
+        head: index of one head; None is the mean over heads.
+
+    Raises:
+        TraceError: the layer has no such head.
     """
     if not queries:
         return ()
+    check_head(attention, head)
     from_, to = attention.query_grid, attention.key_grid
     assert isinstance(from_, TokenGrid) and isinstance(to, TokenGrid)
     points = np.array([query.point for query in queries], dtype=np.float64)
     place = (crop.to_photo @ from_.to_input).inverse().apply(points)  # (n, 2) column, row
     column, row = np.clip(np.rint(place), 0, (from_.cols - 1, from_.rows - 1)).astype(np.int64).T
     tokens = row * from_.cols + column
-    weights = attention.rows(torch.from_numpy(tokens), item=item).mean(0)  # (n, keys)
+    heads = attention.rows(torch.from_numpy(tokens), item=item)  # (heads, n, keys)
+    weights = heads.mean(0) if head is None else heads[head]
     values = weights.cpu().numpy().astype(np.float32).reshape(len(queries), *to.size)
     return tuple(
         AttentionMap(
             layer=attention.name,
             kind=attention.kind,
             direction="row",
-            head=None,
+            head=head,
             weights=one,
             grid=to,
             crop=crop,

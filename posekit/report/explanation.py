@@ -11,7 +11,7 @@ from posekit.catalogue import figure_words, state_of
 from posekit.draw.legend import heat_legend_lines, legend_lines, option_word
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
-from posekit.explain.numbers import MapNumbers
+from posekit.explain.numbers import MapNumbers, around_words
 from posekit.people import IN_BOX, IN_PHOTO
 from posekit.report import shell
 from posekit.report.findings import Findings
@@ -219,6 +219,7 @@ def _short(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
     return [
         f"{measured.mass_in_box:.0%} {_columns(findings)[0][0]}",
         f"entropy {measured.entropy_nats:.2f} nats · peak {measured.peak_distance_px:.0f} px away",
+        *([f"most around {around_words(measured)}"] if measured.around else []),
     ]
 
 

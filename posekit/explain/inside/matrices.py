@@ -1,7 +1,8 @@
-"""Attention between things that have no place on the photo: queries, body parts; and gates."""
+"""Who looks at whom: attention between queries, body parts or keypoints; and gates."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ import numpy.typing as npt
 import torch
 
 from posekit.decode.instance_people import Grouping
+from posekit.errors import TraceError
+from posekit.explain.dependencies import dependencies
 from posekit.explain.query import check_person
 from posekit.geometry import TokenGrid
+from posekit.layer_words import layer_words
 from posekit.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -24,23 +28,30 @@ __all__ = ["Matrix", "matrices_of"]
 Floats = npt.NDArray[np.float64]
 
 _TITLES = {
+    "keypoint": "Keypoints",
     "query": "Queries",
     "part": "Body parts",
     "gate": "Gates",
     "affinity": "Keypoints of everybody",
 }
 _AXES = {
+    "keypoint": ("keypoint that looks", "keypoint it looks at"),
     "query": ("query: who looks", "key: who is looked at"),
     "part": ("query: the part that looks", "key: the part it looks at"),
     "gate": ("body part", "gate"),
     "affinity": ("keypoint", "keypoint"),
 }
 _UNITS = {
+    "keypoint": "share of a row's attention",
     "query": "share of a row's attention",
     "part": "share of a row's attention",
     "gate": "how open, 0 to 1",
     "affinity": "how much they attend to each other, 0 to 1",
 }
+_AROUND = (
+    "How much of each keypoint's attention lies around each keypoint; what a row lacks to 100 % "
+    "lies on none of them. The last row is an even map: a share says something where it is larger."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +60,15 @@ class Matrix:
 
     Attributes:
         name: of the layer or record in the trace.
-        kind: ``"query"``, ``"part"``, ``"gate"`` or ``"affinity"``.
+        kind: ``"keypoint"``, ``"query"``, ``"part"``, ``"gate"`` or ``"affinity"``.
         rows: what each row is about, by name.
         cols: what each column is about, by name.
-        values: (rows, cols); a row of attention sums to 1, a gate is 0 to 1.
+        values: (rows, cols); a row of attention sums to 1, one about keypoints to less, since the
+            rest lies elsewhere; a gate is 0 to 1.
         mine: the row that is about the person asked about, None where all are.
         boxes: (rows, 4) outer edges in photo pixels, of rows that have a box at that stage.
         meaning: one sentence.
+        layer: of which layer, in words; empty where the name says it.
     """
 
     name: str
@@ -66,12 +79,13 @@ class Matrix:
     mine: int | None
     boxes: Floats | None
     meaning: str
+    layer: str = ""
 
     @property
     def title(self) -> str:
-        """``"Queries, stage 2"``."""
+        """``"Queries, stage 2"``, ``"Keypoints, layer 3"``."""
         stage = f", stage {self.name.rpartition('.')[2]}" if "." in self.name else ""
-        return _TITLES.get(self.kind, self.kind) + stage
+        return _TITLES.get(self.kind, self.kind) + (f", {self.layer}" if self.layer else stage)
 
     @property
     def down(self) -> str:
@@ -104,7 +118,7 @@ def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
         if trace.instances is not None and place is not None
         else (someone.item, None)
     )
-    found = []
+    found = list(_keypoints(prediction, person))
     for layer in trace.attentions.values():
         if isinstance(layer.query_grid, TokenGrid) or isinstance(layer.key_grid, TokenGrid):
             continue
@@ -120,6 +134,24 @@ def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
     if isinstance(prediction.evidence, Grouping) and len(prediction.evidence.peaks):
         found.append(_affinity(prediction.evidence, prediction.skeleton))
     return tuple(found)
+
+
+def _keypoints(prediction: Prediction, person: int) -> Iterator[Matrix]:
+    """One for each layer with attention between places, where two keypoints are drawn."""
+    trace, levels = prediction.trace, prediction.model.entry.levels
+    assert trace is not None
+    for layer in trace.attentions.values():
+        if not (isinstance(layer.query_grid, TokenGrid) and isinstance(layer.key_grid, TokenGrid)):
+            continue
+        try:
+            found = dependencies(prediction, layer.name, person)
+        except TraceError:
+            return
+        rows, cols, values = found.table(elsewhere=False)
+        words = layer_words(layer.name, layer.kind, levels)
+        yield Matrix(
+            f"keypoints.{layer.name}", "keypoint", rows, cols, values, None, None, _AROUND, words
+        )
 
 
 @torch.inference_mode()

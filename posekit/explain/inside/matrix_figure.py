@@ -25,7 +25,7 @@ def matrix_figure(matrix: Matrix, *, colour_map: str = "magma") -> Figure:
     """
     from plotly.graph_objects import Figure, Heatmap
 
-    share = matrix.kind in ("query", "part")
+    share = matrix.kind in ("keypoint", "query", "part")
     values = matrix.values * (100 if share else 1)
     cell = "%{z:.2g} %" if share else "%{z:.2f}"
     rows, cols = _unique(matrix.rows), _unique(matrix.cols)

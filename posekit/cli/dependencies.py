@@ -1,0 +1,226 @@
+"""``posekit dependencies``: which keypoints look at which, in one photo or over many."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from posekit.cli.options import (
+    DEFAULT_MODEL,
+    BoxOption,
+    DeviceOption,
+    HeadOption,
+    JsonOption,
+    ModelOption,
+    PeopleByOption,
+    PersonOption,
+    WeightsOption,
+    check_out,
+    find_people,
+    load_model,
+)
+from posekit.cli.output import remark, show, table
+from posekit.errors import PoseKitError
+
+if TYPE_CHECKING:
+    from posekit.explain.dependencies import Dependencies
+
+STRONGEST = 3
+
+
+def dependencies(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A photo; or, for the mean over many, a folder of photographs, a folder with "
+            "joints.npz, or a COCO-format .json file."
+        ),
+    ],
+    model: ModelOption = DEFAULT_MODEL,
+    layer: Annotated[
+        str | None, typer.Option("--layer", help="Such as encoder.3. Default: the last.")
+    ] = None,
+    head: HeadOption = None,
+    box: BoxOption = None,
+    person: PersonOption = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many photographs.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Photographs of a .json file that lie elsewhere.")
+    ] = None,
+    part: Annotated[
+        str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
+    ] = "held out",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="A picture (.png or .svg), or the shares (.csv or .json)."
+        ),
+    ] = None,
+    weights: WeightsOption = "auto",
+    people_by: PeopleByOption = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Show how much of each keypoint's attention lies around each other keypoint.
+
+    Keypoints are where the model puts them. A share says something where it is larger than what an
+    even map has there, which stands in brackets.
+    """
+    check_out(out, ".png", ".svg", ".csv", ".json")
+    chosen: str | int = -1 if layer is None else layer
+    if source.is_dir() or source.suffix.lower() == ".json":
+        if box or people_by is not None or person:
+            raise typer.BadParameter("--box, --person and --people-by are for a single photo.")
+        found, about = _survey(source, model, chosen, head, images, part, limit, weights, device)
+    else:
+        from posekit.explain.dependencies import dependencies as dependencies_of
+
+        prediction = find_people(
+            source, model, weights, box, device, flip_test=False, record=True, people_by=people_by
+        )
+        found = dependencies_of(prediction, chosen, person, head=head)
+        about = {"model": prediction.model.entry.name, "person": person}
+    about |= {"layer": found.layer, "head": head}
+    result = {**about, **_values(found)}
+    if out is not None:
+        _write(found, result, out)
+    show(result, _text(found), as_json=as_json)
+
+
+def _survey(
+    source: Path,
+    model: str,
+    layer: str | int,
+    head: int | None,
+    images: Path | None,
+    part: str,
+    limit: int | None,
+    weights: str,
+    device: str,
+) -> tuple[Dependencies, dict[str, Any]]:
+    """The mean over a data set, with a bar while it is made."""
+    from tqdm import tqdm
+
+    from posekit.evaluation.dependencies import survey_dependencies
+
+    loaded = load_model(model, weights, device)
+    with tqdm(unit="photo", disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        found = survey_dependencies(
+            loaded,
+            source,
+            layer,
+            head=head,
+            images=images,
+            part=part,
+            limit=limit,
+            progress=progress,
+        )
+    if found.problems:
+        remark(found.problems)
+    for sentence, times in found.left_out.items():
+        remark(f"Left out, {times} people: {sentence}")
+    about = {
+        "model": loaded.entry.name,
+        "data": found.data,
+        "photos": found.photos,
+        "people": found.people,
+    }
+    return found.mean, about
+
+
+def _values(found: Dependencies) -> dict[str, Any]:
+    """Plain values; nothing where a keypoint is not drawn."""
+
+    def plain(values: Any) -> Any:
+        if isinstance(values, list):
+            return [plain(value) for value in values]
+        return round(float(values), 5) if math.isfinite(values) else None
+
+    return {
+        "keypoints": list(found.keypoints),
+        "shares": plain(found.shares.tolist()),
+        "other_people": plain(found.others.tolist()),
+        "elsewhere": plain(found.elsewhere.tolist()),
+        "even_map": plain(found.chance.tolist()),
+        "people_per_share": found.people.tolist(),
+    }
+
+
+def _text(found: Dependencies) -> str:
+    rows = []
+    for index, name in enumerate(found.keypoints):
+        if not math.isfinite(found.elsewhere[index]):
+            continue
+        strongest = [
+            f"{other} {share:.1%} ({found.chance[found.keypoints.index(other)]:.1%})"
+            for other, share in found.strongest(name, STRONGEST)
+        ]
+        rows.append(
+            [
+                name,
+                *(strongest + [""] * STRONGEST)[:STRONGEST],
+                f"{found.shares[index, index]:.1%}",
+                f"{found.others[index]:.1%}",
+                f"{found.elsewhere[index]:.1%}",
+            ]
+        )
+    header = ["KEYPOINT", "LOOKS AT", "THEN", "THEN", "ITSELF", "OTHER PEOPLE", "ELSEWHERE"]
+    return table(header, rows)
+
+
+def _write(found: Dependencies, result: dict[str, Any], out: Path) -> None:
+    try:
+        match out.suffix.lower():
+            case ".json":
+                out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+            case ".csv":
+                _write_csv(found, out)
+            case kind:
+                _draw(found, result).savefig(out, format=kind[1:])
+    except OSError as error:
+        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
+
+
+def _draw(found: Dependencies, result: dict[str, Any]) -> Any:
+    from posekit.draw.dependencies import draw_dependencies
+    from posekit.layer_words import layer_words
+    from posekit.zoo import entry
+
+    model = entry(result["model"])
+    layer = layer_words(found.layer, found.layer.partition(".")[0], model.levels)
+    head = "mean over heads" if result["head"] is None else f"head {result['head'] + 1}"
+    title = f"{model.title}, {layer}, {head}"
+    words = "per cent of the row's attention"
+    if "people" in result:
+        words += f"; mean over {result['people']} people of {result['data']}"
+    return draw_dependencies(found, title, words=words)
+
+
+def _write_csv(found: Dependencies, out: Path) -> None:
+    """One line for each share, as statistics programs like it."""
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["keypoint", "looks_at", "share", "even_map", "people"])
+        for row, name in enumerate(found.keypoints):
+            people = int(found.people[row, row])
+            if not people:
+                continue
+            for col, other in enumerate(found.keypoints):
+                if found.people[row, col]:
+                    share, even = found.shares[row, col], found.chance[col]
+                    count = int(found.people[row, col])
+                    writer.writerow([name, other, f"{share:.6f}", f"{even:.6f}", count])
+            writer.writerow([name, "other people", f"{found.others[row]:.6f}", "", people])
+            writer.writerow([name, "elsewhere", f"{found.elsewhere[row]:.6f}", "", people])

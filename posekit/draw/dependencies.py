@@ -1,0 +1,74 @@
+"""Keypoint dependencies as a picture: who looks down the side, who is looked at across the top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from posekit.draw.colours import colour_table
+from posekit.explain.dependencies import Dependencies
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw_dependencies"]
+
+_CELL, _NAMES, _ROOM = 0.42, 1.35, 1.0  # inches: a cell, the names at the side, title and words
+_DPI = 200
+_GREY = (
+    "#e9e8e4"  # what lies on no keypoint of this person has no colour: it would drown the others
+)
+_FROM = 0.005  # smaller shares go without a number
+
+
+def draw_dependencies(
+    found: Dependencies, title: str, *, words: str = "", colour_map: str = "magma"
+) -> Figure:
+    """A square of shares in per cent, with a column for what lies on none of the keypoints.
+
+    Keypoints of which nothing is known are left out. The last row is what a row that looks
+    everywhere alike would have: shares mean something beyond it.
+
+    Args:
+        found: of one person, or a mean over people.
+        title: above the picture.
+        words: a line below it.
+        colour_map: see :data:`posekit.draw.colours.COLOUR_MAPS`; it ends at the largest share.
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    names, columns, values = found.table()
+    rows, cols = values.shape
+    figure = Figure(
+        figsize=(_NAMES + cols * _CELL + 0.2, _NAMES + rows * _CELL + _ROOM),
+        dpi=_DPI,
+        facecolor="white",
+        layout="constrained",
+    )
+    axes = figure.add_subplot()
+    top = float(np.nanmax(found.shares))
+    table = ListedColormap(colour_table(colour_map) / 255).with_extremes(bad=_GREY)
+    of_keypoints = len(names) - 1
+    coloured = np.where(np.arange(cols) < of_keypoints, values, np.nan)
+    axes.imshow(coloured, cmap=table, vmin=0.0, vmax=max(top, 1e-9))
+    axes.set_xticks(range(cols), columns, rotation=50, ha="left", rotation_mode="anchor")
+    axes.set_yticks(range(rows), names)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+    axes.axhline(rows - 1.5, color="white", linewidth=3)
+    axes.axvline(len(names) - 1.5, color="white", linewidth=3)
+    for row, col in zip(*np.nonzero(values >= _FROM), strict=True):
+        share = values[row, col]
+        ink = "black" if col >= of_keypoints or share > 0.6 * top else "white"
+        axes.text(col, row, _figure(share), ha="center", va="center", fontsize=7, color=ink)
+    axes.set_title(title, fontsize=10, loc="left", pad=10)
+    if words:
+        axes.set_xlabel(words, fontsize=8, loc="left", color="#555555")
+    return figure
+
+
+def _figure(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= 0.0995 else f"{100 * share:.1f}"
