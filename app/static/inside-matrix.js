@@ -59,7 +59,8 @@ async function drawMatrixFigure() {
   const { one } = matrix, place = slot("matrix-figure"), wide = place.clientWidth, row = askedRow(one);
   if (row >= 0) matrix.figure.layout.shapes = [{ type: "rect", xref: "paper", x0: 0, x1: 1, y0: row - 0.5, y1: row + 0.5, line: { color: "#4cc9bd", width: 2 } }];
   place.setAttribute("aria-label", one.title + ", " + one.rows.length + " rows and " + one.cols.length + " columns; the table below has the numbers.");
-  const node = await drawFigure(place, matrix.figure, Math.max(260, Math.min(640, 120 + (wide - 160) * (one.kind === "gate" ? 0.5 : 1))));
+  const named = one.rows.length <= MATRIX_TABLE ? 150 + 16 * one.rows.length : 0; // each name of a row needs a line
+  const node = await drawFigure(place, matrix.figure, Math.max(260, named, Math.min(640, 120 + (wide - 160) * (one.kind === "gate" ? 0.5 : 1))));
   if (!node || matrix.one !== one) return;
   node.on("plotly_hover", ({ points }) => tellMatrix(...matrixCell(points[0]), false));
   node.on("plotly_unhover", () => tellMatrix(...matrix.pinned));

@@ -227,3 +227,44 @@ def test_votes_fields_joins_and_heatmaps_of_a_keypoint(opened: Any) -> None:
     assert captions and all(caption.startswith("estimate") for caption in captions)
     assert "An estimate." in page.locator('[data-slot="weights"]').inner_text()
     assert visitor.trouble == []
+
+
+def test_who_a_keypoint_looks_at_can_be_asked_next(visit: Callable[..., Visitor]) -> None:
+    """By the names under the numbers, and by the rows of the matrix between keypoints."""
+    visitor = visit()
+    page = visitor.page
+    before = page.locator('.pk-chips .pk-chip[aria-pressed="true"]').inner_text()
+    named = page.locator(".pk-around .pk-link")
+    assert named.count() == 3
+    shares = page.locator(".pk-around span").all_inner_texts()
+    values = [float(text.split()[-2]) for text in shares]
+    assert values == sorted(values, reverse=True) and values[-1] > 0
+    nearest = named.first.inner_text()
+    answer = visitor.ask(named.first.click)
+    assert answer["query"]["label"] == nearest and nearest not in before
+    (around, *_) = answer["layers"][-1]["numbers"][0]["around"]
+    assert page.locator(".pk-around .pk-link").first.inner_text() == around["keypoint"]
+
+    with page.expect_response(asked_for("inside_matrix")) as reply:
+        page.locator(".pk-matrix-pick").last.click()
+    figure = reply.value.json()["figure"]
+    plot = page.locator('[data-slot="matrix-figure"] .nsewdrag')
+    plot.wait_for(state="attached")
+    plot.scroll_into_view_if_needed()
+    heat, area = figure["data"][0], plot.bounding_box()
+    rows = heat["y"]
+    assert rows[-1] == "an even map" and heat["x"] == rows[:-1]
+    row = (rows.index(nearest) + 3) % (len(rows) - 1)
+    at = area["x"] + 0.5 * area["width"], area["y"] + (row + 0.5) / len(rows) * area["height"]
+    page.mouse.move(*at)
+    asked: list[str] = []
+    page.on("request", lambda sent: asked.append(sent.post_data or ""))
+    answer = visitor.ask(lambda: page.mouse.click(*at))
+    assert answer["query"]["label"] == rows[row]
+    assert visitor.text("matrix-line").startswith(f"{rows[row]} → ")
+    frame = page.evaluate(
+        "() => document.querySelector('[data-slot=\"matrix-figure\"]').layout.shapes[0]"
+    )
+    assert (frame["y0"], frame["y1"]) == (row - 0.5, row + 0.5)
+    assert not any('"fn_name":"inside' in sent for sent in asked)  # the matrices are the same
+    assert visitor.trouble == []
