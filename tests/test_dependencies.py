@@ -18,7 +18,7 @@ from posekit.cli import app
 from posekit.draw.dependencies import draw_dependencies
 from posekit.errors import TraceError
 from posekit.estimator import Estimator, Prediction
-from posekit.evaluation.dependencies import survey_dependencies
+from posekit.evaluation.dependencies import intervals, survey_dependencies
 from posekit.explain import explain, numbers
 from posekit.explain.around import REACH, surroundings
 from posekit.explain.dependencies import Dependencies, dependencies, mean_dependencies
@@ -174,6 +174,21 @@ def test_different_layers_have_no_mean(prediction):
         mean_dependencies([])
 
 
+def test_an_interval_is_that_of_the_mean_over_photographs(prediction):
+    """Close to the normal one, for shares that are all alike but for noise of a known size."""
+    one = dependencies(prediction)
+    noise = 0.01 * np.random.default_rng(1).standard_normal(400)
+    low, high = intervals([[replace(one, shares=one.shares + each)] for each in noise])
+    middle = one.shares[NOSE, LEFT] + noise.mean()
+    half = 1.96 * noise.std() / np.sqrt(400)
+    assert low[NOSE, LEFT] == pytest.approx(middle - half, abs=0.1 * half)
+    assert high[NOSE, LEFT] == pytest.approx(middle + half, abs=0.1 * half)
+    assert np.isnan(low[0, 1])
+    # Two people of one photo are one observation: drawn together, they leave nothing to vary.
+    low, _ = intervals([[one, one]])
+    assert np.isnan(low).all()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -265,6 +280,9 @@ def test_a_survey_is_the_mean_over_everybody(photos: Path) -> None:
     assert (found.photos, found.people, dict(found.left_out)) == (3, 3, {})
     assert "1 damaged" in found.problems or "9.png" in found.problems
     assert steps[-1] == (3, 4)
+    known = mean.people > 1
+    assert known.any() and (found.low <= mean.shares)[known].all()
+    assert (mean.shares <= found.high)[known].all() and np.isnan(found.low[~known]).all()
     asked: list[int] = []
     with pytest.raises(TraceError, match="There is no layer"):
         survey_dependencies(model, photos, "encoder.9", progress=lambda n, _: asked.append(n))
@@ -312,6 +330,7 @@ def test_the_command_over_a_folder(photos: Path) -> None:
     held = json.loads(run(str(photos), "--limit", "2", "--json"))
     assert held["photos"] == 2 and 1 <= held["people"] <= 2
     assert np.array(held["people_per_share"]).max() <= 2
+    assert {"low", "high"} <= held.keys()
 
 
 def test_what_the_command_cannot_do_is_one_sentence(photos: Path) -> None:

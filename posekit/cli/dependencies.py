@@ -28,7 +28,12 @@ from posekit.cli.output import remark, show, table
 from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from posekit.evaluation.dependencies import Surveyed
     from posekit.explain.dependencies import Dependencies
+
+    Ends = tuple[np.ndarray, np.ndarray] | None
 
 STRONGEST = 3
 
@@ -78,19 +83,26 @@ def dependencies(
     if source.is_dir() or source.suffix.lower() == ".json":
         if box or people_by is not None or person:
             raise typer.BadParameter("--box, --person and --people-by are for a single photo.")
-        found, about = _survey(source, model, chosen, head, images, part, limit, weights, device)
+        survey = _survey(source, model, chosen, head, images, part, limit, weights, device)
+        found, ends = survey.mean, (survey.low, survey.high)
+        about = {
+            "model": model,
+            "data": survey.data,
+            "photos": survey.photos,
+            "people": survey.people,
+        }
     else:
         from posekit.explain.dependencies import dependencies as dependencies_of
 
         prediction = find_people(
             source, model, weights, box, device, flip_test=False, record=True, people_by=people_by
         )
-        found = dependencies_of(prediction, chosen, person, head=head)
+        found, ends = dependencies_of(prediction, chosen, person, head=head), None
         about = {"model": prediction.model.entry.name, "person": person}
     about |= {"layer": found.layer, "head": head}
-    result = {**about, **_values(found)}
+    result = {**about, **_values(found, ends)}
     if out is not None:
-        _write(found, result, out)
+        _write(found, ends, result, out)
     show(result, _text(found), as_json=as_json)
 
 
@@ -104,7 +116,7 @@ def _survey(
     limit: int | None,
     weights: str,
     device: str,
-) -> tuple[Dependencies, dict[str, Any]]:
+) -> Surveyed:
     """The mean over a data set, with a bar while it is made."""
     from tqdm import tqdm
 
@@ -131,16 +143,10 @@ def _survey(
         remark(found.problems)
     for sentence, times in found.left_out.items():
         remark(f"Left out, {times} people: {sentence}")
-    about = {
-        "model": loaded.entry.name,
-        "data": found.data,
-        "photos": found.photos,
-        "people": found.people,
-    }
-    return found.mean, about
+    return found
 
 
-def _values(found: Dependencies) -> dict[str, Any]:
+def _values(found: Dependencies, ends: Ends) -> dict[str, Any]:
     """Plain values; nothing where a keypoint is not drawn."""
 
     def plain(values: Any) -> Any:
@@ -155,6 +161,7 @@ def _values(found: Dependencies) -> dict[str, Any]:
         "elsewhere": plain(found.elsewhere.tolist()),
         "even_map": plain(found.chance.tolist()),
         "people_per_share": found.people.tolist(),
+        **({"low": plain(ends[0].tolist()), "high": plain(ends[1].tolist())} if ends else {}),
     }
 
 
@@ -180,13 +187,13 @@ def _text(found: Dependencies) -> str:
     return table(header, rows)
 
 
-def _write(found: Dependencies, result: dict[str, Any], out: Path) -> None:
+def _write(found: Dependencies, ends: Ends, result: dict[str, Any], out: Path) -> None:
     try:
         match out.suffix.lower():
             case ".json":
                 out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
             case ".csv":
-                _write_csv(found, out)
+                _write_csv(found, ends, out)
             case kind:
                 _draw(found, result).savefig(out, format=kind[1:])
     except OSError as error:
@@ -208,19 +215,23 @@ def _draw(found: Dependencies, result: dict[str, Any]) -> Any:
     return draw_dependencies(found, title, words=words)
 
 
-def _write_csv(found: Dependencies, out: Path) -> None:
+def _write_csv(found: Dependencies, ends: Ends, out: Path) -> None:
     """One line for each share, as statistics programs like it."""
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["keypoint", "looks_at", "share", "even_map", "people"])
+        writer.writerow(["keypoint", "looks_at", "share", "even_map", "people", "low", "high"])
         for row, name in enumerate(found.keypoints):
             people = int(found.people[row, row])
             if not people:
                 continue
             for col, other in enumerate(found.keypoints):
-                if found.people[row, col]:
-                    share, even = found.shares[row, col], found.chance[col]
-                    count = int(found.people[row, col])
-                    writer.writerow([name, other, f"{share:.6f}", f"{even:.6f}", count])
-            writer.writerow([name, "other people", f"{found.others[row]:.6f}", "", people])
-            writer.writerow([name, "elsewhere", f"{found.elsewhere[row]:.6f}", "", people])
+                if count := int(found.people[row, col]):
+                    share, even = _plain(found.shares[row, col]), _plain(found.chance[col])
+                    interval = [_plain(end[row, col]) for end in ends] if ends else ["", ""]
+                    writer.writerow([name, other, share, even, count, *interval])
+            for other, rest in (("other people", found.others), ("elsewhere", found.elsewhere)):
+                writer.writerow([name, other, _plain(rest[row]), "", people, "", ""])
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6f}" if math.isfinite(value) else ""

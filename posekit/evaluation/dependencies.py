@@ -1,12 +1,19 @@
-"""Keypoint dependencies over many photographs: one photo is an anecdote."""
+"""Keypoint dependencies over many photographs: one photo is an anecdote.
+
+The photograph is what is drawn anew for the intervals, with everybody in it: Efron and Tibshirani,
+"An Introduction to the Bootstrap", 1993, percentile interval.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases, open_cases
 from posekit.errors import TraceError
@@ -18,7 +25,12 @@ from posekit.explain.dependencies import Dependencies, dependencies, mean_depend
 if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
-__all__ = ["Surveyed", "survey_dependencies"]
+__all__ = ["DRAWS", "Surveyed", "intervals", "survey_dependencies"]
+
+DRAWS = 2000
+"""Times the photographs are drawn anew."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +39,8 @@ class Surveyed:
 
     Attributes:
         mean: over people, see :func:`posekit.explain.dependencies.mean_dependencies`.
+        low: (K, K) end of each share's 95 % interval; NaN with fewer than two photographs.
+        high: (K, K) the other end.
         data: name of the data set.
         photos: photographs looked at.
         people: people whose rows are in the mean.
@@ -35,6 +49,8 @@ class Surveyed:
     """
 
     mean: Dependencies
+    low: Floats
+    high: Floats
     data: str
     photos: int
     people: int
@@ -74,7 +90,7 @@ def survey_dependencies(
     if cases is None:
         cases = open_cases(str(data), images=images, part=part, limit=limit)
     estimator = Estimator(model)
-    parts: list[Dependencies] = []
+    by_photo: list[list[Dependencies]] = []
     left_out: Counter[str] = Counter()
     photos = 0
     for case in cases:
@@ -85,20 +101,52 @@ def survey_dependencies(
         # What is wrong with the question is said at once, not after a thousand photographs.
         (attention,) = attentions_of(prediction, [layer])
         check_head(attention, head)
+        by_photo.append([])
         for person in range(len(prediction.people)):
             try:
-                parts.append(dependencies(prediction, layer, person, head=head))
+                by_photo[-1].append(dependencies(prediction, layer, person, head=head))
             except TraceError as error:
                 left_out[str(error)] += 1
         if progress is not None:
             progress(photos, len(cases))
+    parts = [one for photo in by_photo for one in photo]
     if not parts and left_out:
         raise TraceError(left_out.most_common(1)[0][0])
+    low, high = intervals([photo for photo in by_photo if photo])
     return Surveyed(
         mean=mean_dependencies(parts),
+        low=low,
+        high=high,
         data=cases.name,
         photos=photos,
         people=len(parts),
         left_out=dict(left_out),
         problems=cases.problems.summary(),
     )
+
+
+def intervals(by_photo: Sequence[Sequence[Dependencies]], seed: int = 0) -> tuple[Floats, Floats]:
+    """Where 95 % of the means lie when photographs are drawn anew.
+
+    Args:
+        by_photo: of everybody in each photograph.
+        seed: of the draws.
+
+    Returns:
+        Both ends, (K, K) each; NaN where a share is known from fewer than two photographs.
+    """
+    if not by_photo:
+        return np.empty((0, 0)), np.empty((0, 0))
+    shares = [np.stack([one.shares for one in photo]) for photo in by_photo]
+    totals = np.stack([np.nansum(one, axis=0) for one in shares])  # (photos, K, K)
+    counts = np.stack([np.isfinite(one).sum(0) for one in shares])
+    photos, size = len(totals), totals.shape[1:]
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(photos, np.full(photos, 1.0 / photos), size=DRAWS).astype(np.float64)
+    total, count = (drawn @ one.reshape(photos, -1) for one in (totals, counts))  # (draws, K K)
+    means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    known = (counts > 0).sum(0).ravel() > 1
+    ends = np.full((2, known.size), np.nan)
+    ends[:, known] = np.nanpercentile(means[:, known], (2.5, 97.5), axis=0)
+    low, high = ends.reshape(2, *size)
+    return low, high
