@@ -32,6 +32,7 @@ GALLERY = (
     ("explore", "desktop", "dark"),
     ("explore", "phone", "light"),
     ("levels", "desktop", "light"),
+    ("dependencies", "desktop", "light"),
     ("inside", "desktop", "light"),
     ("compare", "desktop", "light"),
     ("compare", "tablet", "dark"),
@@ -89,7 +90,19 @@ def inside(page: Any) -> None:
     example(page, "Passing by")
     keypoint(page, "neck")
     page.wait_for_selector('[data-slot="inside"]:visible', timeout=PATIENCE)
-    page.locator(".pk-matrix-pick").first.click()
+    matrix(page, "affinity")
+
+
+def dependencies(page: Any) -> None:
+    """Which keypoints look at which, in the last layer."""
+    asked(page)
+    keypoint(page, "left elbow")
+    matrix(page, "keypoints.encoder.3")
+
+
+def matrix(page: Any, name: str) -> None:
+    """Open one of the matrices inside the model."""
+    page.locator(f'.pk-matrix-pick[data-matrix="{name}"]').click()
     page.wait_for_selector('[data-slot="inside"] .main-svg', timeout=PATIENCE)
     page.evaluate("document.querySelector('[data-slot=inside]').scrollIntoView({block: 'start'})")
 
@@ -120,6 +133,7 @@ def models(page: Any) -> None:
 STATES: dict[str, tuple[str, Callable[[Any], None]]] = {
     "explore": ("", explore),
     "levels": ("", levels),
+    "dependencies": ("", dependencies),
     "inside": ("", inside),
     "compare": (
         "#compare?models=transpose-r-small,btranspose-small&keypoint=left+elbow",

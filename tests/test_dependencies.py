@@ -225,7 +225,7 @@ def test_the_table_has_what_is_known(prediction):
     rows, cols, shares = dependencies(beside).table()
     assert cols == ("nose", "left wrist", "other people", "elsewhere")
     np.testing.assert_allclose(shares.sum(1), 1.0, atol=1e-6)
-    assert dependencies(beside).table(elsewhere=False)[1] == cols[:-1]
+    assert dependencies(beside).table(rest=False)[1] == cols[:2]
 
 
 def test_the_picture_holds_every_name_and_figure(prediction):
@@ -243,7 +243,7 @@ def test_a_matrix_for_each_layer_stands_inside_the_model(prediction):
     found = matrices_of(prediction, 0)
     assert [one.name for one in found] == [f"keypoints.encoder.{n}" for n in (1, 2, 3)]
     assert found[2].title == "Keypoints, encoder layer 3"
-    rows, cols, shares = dependencies(prediction, "encoder.3").table(elsewhere=False)
+    rows, cols, shares = dependencies(prediction, "encoder.3").table(rest=False)
     assert (found[2].rows, found[2].cols) == (rows, cols)
     np.testing.assert_array_equal(found[2].values, shares)
     (heat,) = matrix_figure(found[2]).data

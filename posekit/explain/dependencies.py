@@ -75,24 +75,24 @@ class Dependencies:
         order = [int(k) for k in np.argsort(-row, kind="stable") if np.isfinite(row[k])]
         return [(self.keypoints[k], float(row[k])) for k in order[:count]]
 
-    def table(self, *, elsewhere: bool = True) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
+    def table(self, *, rest: bool = True) -> tuple[tuple[str, ...], tuple[str, ...], Floats]:
         """Names of rows and of columns, and the shares between them, as they are shown.
 
-        Rows are the keypoints of which something is known and, last, an even map; columns are these
-        keypoints, other people where there are some, and elsewhere.
+        Rows are the keypoints of which something is known and, last, an even map. Columns are these
+        keypoints and, unless the rest is left out, other people where there are some, and
+        elsewhere.
         """
         known = np.flatnonzero(np.isfinite(self.chance))
         names = tuple(self.keypoints[k] for k in known)
         even = self.chance[known]
-        shares = np.vstack([self.shares[np.ix_(known, known)], even])
-        columns = [*names]
-        if np.nansum(self.others[known]) > 0:
+        columns, shares = list(names), np.vstack([self.shares[np.ix_(known, known)], even])
+        if rest and np.nansum(self.others[known]) > 0:
             columns.append(OTHERS)
             shares = np.column_stack([shares, [*self.others[known], self.even_others]])
-        if elsewhere:
+        if rest:
             columns.append(ELSEWHERE)
-            rest = max(0.0, 1.0 - float(even.sum()) - self.even_others)
-            shares = np.column_stack([shares, [*self.elsewhere[known], rest]])
+            left = max(0.0, 1.0 - float(even.sum()) - self.even_others)
+            shares = np.column_stack([shares, [*self.elsewhere[known], left]])
         return (*names, EVEN), tuple(columns), shares
 
 

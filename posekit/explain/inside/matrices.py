@@ -50,7 +50,8 @@ _UNITS = {
 }
 _AROUND = (
     "How much of each keypoint's attention lies around each keypoint; what a row lacks to 100 % "
-    "lies on none of them. The last row is an even map: a share says something where it is larger."
+    "lies on other people's or on none. The last row is an even map: a share says something where "
+    "it is larger."
 )
 
 
@@ -147,7 +148,7 @@ def _keypoints(prediction: Prediction, person: int) -> Iterator[Matrix]:
             found = dependencies(prediction, layer.name, person)
         except TraceError:
             return
-        rows, cols, values = found.table(elsewhere=False)
+        rows, cols, values = found.table(rest=False)
         words = layer_words(layer.name, layer.kind, levels)
         yield Matrix(
             f"keypoints.{layer.name}", "keypoint", rows, cols, values, None, None, _AROUND, words
