@@ -191,7 +191,7 @@ def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None
             fragment, arrange = STATES[state]
             page.goto(f"http://127.0.0.1:{port}/{fragment}")
             arrange(page)
-            if state != "inside":
+            if state not in ("dependencies", "inside"):  # those are below the photo
                 page.evaluate("scrollTo(0, 0)")
             page.evaluate("document.activeElement.blur()")
             page.mouse.move(0, 0)
