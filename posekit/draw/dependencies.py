@@ -16,9 +16,8 @@ __all__ = ["draw_dependencies"]
 
 _CELL, _NAMES, _ROOM = 0.42, 1.35, 1.0  # inches: a cell, the names at the side, title and words
 _DPI = 200
-_GREY = (
-    "#e9e8e4"  # what lies on no keypoint of this person has no colour: it would drown the others
-)
+# What lies on none of the keypoints has no colour of the map: it would drown the others.
+_GREY = "#e9e8e4"
 _FROM = 0.005  # smaller shares go without a number
 
 
