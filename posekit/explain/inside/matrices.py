@@ -105,7 +105,7 @@ class Matrix:
 
 
 def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
-    """All of them about one person, in the order of the forward pass; heads are averaged.
+    """All of them about one person, each kind in the order of the forward pass; heads are averaged.
 
     Raises:
         TraceError: there is no such person.
@@ -119,7 +119,7 @@ def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
         if trace.instances is not None and place is not None
         else (someone.item, None)
     )
-    found = list(_keypoints(prediction, person))
+    found = []
     for layer in trace.attentions.values():
         if isinstance(layer.query_grid, TokenGrid) or isinstance(layer.key_grid, TokenGrid):
             continue
@@ -134,7 +134,7 @@ def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
             found.append(_gates(record, place))
     if isinstance(prediction.evidence, Grouping) and len(prediction.evidence.peaks):
         found.append(_affinity(prediction.evidence, prediction.skeleton))
-    return tuple(found)
+    return (*found, *_keypoints(prediction, person))
 
 
 def _keypoints(prediction: Prediction, person: int) -> Iterator[Matrix]:
