@@ -316,6 +316,7 @@ def test_the_command_writes_what_python_finds(tmp_path: Path) -> None:
         assert line["looks_at"] in names
         sums[line["keypoint"]] += float(line["share"])
     np.testing.assert_allclose(list(sums.values()), 1.0, atol=1e-4)
+    assert held["trained"] is True
     said = run(*words, "--out", str(tmp_path / "out.png"))
     strongest, share = expected.strongest("left elbow")[0]
     (row,) = [line for line in said.splitlines() if line.startswith("left elbow")]
@@ -324,6 +325,23 @@ def test_the_command_writes_what_python_finds(tmp_path: Path) -> None:
         assert min(picture.size) > 600
     run(*words, "--out", str(tmp_path / "out.svg"))
     assert (tmp_path / "out.svg").read_text("utf-8").lstrip().startswith("<?xml")
+
+
+def test_a_picture_says_of_whom_it_is_and_that_weights_are_random(tmp_path: Path) -> None:
+    crowd = Path(RUNNER).with_name("crowd.jpg")
+    words = [str(crowd), "--model", "instance-attention-small", "--layer", "encoder.3"]
+    run(*words, "--out", str(tmp_path / "trained.svg"))
+    held = json.loads(run(RUNNER, "--weights", "random", "--json"))
+    assert (held["trained"], held["weights"]) == (False, "random")
+    run(RUNNER, "--weights", "random", "--out", str(tmp_path / "random.svg"))
+    titles = [(tmp_path / f"{name}.svg").read_text("utf-8") for name in ("trained", "random")]
+    assert "<!-- Instance-Attention-small, supervised layer 3, mean over heads -->" in titles[0]
+    assert "<!-- TransPose-R-small (untrained), layer 3, mean over heads -->" in titles[1]
+
+
+def test_a_folder_of_damaged_photographs_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    assert "a.png" in run(str(tmp_path), code=1)
 
 
 def test_the_command_over_a_folder(photos: Path) -> None:

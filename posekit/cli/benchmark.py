@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from posekit.cli.options import DeviceOption, JsonOption, WeightsOption, check_out
+from posekit.cli.options import (
+    DeviceOption,
+    ImagesOption,
+    JsonOption,
+    LimitOption,
+    PartOption,
+    WeightsOption,
+    check_out,
+)
 from posekit.cli.output import remark, show, table
 
 
@@ -35,9 +43,7 @@ def benchmark(
     keypoints: Annotated[
         str | None, typer.Option(help='Such as "left wrist,neck". Default: all.')
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many photographs.")
-    ] = None,
+    limit: LimitOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -51,12 +57,8 @@ def benchmark(
     samples: Annotated[int, typer.Option(min=1, help="Sets of cells for infidelity.")] = 64,
     noisy: Annotated[int, typer.Option(min=1, help="Noisy crops for sensitivity.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of all that is drawn.")] = 0,
-    images: Annotated[
-        Path | None, typer.Option(help="Photographs of a .json file that lie elsewhere.")
-    ] = None,
-    part: Annotated[
-        str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
-    ] = "held out",
+    images: ImagesOption = None,
+    part: PartOption = "held out",
     weights: WeightsOption = "auto",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,

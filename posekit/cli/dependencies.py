@@ -15,8 +15,11 @@ from posekit.cli.options import (
     BoxOption,
     DeviceOption,
     HeadOption,
+    ImagesOption,
     JsonOption,
+    LimitOption,
     ModelOption,
+    PartOption,
     PeopleByOption,
     PersonOption,
     WeightsOption,
@@ -29,9 +32,11 @@ from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from posekit.evaluation.dependencies import Surveyed
     from posekit.explain.dependencies import Dependencies
+    from posekit.zoo import PoseModel
 
     Ends = tuple[np.ndarray, np.ndarray] | None
 
@@ -53,15 +58,9 @@ def dependencies(
     head: HeadOption = None,
     box: BoxOption = None,
     person: PersonOption = 0,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many photographs.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="Photographs of a .json file that lie elsewhere.")
-    ] = None,
-    part: Annotated[
-        str, typer.Option(help='"held out", "validation" or "train", of joints.npz.')
-    ] = "held out",
+    limit: LimitOption = None,
+    images: ImagesOption = None,
+    part: PartOption = "held out",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -83,46 +82,47 @@ def dependencies(
     if source.is_dir() or source.suffix.lower() == ".json":
         if box or people_by is not None or person:
             raise typer.BadParameter("--box, --person and --people-by are for a single photo.")
-        survey = _survey(source, model, chosen, head, images, part, limit, weights, device)
+        asked = load_model(model, weights, device)
+        survey = _survey(asked, source, chosen, head, images, part, limit)
         found, ends = survey.mean, (survey.low, survey.high)
-        about = {
-            "model": model,
-            "data": survey.data,
-            "photos": survey.photos,
-            "people": survey.people,
-        }
+        about = {"data": survey.data, "photos": survey.photos, "people": survey.people}
     else:
         from posekit.explain.dependencies import dependencies as dependencies_of
 
         prediction = find_people(
             source, model, weights, box, device, flip_test=False, record=True, people_by=people_by
         )
+        asked = prediction.model
         found, ends = dependencies_of(prediction, chosen, person, head=head), None
-        about = {"model": prediction.model.entry.name, "person": person}
-    about |= {"layer": found.layer, "head": head}
-    result = {**about, **_values(found, ends)}
+        about = {"person": person}
+    result = {
+        "model": asked.entry.name,
+        "weights": asked.weights.kind,
+        "trained": asked.trained,
+        **about,
+        "layer": found.layer,
+        "head": head,
+        **_values(found, ends),
+    }
     if out is not None:
-        _write(found, ends, result, out)
+        _write(found, ends, asked, result, out)
     show(result, _text(found), as_json=as_json)
 
 
 def _survey(
+    model: PoseModel,
     source: Path,
-    model: str,
     layer: str | int,
     head: int | None,
     images: Path | None,
     part: str,
     limit: int | None,
-    weights: str,
-    device: str,
 ) -> Surveyed:
     """The mean over a data set, with a bar while it is made."""
     from tqdm import tqdm
 
     from posekit.evaluation.dependencies import survey_dependencies
 
-    loaded = load_model(model, weights, device)
     with tqdm(unit="photo", disable=None) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -130,7 +130,7 @@ def _survey(
             bar.update(done - bar.n)
 
         found = survey_dependencies(
-            loaded,
+            model,
             source,
             layer,
             head=head,
@@ -187,7 +187,9 @@ def _text(found: Dependencies) -> str:
     return table(header, rows)
 
 
-def _write(found: Dependencies, ends: Ends, result: dict[str, Any], out: Path) -> None:
+def _write(
+    found: Dependencies, ends: Ends, model: PoseModel, result: dict[str, Any], out: Path
+) -> None:
     try:
         match out.suffix.lower():
             case ".json":
@@ -195,20 +197,19 @@ def _write(found: Dependencies, ends: Ends, result: dict[str, Any], out: Path) -
             case ".csv":
                 _write_csv(found, ends, out)
             case kind:
-                _draw(found, result).savefig(out, format=kind[1:])
+                _draw(found, model, result).savefig(out, format=kind[1:])
     except OSError as error:
         raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
 
 
-def _draw(found: Dependencies, result: dict[str, Any]) -> Any:
+def _draw(found: Dependencies, model: PoseModel, result: dict[str, Any]) -> Figure:
     from posekit.draw.dependencies import draw_dependencies
     from posekit.layer_words import layer_words
-    from posekit.zoo import entry
 
-    model = entry(result["model"])
-    layer = layer_words(found.layer, found.layer.partition(".")[0], model.levels)
-    head = "mean over heads" if result["head"] is None else f"head {result['head'] + 1}"
-    title = f"{model.title}, {layer}, {head}"
+    name = model.entry.title if model.trained else f"{model.entry.title} (untrained)"
+    layer = layer_words(found.layer, found.kind, model.entry.levels)
+    head = "mean over heads" if found.head is None else f"head {found.head + 1}"
+    title = f"{name}, {layer}, {head}"
     words = "per cent of the row's attention"
     if "people" in result:
         words += f"; mean over {result['people']} people of {result['data']}"

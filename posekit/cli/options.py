@@ -60,6 +60,15 @@ FlipOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PersonOption = Annotated[int, typer.Option("--person", help="Which of the people; 0 is the first.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only the first so many photographs.")
+]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Photographs of a .json file that lie elsewhere.")
+]
+PartOption = Annotated[
+    str, typer.Option("--part", help='"held out", "validation" or "train", of joints.npz.')
+]
 REPORTS = (".png", ".svg", ".html", ".json", ".npz")
 ReportOption = Annotated[
     Path | None,

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases, open_cases
-from posekit.errors import TraceError
+from posekit.benchmark.report import DRAWS
+from posekit.errors import DataError, TraceError
 from posekit.estimator import Estimator
 from posekit.explain.attention import attentions_of, check_head
 from posekit.explain.batches import Progress
@@ -25,10 +26,7 @@ from posekit.explain.dependencies import Dependencies, dependencies, mean_depend
 if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
-__all__ = ["DRAWS", "Surveyed", "intervals", "survey_dependencies"]
-
-DRAWS = 2000
-"""Times the photographs are drawn anew."""
+__all__ = ["Surveyed", "intervals", "survey_dependencies"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -83,7 +81,7 @@ def survey_dependencies(
         progress: called with (photographs done, photographs in all).
 
     Raises:
-        DataError: there is no such data.
+        DataError: there is no such data, or no photograph of it can be used.
         TraceError: the model has no such layer or head, or nobody has two keypoints drawn.
     """
     cases = data if not isinstance(data, str | Path) else None
@@ -109,6 +107,8 @@ def survey_dependencies(
                 left_out[str(error)] += 1
         if progress is not None:
             progress(photos, len(cases))
+    if not photos:
+        raise DataError(cases.problems.summary() or f"There is no photograph in {cases.name}.")
     parts = [one for photo in by_photo for one in photo]
     if not parts and left_out:
         raise TraceError(left_out.most_common(1)[0][0])

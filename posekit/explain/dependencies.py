@@ -39,6 +39,7 @@ class Dependencies:
 
     Attributes:
         layer: name of the attention in the trace, such as ``encoder.3``.
+        kind: kind of attention, such as ``encoder`` or ``supervised``.
         head: index of the head, None for the mean over heads.
         keypoints: (K,) names, in the order of the skeleton.
         shares: (K, K) row: who looks, column: who is looked at; 0 to 1. NaN where one of the two is
@@ -51,6 +52,7 @@ class Dependencies:
     """
 
     layer: str
+    kind: str
     head: int | None
     keypoints: tuple[str, ...]
     shares: Floats
@@ -140,6 +142,7 @@ def dependencies(
     chance[drawn] = around.own.mean(0)
     return Dependencies(
         layer=attention.name,
+        kind=attention.kind,
         head=head,
         keypoints=tuple(prediction.skeleton.keypoints),
         shares=shares,
@@ -172,6 +175,7 @@ def mean_dependencies(parts: Sequence[Dependencies]) -> Dependencies:
     first = parts[0]
     return Dependencies(
         layer=first.layer,
+        kind=first.kind,
         head=first.head,
         keypoints=first.keypoints,
         shares=mean("shares"),
