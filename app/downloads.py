@@ -13,7 +13,7 @@ from app.picture import encoded
 from posekit.draw import draw_explanation, save_npz, save_png, save_svg
 from posekit.errors import TraceError
 from posekit.explain import explain
-from posekit.report import Findings, save_html, save_json
+from posekit.report import Findings, live, save_html, save_json
 
 if TYPE_CHECKING:
     from app.methods import Methods
@@ -57,6 +57,27 @@ def download(prediction: Prediction, methods: Methods, sent: Json) -> Json:
             "type": FORMATS[kind],
             "bytes": encoded(path.read_bytes()),
         }
+
+
+def live_report(prediction: Prediction, sent: Json) -> Json:
+    """The photo with all its maps, to explore without this server.
+
+    Everybody's, or only the ``"person"``'s on show where that would be too much for a file.
+    """
+    look: Json = {
+        "photo": _with_photo(sent),
+        "colour_map": str(sent["palette"]),
+        "opacity": float(sent["opacity"]),
+    }
+    try:
+        report = live(prediction, **look)
+    except TraceError:
+        report = live(prediction, people=[int(sent["person"])], **look)
+    return {
+        "name": f"posekit-{prediction.model.name}-live.html",
+        "type": FORMATS["html"],
+        "bytes": encoded(report.html.encode("utf-8")),
+    }
 
 
 def _png(found: Findings, path: Path, about: Json, sent: Json) -> None:

@@ -21,7 +21,7 @@ from gradio.data_classes import DataWithFiles
 from app import payload, style
 from app.calls import boxes_of, plain, question, spoken
 from app.compare import Comparer
-from app.downloads import download
+from app.downloads import download, live_report
 from app.examples import bundled, choose
 from app.gate import Gate
 from app.inside import inside, matrix
@@ -214,6 +214,10 @@ class Explorer:
         """What is on show as a file: see :func:`app.downloads.download`."""
         return download(self.sessions.get(sent["token"], sent["view"]), self.methods, sent)
 
+    def live_report(self, sent: Json) -> Json:
+        """The photo and all its maps as one file: see :func:`app.downloads.live_report`."""
+        return live_report(self.sessions.get(sent["token"], sent["view"]), sent)
+
     def forget(self, sent: Json) -> Json:
         """The visitor left, or wants the photo gone."""
         self.methods.jobs.stop(str(sent.get("token")), "gone")
@@ -298,7 +302,8 @@ class Explorer:
         """The page's one component, wired to the calls above."""
         calls: tuple[Callable[..., Json], ...] = (
             self.start, self.analyse, self.analyse_example, self.again,
-            self.explain, self.inside, self.inside_matrix, self.live, self.download, self.forget,
+            self.explain, self.inside, self.inside_matrix, self.live, self.download,
+            self.live_report, self.forget,
             *self.comparer.calls, *self.methods.calls, *self.hider.calls, *self.models.calls,
         )  # fmt: skip
         return gr.HTML(

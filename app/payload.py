@@ -17,7 +17,7 @@ from app.jobs import Job
 from app.picture import data_url, encoded, floats
 from posekit.catalogue import figure_words
 from posekit.draw import colour_limit, heat_legend, legend
-from posekit.estimator import Person, Prediction
+from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
@@ -25,7 +25,7 @@ from posekit.explain.live import Preview
 from posekit.found import found_words
 from posekit.geometry import Affine
 from posekit.layer_words import layer_words
-from posekit.skeleton import Skeleton
+from posekit.opening import first_person, opening
 from posekit.trace import Attention
 from posekit.unsure import unsure_words
 from posekit.zoo import PoseModel
@@ -123,28 +123,6 @@ def layer(one: Attention | Evidence, model: PoseModel) -> Json:
         "rows": rows,
         "cols": cols,
     }
-
-
-def first_person(prediction: Prediction) -> int:
-    """Who is asked about before anybody chose: the first of whom the model found anything."""
-    found = (n for n, person in enumerate(prediction.people) if person.found.any())
-    return next(found, 0)
-
-
-def opening(person: Person, skeleton: Skeleton) -> int:
-    """The keypoint of a person to show before anybody asked.
-
-    The surest wrist, whose map tells most; but the surest keypoint where no wrist was found that is
-    half as sure, since a map of a doubtful one is a poor first sight.
-    """
-    names = skeleton.keypoints
-    if not names:
-        return 0
-    scores = person.scores
-    wrists = [k for k, name in enumerate(names) if name.endswith("wrist") and person.found[k]]
-    surest = max(range(len(names)), key=lambda index: float(scores[index]))
-    wrist = max(wrists, key=lambda index: float(scores[index]), default=surest)
-    return int(wrist if scores[wrist] >= scores[surest] / 2 else surest)
 
 
 def answer(explanation: Explanation, heads: list[tuple[AttentionMap, ...]]) -> Json:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import gradio as gr
 
+from posekit.report.scripts import SHARED, shared_script
+
 STATIC = Path(__file__).resolve().parent / "static"
 
 SHEETS = (
@@ -26,7 +28,8 @@ SCRIPTS = (
     "state.js",
     "pages.js",
     "help.js",
-    "map.js",
+    "previews.js",
+    "maps.js",
     "canvas.js",
     "pose.js",
     "zoom.js",
@@ -66,7 +69,8 @@ SCRIPTS = (
     "occlusion-link.js",
     "page.js",
 )
-"""In this order: each may use what the ones before it declare; page.js starts the page."""
+"""In this order: each may use what the ones before it declare; page.js starts the page.  Those that
+are not in STATIC the page shares with the core's live file."""
 
 PALETTES = ("magma", "viridis", "inferno", "cividis", "turbo")
 
@@ -119,4 +123,4 @@ def script() -> str:
 
 
 def _read(name: str) -> str:
-    return (STATIC / name).read_text(encoding="utf-8")
+    return shared_script(name) if name in SHARED else (STATIC / name).read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from posekit.geometry import Box
     from posekit.occlusion import occlude
     from posekit.photo import read_photo
+    from posekit.report.live_report import live
     from posekit.top_down import TopDown
     from posekit.trace import record
     from posekit.zoo import list_models, load
@@ -39,6 +40,7 @@ __all__ = [
     "dependencies",
     "explain",
     "list_models",
+    "live",
     "load",
     "occlude",
     "read_photo",
@@ -52,6 +54,7 @@ _HOME = {
     "TopDown": "posekit.top_down",
     "dependencies": "posekit.explain.dependencies",
     "list_models": "posekit.zoo",
+    "live": "posekit.report.live_report",
     "load": "posekit.zoo",
     "occlude": "posekit.occlusion",
     "read_photo": "posekit.photo",

@@ -66,6 +66,11 @@ class Prediction:
         """The keypoints the model predicts."""
         return self.model.entry.skeleton
 
+    def _repr_html_(self) -> str:
+        from posekit.notebook import prediction_html
+
+        return prediction_html(self)
+
 
 class Estimator:
     """Runs one model on photos. Holds no state between calls; safe to share between threads.

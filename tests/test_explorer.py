@@ -19,11 +19,11 @@ from PIL import Image
 from app.api import Api
 from app.calls import SURPRISE, boxes_of, spoken
 from app.explore import Explorer
-from app.payload import first_person, opening
 from app.server import MAX_BODY, build, serve
 from posekit.errors import BoxError, PhotoError
 from posekit.explain import explain
 from posekit.geometry import Box
+from posekit.opening import first_person, opening
 
 MODEL = "transpose-r-small"
 

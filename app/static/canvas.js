@@ -107,17 +107,6 @@ class Viewport extends EventTarget {
   }
 }
 
-/** The part of a photo that is all of it. */
-function wholePhoto({ width, height }) {
-  return { x: -0.5, y: -0.5, width, height };
-}
-
-/** Let a canvas's context count in photo pixels, where the canvas shows this part of the photo. */
-function inPhotoPixels(context, part) {
-  const across = context.canvas.width / part.width, down = context.canvas.height / part.height;
-  context.setTransform(across, 0, 0, down, -part.x * across, -part.y * down);
-}
-
 /** Size a canvas, which clears it; one that has that size already is left as it is. */
 function sizeCanvas(canvas, width, height) {
   if (canvas.width !== width) canvas.width = width;
@@ -163,7 +152,7 @@ class PhotoCanvas {
   /** Paint a map over the photo, which steps back under it; null: no map. `bright`: the photo does not step back. */
   paintMap(grid, look, bright) {
     drawMapOnPhoto(this.map, grid, look, this.viewport);
-    this.photo.style.filter = grid && !bright ? dimming() : "none";
+    this.photo.style.filter = grid && !bright ? dimming(look.opacity) : "none";
   }
 
   /** A name and a confidence beside a keypoint; null, or a point that is not on show, hides them. */

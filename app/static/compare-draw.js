@@ -141,7 +141,7 @@ function paintCompareSoon() {
 
 function paintCompare() {
   if (!page.view || !pageShown("compare")) return;
-  const look = lookOf(page.tables[page.palette], page.opacity, 1);
+  const look = currentLook(1);
   const live = compare.hover ? new Map(readyPanels().map((panel) => [panel, liveMap(panel)])) : null;
   const densest = live ? Math.max(0, ...Array.from(live.values(), (map) => (map ? map.density : 0))) : 0;
   for (const panel of compare.panels) {

@@ -48,11 +48,11 @@ function drawPair() {
 
 function paintPair() {
   if (!compare.answer || !pageShown("compare") || !slot("diff").width) return;
-  const look = lookOf(page.tables[page.palette], page.opacity, 1), part = wholePhoto(page.view.photo);
+  const look = currentLook(1), part = wholePhoto(page.view.photo);
   const [left, right] = pairPanels();
   for (const [name, panel] of [["wipe-left", left], ["wipe-right", right]]) {
     const map = panel && panel.answer && panel.answer.map;
-    underlay(slot(name), map ? dimming() : "none");
+    underlay(slot(name), map ? dimming(page.opacity) : "none");
     if (map) overlay(slot(name), (canvas) => drawMapOnPhoto(canvas, { ...map, top: compare.scale === "one" ? map.top : 0 }, look, part));
   }
   const { pair } = compare.answer;

@@ -62,16 +62,3 @@ function withCode(text) {
 function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
-
-/** Base64 -> Uint8Array. */
-function bytesOf(base64) {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-/** Base64 of little-endian float32 -> Float32Array. */
-function floatsOf(base64) {
-  return new Float32Array(bytesOf(base64).buffer);
-}

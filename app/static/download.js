@@ -15,6 +15,21 @@ async function download(format) {
     palette: page.palette, opacity: page.opacity, dim: DIM * page.opacity, keep: page.keep,
   });
   busy("");
+  await handOver(reply);
+}
+
+/** The photo with everybody's maps, for whoever has no PoseKit. */
+async function downloadLive() {
+  busy("Writing the live report …");
+  const reply = await call("live_report", {
+    token: page.token, view: page.view.id, person: page.person, photo: slot("with-photo").checked, palette: page.palette, opacity: page.opacity,
+  });
+  busy("");
+  await handOver(reply);
+}
+
+/** A file that the server made, or why there is none. */
+async function handOver(reply) {
   if (reply.expired && await analyseAgainSilently()) return complain("The photo was sent again; please press download once more.");
   if (reply.error) return complain(reply.error);
   const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));

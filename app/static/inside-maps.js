@@ -11,8 +11,8 @@ function insideMap(title, grid, scale) {
 /** Paint all of them with the palette and opacity on show. */
 function paintInsideMaps() {
   if (!page.view || !stage.image || slot("inside").hidden) return;
-  const look = lookOf(page.tables[page.palette], page.opacity, 1);
-  all(".pk-inside-maps canvas").forEach((canvas) => drawMapOnCrop(canvas, stage.image, canvas.grid, look, page.query && page.query.point));
+  const look = currentLook(1);
+  all(".pk-inside-maps canvas").forEach((canvas) => drawMapOnCrop(canvas, stagePhoto(), canvas.grid, look, page.query && page.query.point));
 }
 
 function drawHeatPair() {

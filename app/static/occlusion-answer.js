@@ -179,7 +179,7 @@ function drawOcLayers() {
       make("b", { text: ocLayerTitle(layer.name) }), known ? make("small", { text: "on this person" }) : "", make("small", { class: "pk-oc-shares", text: words }),
     ]);
   }));
-  const look = lookOf(page.tables[page.palette], page.opacity, 1);
+  const look = currentLook(1);
   const photos = new Map(ocSides.map((side) => [side, sidePhoto(side)]));
   answer.layers.forEach((layer) => {
     const button = Array.from(box.children).find((node) => node.dataset.ocLayer === layer.name);
@@ -195,19 +195,10 @@ function ocThumbSize(grid) {
 
 /** A map over the part of the photo that a grid covers; without a map, that part alone. */
 function ocThumb(canvas, photo, grid, map, look) {
-  const context = canvas.getContext("2d"), k = canvas.width / grid.cols, m = invertAffine(grid.toPhoto);
-  context.fillStyle = "#0b0d12";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  const [ox, oy] = applyAffine(m, -0.5, -0.5);
-  context.setTransform(m[0] * k, m[3] * k, m[1] * k, m[4] * k, (ox + 0.5) * k, (oy + 0.5) * k);
-  context.imageSmoothingQuality = "high";
-  context.filter = dimming();
-  context.drawImage(photo, 0, 0);
-  context.filter = "none";
-  context.setTransform(1, 0, 0, 1, 0, 0);
+  drawCrop(canvas, { image: photo, width: photo.width }, grid, dimming(look.opacity));
   if (!map) return;
   paintGrid(scratch, map, look, fineness(map, canvas.width));
-  context.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+  canvas.getContext("2d").drawImage(scratch, 0, 0, canvas.width, canvas.height);
 }
 
 /** The maps are here already; the numbers that are about one layer come from the server. */

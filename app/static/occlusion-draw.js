@@ -168,7 +168,7 @@ function ocLayer() {
 /** Both maps of the layer on show, under one colour scale. */
 function paintOcclusion() {
   if (!occlusion.view || !pageShown("occlusion")) return;
-  const look = lookOf(page.tables[page.palette], page.opacity, 1), layer = slot("oc-map").checked ? ocLayer() : null;
+  const look = currentLook(1), layer = slot("oc-map").checked ? ocLayer() : null;
   for (const side of ocSides) {
     const grid = layer && layer[side.name];
     side.canvas.paintMap(grid, look);

@@ -66,8 +66,8 @@ function drawSweep() {
   Object.assign(photo, { width: Math.round(2 * width * scale), height: Math.round(2 * height * scale) });
   Object.assign(map, { width: Math.round(width * scale), height: Math.round(height * scale) });
   photo.getContext("2d").drawImage(occlusion.image, 0, 0, photo.width, photo.height);
-  photo.style.filter = dimming();
-  drawMapOnPhoto(map, sweep.heat, lookOf(page.tables[page.palette], page.opacity, 1), wholePhoto(view.photo));
+  photo.style.filter = dimming(page.opacity);
+  drawMapOnPhoto(map, sweep.heat, currentLook(1), wholePhoto(view.photo));
   write(slot("oc-heat-text"), "With the middle of the occluder there the confidence in the " + sweep.label + " falls (green) or rises (violet), by at most " + sweep.heat.top.toFixed(2) + ". Click a place to put the occluder there.");
 }
 

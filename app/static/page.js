@@ -16,6 +16,7 @@ const DEEDS = {
   png: () => download("png"),
   svg: () => download("svg"),
   html: () => download("html"),
+  "live-report": downloadLive,
   json: () => download("json"),
   npz: () => download("npz"),
   link: copyAsked,

@@ -18,8 +18,17 @@ function currentGrid(layer, head) {
   };
 }
 
-function currentLook() {
-  return lookOf(page.tables[page.palette], page.opacity, page.keep);
+/** Colours of signed maps, -1 to 1: against, near black at zero, for. */
+const DIVERGING = bytesOf(props.diverging);
+
+/** How maps are painted now; `keep`: the share of a map's mass that is shown. */
+function currentLook(keep) {
+  return lookOf(page.tables[page.palette], page.opacity, keep, DIVERGING);
+}
+
+/** The photo on the stage, as maps on crops want it. */
+function stagePhoto() {
+  return { image: stage.image, width: page.view.photo.width };
 }
 
 let painting = 0;
@@ -33,12 +42,12 @@ function paint() {
 }
 
 function paintPhotoMap() {
-  stage.paintMap(currentGrid(), currentLook(), page.boxMode);
+  stage.paintMap(currentGrid(), currentLook(page.keep), page.boxMode);
 }
 
 function paintNow() {
   if (!page.view) return;
-  const look = currentLook();
+  const look = currentLook(page.keep);
   paintPhotoMap();
   markQuery();
   const asked = page.hover || page.query;
@@ -46,14 +55,14 @@ function paintNow() {
   thumbs("layers").forEach((canvas, index) => {
     const grid = currentGrid(index);
     if (!grid) return;
-    drawMapOnCrop(canvas, stage.image, grid, look, asked.point);
+    drawMapOnCrop(canvas, stagePhoto(), grid, look, asked.point);
     canvas.nextElementSibling.querySelector("small").textContent = "peak " + (page.view.columns ? percent : plainNumber)(largest(grid.weights));
     canvas.parentElement.title = legendOf(grid, index) + " · key " + (index + 1);
   });
   thumbs("heads").forEach((canvas) => {
     const grid = currentGrid(page.layer, canvas.dataset.head === "mean" ? null : Number(canvas.dataset.head));
     if (!grid || (grid.live && canvas.dataset.head !== "mean")) return;
-    drawMapOnCrop(canvas, stage.image, grid, look, null);
+    drawMapOnCrop(canvas, stagePhoto(), grid, look, null);
     canvas.parentElement.title = legendOf(grid, page.layer);
   });
   element.classList.toggle("pk-live", Boolean(page.hover));

@@ -20,6 +20,7 @@ from posekit.cli.compare import compare
 from posekit.cli.data import data_app
 from posekit.cli.dependencies import dependencies
 from posekit.cli.evaluate import evaluate
+from posekit.cli.live import live
 from posekit.cli.look import explain, predict
 from posekit.cli.models import models
 from posekit.cli.occlude import occlude
@@ -74,6 +75,7 @@ def posekit(
 app.command()(models)
 app.command()(predict)
 app.command()(explain)
+app.command()(live)
 app.command()(dependencies)
 app.command()(people)
 app.command()(compare)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from posekit.cli.options import DeviceOption, JsonOption, WeightsOption, check_out, load_model
-from posekit.cli.output import show, table
-from posekit.errors import PoseKitError
+from posekit.cli.output import show, table, writing
 
 if TYPE_CHECKING:
     from posekit.occlusion import SavedCase
@@ -103,13 +102,11 @@ def open_case(
     opened = CaseLibrary(library).open(case)
     made = None if opened.occluder is None else opened.occluder.to_dict()
     if out is not None:
-        try:
+        with writing(out):
             if out.suffix.lower() == ".json":
                 out.write_text(json.dumps(made) + "\n", encoding="utf-8")
             elif opened.photo is not None:
                 save_png(opened.photo.pixels, out)
-        except OSError as error:
-            raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
     words = "nothing in front" if opened.occluder is None else opened.occluder.words
     lines = [
         opened.title,
@@ -145,10 +142,8 @@ def export(
     check_out(out, ".html")
     opened = CaseLibrary(library).open(case)
     chosen = load_model(model or opened.model, weights, device)
-    try:
+    with writing(out):
         export_case(opened, chosen, out)
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
     show({"written": out.name}, f"Wrote {out.name}.", as_json=False)
 
 

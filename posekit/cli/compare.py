@@ -24,8 +24,7 @@ from posekit.cli.options import (
     read_boxes,
     read_numbers,
 )
-from posekit.cli.output import remark, show, table
-from posekit.errors import PoseKitError
+from posekit.cli.output import remark, show, table, writing
 
 if TYPE_CHECKING:
     from posekit.compare import Comparison
@@ -125,7 +124,7 @@ def compare(
 
 def _write(comparison: Comparison, out: Path, *, photo: bool) -> None:
     suffix = out.suffix.lower()
-    try:
+    with writing(out):
         if suffix == ".html":
             comparison.save_html(out, photo=photo)
         elif suffix == ".svg":
@@ -136,5 +135,3 @@ def _write(comparison: Comparison, out: Path, *, photo: bool) -> None:
             comparison.save_npz(out)
         else:
             comparison.save_png(out, photo=photo)
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error

@@ -27,8 +27,7 @@ from posekit.cli.options import (
     find_people,
     load_model,
 )
-from posekit.cli.output import remark, show, table
-from posekit.errors import PoseKitError
+from posekit.cli.output import remark, show, table, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +189,7 @@ def _text(found: Dependencies) -> str:
 def _write(
     found: Dependencies, ends: Ends, model: PoseModel, result: dict[str, Any], out: Path
 ) -> None:
-    try:
+    with writing(out):
         match out.suffix.lower():
             case ".json":
                 out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
@@ -198,8 +197,6 @@ def _write(
                 _write_csv(found, ends, out)
             case kind:
                 _draw(found, model, result).savefig(out, format=kind[1:])
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def _draw(found: Dependencies, model: PoseModel, result: dict[str, Any]) -> Figure:

@@ -38,8 +38,7 @@ from posekit.cli.options import (
     find_people,
     read_numbers,
 )
-from posekit.cli.output import show, table
-from posekit.errors import PoseKitError
+from posekit.cli.output import show, table, writing
 from posekit.people import IN_BOX
 
 if TYPE_CHECKING:
@@ -85,10 +84,8 @@ def predict(
 
         pixels = prediction.photo.pixels
         drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton)
-        try:
+        with writing(out):
             save_png(drawn, out)
-        except OSError as error:
-            raise _unwritable(out, error) from error
     result = people_values(prediction)
     rows = [
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
@@ -235,7 +232,7 @@ def _write(findings: Findings, out: Path, about: dict[str, Any], photo: bool) ->
     """The file that its name asks for."""
     from posekit import draw, report
 
-    try:
+    with writing(out):
         match out.suffix.lower():
             case ".npz":
                 draw.save_npz(findings.shown, out, **about)
@@ -248,12 +245,6 @@ def _write(findings: Findings, out: Path, about: dict[str, Any], photo: bool) ->
             case _:
                 figure = draw.draw_explanation(findings.shown, **about)
                 draw.save_png(figure, out, explanation=findings.shown, **about)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: Path, error: OSError) -> PoseKitError:
-    return PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.")
 
 
 def people_values(prediction: Prediction) -> dict[str, Any]:

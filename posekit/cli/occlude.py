@@ -25,7 +25,7 @@ from posekit.cli.options import (
     read_boxes,
     read_numbers,
 )
-from posekit.cli.output import show, table
+from posekit.cli.output import show, table, writing
 from posekit.errors import PoseKitError
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _occluder(
 
 def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:
     suffix = out.suffix.lower()
-    try:
+    with writing(out):
         if suffix == ".html":
             done.save_html(out, note=note, sweep=swept)
         elif suffix == ".svg":
@@ -206,8 +206,6 @@ def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:
             (done if swept is None else swept).save_npz(out)
         else:
             done.save_png(out)
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error
 
 
 def _text(done: Study, swept: Sweep | None) -> str:

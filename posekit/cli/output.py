@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
 
-__all__ = ["remark", "show", "table"]
+from posekit.errors import PoseKitError
+
+__all__ = ["remark", "show", "table", "writing"]
 
 
 def remark(text: str) -> None:
@@ -29,3 +33,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """While a file is written: that it cannot be is one sentence.
+
+    Raises:
+        PoseKitError: the operating system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error

@@ -19,8 +19,8 @@ from posekit.cli.options import (
     check_out,
     load_model,
 )
-from posekit.cli.output import show, table
-from posekit.errors import ModelError, PoseKitError
+from posekit.cli.output import show, table, writing
+from posekit.errors import ModelError
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -201,10 +201,8 @@ def _write(prediction: Prediction, result: dict[str, Any], out: Path) -> None:
     from posekit.draw.people import draw_people
     from posekit.occlusion.runs import encoded
 
-    try:
+    with writing(out):
         if out.suffix.lower() == ".png":
             return save_png(draw_people(prediction), out)
         masks = None if prediction.masks is None else [encoded(one) for one in prediction.masks]
         out.write_text(json.dumps({**result, "masks": masks}, indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error

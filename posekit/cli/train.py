@@ -39,15 +39,18 @@ def train(
         typer.Option(help="Change an option of the recipe: NAME=VALUE; may be repeated."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", help="Stop then; the same command goes on later.")
+        float | None,
+        typer.Option("--minutes", min=0.0, help="Stop then; the same command goes on later."),
     ] = None,
-    validate_every: Annotated[int, typer.Option(help="Steps between two measurements.")] = 500,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between two measurements.")
+    ] = 500,
     export_to: Annotated[
         Path | None, typer.Option("--export", help="Folder for the weights and their model card.")
     ] = None,
     device: DeviceOption = "auto",
-    devices: Annotated[int, typer.Option(help="Processes, one a GPU, on each machine.")] = 1,
-    nodes: Annotated[int, typer.Option(help="Machines; start the command on each.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Processes, one a GPU, on each machine.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines; start the command on each.")] = 1,
 ) -> None:
     """Train a model by a recipe, resuming where the run stopped."""
     import math

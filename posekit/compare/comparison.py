@@ -208,6 +208,11 @@ class Comparison:
 
         save_comparison(self, target, photo=photo)
 
+    def _repr_png_(self) -> bytes:
+        from posekit.notebook import png_of
+
+        return png_of(self)
+
     def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
         """Write skeletons and contours as vectors, see :func:`posekit.compare.svg.svg_text`."""
         from posekit.compare.svg import save_svg

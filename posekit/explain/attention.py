@@ -86,6 +86,11 @@ class Explanation:
                 return one
         raise TraceError(f"There is no layer {name!r}: choose one of {', '.join(self.layers)}.")
 
+    def _repr_png_(self) -> bytes:
+        from posekit.notebook import explanation_png
+
+        return explanation_png(self)
+
 
 def explain(
     prediction: Prediction,

@@ -202,6 +202,11 @@ class Study:
 
         save_study(self, target)
 
+    def _repr_png_(self) -> bytes:
+        from posekit.notebook import png_of
+
+        return png_of(self)
+
     def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
         """Write both sides as vectors, see :func:`posekit.occlusion.svg.svg_text`."""
         from posekit.occlusion.svg import save_svg

@@ -7,13 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import BinaryIO
 
-from posekit.catalogue import figure_words, state_of
 from posekit.draw.legend import heat_legend_lines, legend_lines, option_word
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers, around_words
 from posekit.people import IN_BOX, IN_PHOTO
 from posekit.report import shell
+from posekit.report.card import card_rows
 from posekit.report.findings import Findings
 from posekit.report.pictures import Pictures
 from posekit.report.reproduce import command_line, python_call
@@ -280,31 +280,10 @@ def _pose(findings: Findings) -> str:
 
 
 def _card(findings: Findings) -> str:
-    """The model card; a figure's words in brackets."""
-    model = findings.prediction.model
-    card = model.card
-    paper, (height, width) = card["paper"], card["input_size"]
-    facts = [
-        ("Model", card["title"]),
-        ("State", state_of(model.entry, model.weights)["words"]),
-        ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}, {paper['url']}"),
-        ("Parameters", f"{card['parameters'] / 1e6:.1f} million"),
-        ("Input", f"{width} × {height} px"),
-        ("Keypoints", card["skeleton"]),
-        ("Has seen", card["trained_on"]),
-        ("Has not seen", card["not_trained_on"]),
-        ("Limits", str(card.get("limits") or "")),
-    ]
-    seen: set[str] = set()
-    for words, key in (("In the paper", "paper_figures"), ("Measured by us", "measured")):
-        for data, figures in card[key].items():
-            shown = " · ".join(f"{name} {value}" for name, value in figures.items())
-            new = dict.fromkeys(filter(None, map(figure_words, figures)))
-            said = " ".join(one for one in new if one not in seen)
-            seen |= set(new)
-            facts.append((f"{words}, {data}", f"{shown}. {said}" if said else shown))
+    """The model card, and what the method was asked with."""
+    facts = card_rows(findings.prediction.model)
     options = findings.shown.options if isinstance(findings.shown, HeatMap) else findings.options
     if options:
         asked = " · ".join(option_word(name, value) for name, value in options.items())
         facts.insert(1, ("Method", f"{findings.method.title}: {asked}"))
-    return shell.meanings((name, value) for name, value in facts if value)
+    return shell.meanings(facts)

@@ -1,4 +1,5 @@
-// From a small grid of attention weights to a glow on the photo.
+// From a small grid of attention weights to a glow on the photo: what posekit.draw.overlay draws, in the browser.
+// The page and the live file share it. Nothing here knows of either.
 //
 // Coordinates.  Grid: (column, row), cell centres at integers.  Photo: (x, y) pixels, centres at integers.
 // An affine is six numbers [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
@@ -49,7 +50,7 @@ function paintGrid(canvas, grid, look, fine) {
     share[i] = weights[i] / top;
     kept[i] = size[i] >= level ? 1 : 0;
   }
-  const table = grid.signed ? DIVERGING : look.table;
+  const table = grid.signed ? look.diverging : look.table;
 
   const width = cols * fine, height = rows * fine;
   canvas.width = width;
@@ -101,18 +102,18 @@ function axis(count, fine) {
   return axes.get(key);
 }
 
-/** Colours of signed maps, -1 to 1: against, near black at zero, for. */
-const DIVERGING = bytesOf(props.diverging);
-
-/** The colour table and the opacity of each of its 256 steps. */
-function lookOf(palette, opacity, keep) {
+/**
+ * How maps are painted: the colour table (256 x 3 bytes) and the opacity of each of its steps; `keep`, the share of a
+ * map's mass that is shown, strongest cells first; `diverging`, the table of signed maps, -1 to 1.
+ */
+function lookOf(table, opacity, keep, diverging) {
   const alpha = new Uint8ClampedArray(256);
   for (let i = 0; i < 256; i++) {
     // posekit.draw's ramp: a smooth rise to full opacity at 0.3 of the strongest cell.
     const t = Math.min(1, i / 255 / 0.3);
     alpha[i] = 255 * opacity * t * t * (3 - 2 * t);
   }
-  return { table: palette, alpha, keep };
+  return { table, alpha, opacity, keep, diverging };
 }
 
 /** How fine to paint a grid: smooth to the eye, cheap for the processor. */
@@ -123,13 +124,24 @@ function fineness(grid, pixels) {
 const DIM = 0.4;
 
 /** The photo steps back under a map: half its colour and as much of its light as posekit.draw takes. */
-function dimming() {
-  return "saturate(" + (1 - 0.5 * page.opacity) + ") brightness(" + (1 - DIM * page.opacity) + ")";
+function dimming(opacity) {
+  return "saturate(" + (1 - 0.5 * opacity) + ") brightness(" + (1 - DIM * opacity) + ")";
 }
 
 const scratch = document.createElement("canvas");
 
-/** The map over the part {x, y, width, height} of the photo that a canvas shows, see canvas.js. */
+/** The part of a photo that is all of it: a rectangle between outer edges, in photo pixels. */
+function wholePhoto({ width, height }) {
+  return { x: -0.5, y: -0.5, width, height };
+}
+
+/** Let a canvas's context count in photo pixels, where the canvas shows this part of the photo. */
+function inPhotoPixels(context, part) {
+  const across = context.canvas.width / part.width, down = context.canvas.height / part.height;
+  context.setTransform(across, 0, 0, down, -part.x * across, -part.y * down);
+}
+
+/** The map over the part {x, y, width, height} of the photo that a canvas shows. */
 function drawMapOnPhoto(canvas, grid, look, part) {
   const context = canvas.getContext("2d");
   context.setTransform(1, 0, 0, 1, 0, 0);
@@ -148,28 +160,18 @@ function drawMapOnPhoto(canvas, grid, look, part) {
   context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
-/** The map over the crop the model saw, filling a small canvas; `at` marks the query cell. */
+/**
+ * The map over the crop the model saw, filling a small canvas; `at` marks the query cell.
+ * `photo`: {image, width}, a picture of the whole photo and how many pixels the photo itself is wide.
+ */
 function drawMapOnCrop(canvas, photo, grid, look, at) {
-  const context = canvas.getContext("2d");
-  const k = canvas.width / grid.cols;
-  const m = invertAffine(grid.toPhoto);
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.fillStyle = "#0b0d12";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  // grid -> canvas is (g + 0.5) * k, and photo pixel edges lie half a pixel before the centres.
-  const [ox, oy] = applyAffine(m, -0.5, -0.5);
-  const s = page.view.photo.width / photo.width;
-  context.setTransform(m[0] * k * s, m[3] * k * s, m[1] * k * s, m[4] * k * s, (ox + 0.5) * k, (oy + 0.5) * k);
-  context.imageSmoothingQuality = "high";
-  context.filter = dimming();
-  context.drawImage(photo, 0, 0);
-  context.filter = "none";
-  context.setTransform(1, 0, 0, 1, 0, 0);
+  const context = canvas.getContext("2d"), m = invertAffine(grid.toPhoto);
+  drawCrop(canvas, photo, grid, dimming(look.opacity));
   paintGrid(scratch, grid, look, fineness(grid, canvas.width));
   context.drawImage(scratch, 0, 0, canvas.width, canvas.height);
   if (!at) return;
   const [gx, gy] = applyAffine(m, at[0], at[1]);
-  const x = (gx + 0.5) * k, y = (gy + 0.5) * k, r = Math.max(3, canvas.width / 40);
+  const x = ((gx + 0.5) * canvas.width) / grid.cols, y = ((gy + 0.5) * canvas.height) / grid.rows, r = Math.max(3, canvas.width / 40);
   context.beginPath();
   context.arc(x, y, r, 0, 2 * Math.PI);
   context.lineWidth = r * 0.9;
@@ -178,4 +180,21 @@ function drawMapOnCrop(canvas, photo, grid, look, at) {
   context.lineWidth = r * 0.45;
   context.strokeStyle = "#fff";
   context.stroke();
+}
+
+/** The part of the photo that a grid covers, through a CSS filter, filling a small canvas. */
+function drawCrop(canvas, photo, grid, filter) {
+  const context = canvas.getContext("2d"), m = invertAffine(grid.toPhoto);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.fillStyle = "#0b0d12";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  // grid -> canvas is (g + 0.5) * canvas pixels a cell, and photo pixel edges lie half a pixel before the centres.
+  const across = canvas.width / grid.cols, down = canvas.height / grid.rows, s = photo.width / photo.image.width;
+  const [ox, oy] = applyAffine(m, -0.5, -0.5);
+  context.setTransform(m[0] * across * s, m[3] * down * s, m[1] * across * s, m[4] * down * s, (ox + 0.5) * across, (oy + 0.5) * down);
+  context.imageSmoothingQuality = "high";
+  context.filter = filter;
+  context.drawImage(photo.image, 0, 0);
+  context.filter = "none";
+  context.setTransform(1, 0, 0, 1, 0, 0);
 }

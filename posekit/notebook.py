@@ -1,0 +1,78 @@
+"""Results that show themselves: what a notebook puts under a cell that ends in one.
+
+Jupyter and its kin ask a result for ``_repr_png_`` or ``_repr_html_``; each asks here, and nothing
+is imported or drawn before. A live report (:mod:`posekit.report.live_report`) is a page by itself.
+"""
+
+from __future__ import annotations
+
+import io
+from html import escape
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+
+from posekit.draw import draw_explanation, draw_skeleton
+from posekit.found import found_words
+from posekit.geometry import Affine
+from posekit.report import shell
+from posekit.unsure import unsure_words
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.explain import Explanation
+
+__all__ = ["explanation_png", "png_of", "prediction_html"]
+
+SIDE = 900
+"""Longest side in pixels of a photo with poses."""
+
+DPI = 80
+"""Of a figure: as wide as a cell, not as fine as a file."""
+
+
+class Saved(Protocol):
+    """What writes itself as a picture."""
+
+    def save_png(self, target: io.BytesIO) -> None:
+        """Write a PNG file."""
+
+
+def prediction_html(prediction: Prediction) -> str:
+    """Everybody's pose on the photo, and a line: the model, whom it found, how sure it is."""
+    model = prediction.model
+    height, width = prediction.photo.size
+    scale = min(1.0, SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = cv2.resize(prediction.photo.pixels, size, interpolation=cv2.INTER_AREA)
+    # Pixel centres lie at integers, before and after.
+    to_picture = Affine.scaling((scale, scale), ((scale - 1) / 2, (scale - 1) / 2))
+    drawn = draw_skeleton(
+        np.asarray(pixels), prediction.people, prediction.skeleton, to_picture=to_picture
+    )
+    count = len(prediction.people)
+    found = "one person" if count == 1 else f"{count} people"
+    if model.entry.find is not None:
+        found = f"found {found_words(prediction.people, prediction.skeleton.size)}"
+    words = [f"<b>{escape(model.entry.title)}</b>: {escape(found)}."]
+    if not model.trained:
+        words.append("<b>Its weights are random: this pose shows nothing learnt.</b>")
+    elif (doubt := unsure_words(prediction)) is not None:
+        words.append(escape(doubt))
+    image = shell.image(drawn, "The poses on the photo", "pose")
+    return f"<figure>{image}<figcaption>{' '.join(words)}</figcaption></figure>"
+
+
+def explanation_png(explanation: Explanation) -> bytes:
+    """Every layer's map, see :func:`posekit.draw.draw_explanation`."""
+    buffer = io.BytesIO()
+    draw_explanation(explanation).savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def png_of(saved: Saved) -> bytes:
+    """The picture of a comparison or a study, as the bytes of its file."""
+    buffer = io.BytesIO()
+    saved.save_png(buffer)
+    return buffer.getvalue()
