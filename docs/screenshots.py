@@ -34,6 +34,7 @@ GALLERY = (
     ("levels", "desktop", "light"),
     ("dependencies", "desktop", "light"),
     ("inside", "desktop", "light"),
+    ("live", "desktop", "light"),
     ("compare", "desktop", "light"),
     ("compare", "tablet", "dark"),
     ("occlusion", "desktop", "light"),
@@ -107,6 +108,16 @@ def matrix(page: Any, name: str) -> None:
     page.evaluate("document.querySelector('[data-slot=inside]').scrollIntoView({block: 'start'})")
 
 
+def live(page: Any) -> None:
+    """The live report that Explore hands over, opened as a file."""
+    asked(page)
+    with page.expect_download(timeout=PATIENCE) as file:
+        page.click('[data-do="live-report"]')
+    page.set_content(Path(file.value.path()).read_text(encoding="utf-8"))
+    page.wait_for_selector("body[data-state=ready]", timeout=PATIENCE)
+    page.click('button:has-text("left elbow")')
+
+
 def compare(page: Any) -> None:
     """Two trained models and one question."""
     page.wait_for_function(
@@ -135,6 +146,7 @@ STATES: dict[str, tuple[str, Callable[[Any], None]]] = {
     "levels": ("", levels),
     "dependencies": ("", dependencies),
     "inside": ("", inside),
+    "live": ("", live),
     "compare": (
         "#compare?models=transpose-r-small,btranspose-small&keypoint=left+elbow",
         compare,
