@@ -291,4 +291,8 @@ async function start() {
   window.addEventListener("resize", fit);
   document.body.dataset.state = "ready";
 }
-start();
+
+start().catch(() => {
+  slots.hint.className = "warn";
+  slots.hint.textContent = "This browser cannot unpack the maps: open the file in a newer one (Chrome 80, Firefox 113, Safari 16.4 or later).";
+});

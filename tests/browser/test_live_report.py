@@ -180,3 +180,23 @@ def test_the_page_hands_it_over(visit: Visit, window: Window, tmp_path: Path) ->
     assert "the photo itself is left out" in reader.page.inner_text("body")
     assert reader.map().max() > 150
     assert reader.trouble == [] and visitor.trouble == []
+
+
+def test_a_notebooks_frame_shows_it(window: Window, runner: Any) -> None:
+    page = window(1000, 900)
+    trouble: list[str] = []
+    page.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
+    page.set_content(posekit.live(runner)._repr_html_())
+    frame = page.frame_locator("iframe")
+    frame.locator("body[data-state=ready]").wait_for()
+    frame.locator('button:has-text("left knee")').click()
+    assert "Left knee" in frame.locator('[data-slot="asked"]').inner_text()
+    assert trouble == []
+
+
+def test_a_browser_that_is_too_old_is_told(window: Window, runner_file: Path) -> None:
+    page = window()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(runner_file.as_uri())
+    page.wait_for_selector('[data-slot="hint"].warn')
+    assert "newer one" in page.inner_text('[data-slot="hint"]')
