@@ -12,7 +12,6 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import payload
 from app.compare_payload import answer, keypoint, trusted
 from app.jobs import JobError
 from app.methods import batch_for, picks_layer, within_memory
@@ -39,6 +38,7 @@ from posekit.explain import Method, Query, find_method, snap
 from posekit.explain.batches import Progress
 from posekit.explain.live import preview
 from posekit.people import whole_photo_box
+from posekit.report.previews import plain_preview
 from posekit.zoo import entry
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Comparer:
         found = preview(prediction, str(sent["layer"]), person)
         box = prediction.people[person].box
         return {
-            **payload.live(found),
+            **plain_preview(found),
             "factors": {
                 "row": density_factor(found.key_to_photo, box),
                 "column": density_factor(found.query_to_photo, box),

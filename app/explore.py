@@ -45,6 +45,7 @@ from posekit.geometry import Box
 from posekit.occlusion import CaseLibrary
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
+from posekit.report.previews import plain_preview
 from posekit.top_down import best_finder
 from posekit.zoo import entry
 
@@ -208,7 +209,7 @@ class Explorer:
     def live(self, sent: Json) -> Json:
         """One layer's preview for the live hover."""
         prediction = self.sessions.get(sent["token"], sent["view"])
-        return payload.live(preview(prediction, str(sent["layer"]), int(sent["person"])))
+        return plain_preview(preview(prediction, str(sent["layer"]), int(sent["person"])))
 
     def download(self, sent: Json) -> Json:
         """What is on show as a file: see :func:`app.downloads.download`."""

@@ -6,7 +6,6 @@ travel as float32 in base64 exactly as the trace gave them; the page only colour
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import asdict
 from typing import Any
 
@@ -14,14 +13,13 @@ import numpy as np
 
 from app.inside import has_inside
 from app.jobs import Job
-from app.picture import data_url, encoded, floats
+from app.picture import data_url, floats
 from posekit.catalogue import figure_words
 from posekit.draw import colour_limit, heat_legend, legend
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
-from posekit.explain.live import Preview
 from posekit.found import found_words
 from posekit.geometry import Affine
 from posekit.layer_words import layer_words
@@ -222,20 +220,6 @@ def _numbers(one: AttentionMap, prediction: Prediction) -> Json | None:
         return None
     measured = numbers(one, prediction)
     return {**asdict(measured), "mass_outside": measured.mass_outside}
-
-
-def live(preview: Preview) -> Json:
-    """A layer's preview for the live hover: bytes packed with zlib."""
-    return {
-        "cells": encoded(zlib.compress(preview.cells.tobytes(), level=6)),
-        "scale": floats(preview.scale),
-        "query": _grid(preview.query_size, preview.query_to_photo),
-        "key": _grid(preview.key_size, preview.key_to_photo),
-    }
-
-
-def _grid(size: tuple[int, int], to_photo: Affine) -> Json:
-    return {"rows": size[0], "cols": size[1], "toPhoto": affine(to_photo)}
 
 
 def card(model: PoseModel) -> Json:

@@ -102,10 +102,10 @@ def theme() -> gr.themes.Base:
 @cache
 def markup() -> str:
     """The page's HTML with its style sheets inside."""
-    sheets = "\n".join(_read(name) for name in SHEETS)
-    body = _read("explore.html")
+    sheets = "\n".join(part(name) for name in SHEETS)
+    body = part("explore.html")
     for page in ("inside", "compare", "occlusion", "models"):
-        body = body.replace(f"<!-- {page} -->", _read(f"{page}.html"))
+        body = body.replace(f"<!-- {page} -->", part(f"{page}.html"))
     html = f"<style>\n{sheets}\n</style>\n{body}"
     # Gradio runs the template through Handlebars and a JavaScript template literal; ours is
     # neither.
@@ -118,9 +118,10 @@ def markup() -> str:
 @cache
 def script() -> str:
     """The page's JavaScript: one function of the page's root element."""
-    body = "\n".join(_read(name) for name in SCRIPTS)
+    body = "\n".join(part(name) for name in SCRIPTS)
     return f"(function (element) {{\n{body}\n}})(element.querySelector('.pk'));"
 
 
-def _read(name: str) -> str:
+def part(name: str) -> str:
+    """The text of one of the files that make the page."""
     return shared_script(name) if name in SHARED else (STATIC / name).read_text(encoding="utf-8")

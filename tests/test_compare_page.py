@@ -19,7 +19,7 @@ from app import payload
 from app.calls import spoken
 from app.compare import Comparer, asked, question_key
 from app.explore import Explorer
-from app.style import SCRIPTS, STATIC
+from app.style import SCRIPTS, part
 from posekit.compare import compare
 from posekit.errors import ModelError, TraceError
 from posekit.estimator import Estimator
@@ -347,5 +347,5 @@ def test_panels_count_as_views_and_as_bytes(explorer: Explorer, comparer: Compar
 def test_no_two_scripts_of_the_page_declare_the_same_name() -> None:
     # They share one scope: a second function of a name would silently take the place of the first.
     pattern = re.compile(r"^(?:async )?(?:function|const|let) (\w+)", re.MULTILINE)
-    names = [name for script in SCRIPTS for name in pattern.findall((STATIC / script).read_text())]
+    names = [name for script in SCRIPTS for name in pattern.findall(part(script))]
     assert [name for name, count in Counter(names).items() if count > 1] == []

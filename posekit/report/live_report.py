@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +25,11 @@ from posekit.errors import TraceError
 from posekit.explain.evidence import evidence_of
 from posekit.explain.live import keypoint_previews, preview, preview_bytes
 from posekit.explain.query import check_person
-from posekit.geometry import Affine
 from posekit.layer_words import layer_words
 from posekit.opening import first_person, opening
 from posekit.report import shell
 from posekit.report.card import card_rows
+from posekit.report.previews import plain_preview
 from posekit.report.scripts import SHARED, shared_script
 from posekit.unsure import unsure_words
 
@@ -237,31 +236,11 @@ class LiveReport:
     def _previews(self, person: int) -> list[Json]:
         trace = self.prediction.trace
         assert trace is not None  # see live()
-        if not trace.spatial:
-            return [
-                {**_packed(one.cells, one.scale), "key": _grid(one.key_size, one.key_to_photo)}
-                for one in keypoint_previews(self.prediction, person)
-            ]
-        made = (preview(self.prediction, one.name, person) for one in trace.spatial)
-        return [
-            {
-                **_packed(one.cells, one.scale),
-                "query": _grid(one.query_size, one.query_to_photo),
-                "key": _grid(one.key_size, one.key_to_photo),
-            }
-            for one in made
-        ]
-
-
-def _packed(cells: np.ndarray, scale: np.ndarray) -> Json:
-    return {
-        "cells": _encoded(zlib.compress(cells.tobytes(), level=9)),
-        "scale": _encoded(scale.astype("<f4").tobytes()),
-    }
-
-
-def _grid(size: tuple[int, int], to_photo: Affine) -> Json:
-    return {"rows": size[0], "cols": size[1], "toPhoto": to_photo.matrix.ravel().tolist()}
+        if trace.spatial:
+            made = [preview(self.prediction, one.name, person) for one in trace.spatial]
+            return [plain_preview(one, level=9) for one in made]
+        about = keypoint_previews(self.prediction, person)
+        return [plain_preview(one, level=9) for one in about]
 
 
 def _encoded(data: bytes) -> str:
