@@ -97,11 +97,7 @@ async function downloadComparison(format, panel) {
   const reply = await call("compare_download", { ...compare.sent, format, panel });
   busy("");
   compareHint();
-  if (reply.expired) return sendAgain();
-  if (reply.error) return complain(reply.error);
-  const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));
-  make("a", { href: url, download: reply.name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 30000);
+  handOver(reply, sendAgain);
 }
 
 /** From Explore: its photo, boxes, model and keypoint. */

@@ -28,8 +28,9 @@ async function downloadLive() {
   await handOver(reply);
 }
 
-/** A file that the server made, or why there is none. */
-async function handOver(reply) {
+/** A file that the server made, or why there is none; `again` is what to do when the photo is gone from the server. */
+async function handOver(reply, again) {
+  if (reply.expired && again) return again();
   if (reply.expired && await analyseAgainSilently()) return complain("The photo was sent again; please press download once more.");
   if (reply.error) return complain(reply.error);
   const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));

@@ -6,16 +6,7 @@ async function downloadOcclusion(format) {
   ocState(PACKING[format] || "Packing …");
   const reply = await call("occlusion_download", { ...ocRequest(), format, title: slot("oc-case-title").value, note: slot("oc-case-note").value });
   ocState("");
-  handOver(reply);
-}
-
-/** Give a file from the server to the visitor. */
-function handOver(reply) {
-  if (reply.expired) return reopenOcclusion();
-  if (reply.error) return complain(reply.error);
-  const url = URL.createObjectURL(new Blob([bytesOf(reply.bytes)], { type: reply.type }));
-  make("a", { href: url, download: reply.name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 30000);
+  handOver(reply, reopenOcclusion);
 }
 
 const ocLibrary = { on: props.occlusion.library.on, cases: [], total: 0 };
@@ -70,7 +61,7 @@ async function exportCase(one) {
   const reply = await call("occlusion_export", { token: page.token, saved: one.id });
   ocState("");
   if (reply.error && !reply.expired) fetchCases();
-  handOver(reply);
+  handOver(reply, reopenOcclusion);
 }
 
 /** Asked twice: what is deleted is gone, files and all. */
