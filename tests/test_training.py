@@ -26,7 +26,7 @@ from posekit.training import engine
 from posekit.training.engine import start_engine
 from posekit.training.export import add_measurement, export
 from posekit.training.heatmaps import HeatmapTask
-from posekit.training.loop import Trainer
+from posekit.training.loop import Trainer, running_loss
 from posekit.training.recipe import Recipe, Stage, read_recipe, with_options
 from posekit.zoo import ModelEntry, entry
 from tests.dots import dots
@@ -178,6 +178,16 @@ def test_it_learns_and_keeps_the_best(trainer: Callable[..., Trainer]) -> None:
     scores = {int(line[0]): float(line[4]) for line in log[1:]}
     best = torch.load(one.folder / "best.pt", weights_only=True)
     assert scores[best["step"]] == max(scores.values())
+
+
+def test_one_bad_batch_at_the_start_is_soon_one_of_many() -> None:
+    mean = torch.zeros(())
+    for seen, loss in enumerate([1000.0, *[10.0] * 49], start=1):
+        mean = running_loss(mean, torch.tensor(loss), seen)
+    assert mean.item() == pytest.approx((1000 + 49 * 10) / 50, rel=1e-5)
+    for seen in range(51, 301):  # from there on a fiftieth of what is left goes each step
+        mean = running_loss(mean, torch.tensor(10.0), seen)
+    assert mean.item() == pytest.approx(10 + 19.8 * (1 - 1 / 50) ** 250, rel=1e-4)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(trainer: Callable[..., Trainer]) -> None:

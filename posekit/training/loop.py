@@ -35,6 +35,24 @@ LOOK_EVERY = 20
 """Steps between two looks at the loss; each look waits for the device."""
 
 
+RECENT = 50
+"""Steps whose mean loss is shown and logged."""
+
+
+def running_loss(mean: Tensor, loss: Tensor, seen: int) -> Tensor:
+    """The mean of the first :data:`RECENT` losses, then of about as many of the last.
+
+    One bad batch at the start is soon one of many; in a plain running mean it would outweigh all
+    others for a hundred steps, and look like a run gone wrong.
+
+    Args:
+        mean: before this loss.
+        loss: of the newest step.
+        seen: how many losses there were, with this one.
+    """
+    return mean.lerp(loss.to(mean.dtype), 1 / min(seen, RECENT))
+
+
 def in_words(step: int, score: Score) -> str:
     """A measurement as a line for whoever watches the run."""
     figures = "".join(f", {name} {figure:.3f}" for name, figure in score.figures.items())
@@ -80,7 +98,7 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
         ends = time.monotonic() + seconds
-        running: Tensor | None = None
+        running, seen = torch.zeros((), device=self.fabric.device), 0
         with tqdm(
             total=self.recipe.steps,
             initial=self.step,
@@ -95,7 +113,8 @@ class Trainer:
             while self.step < self.recipe.steps and not self._past(ends):
                 stage = self.recipe.stage_at(self.step)
                 loss = self.train_step(stage)
-                running = loss if running is None else running.lerp(loss, 0.02)
+                seen += 1
+                running = running_loss(running, loss, seen)
                 bar.update()
                 if self.step % LOOK_EVERY == 0:
                     bar.set_postfix(loss=f"{self._checked(running):.2e}", size=stage.input_size[0])
