@@ -2,7 +2,8 @@
 
 Serves the page on a free port, puts each state of :data:`STATES` on show, photographs it at three
 sizes, light and dark. ``--gallery`` writes the pictures that docs/gallery.md and the README show
-(:data:`GALLERY`) to docs/images, as WebP. Needs what the browser tests need.
+(:data:`GALLERY`) to docs/images, as WebP, and ``--film`` the README's moving one, in which the
+pointer goes along a body. Needs what the browser tests need.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import io
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Photograph the page.")
     parser.add_argument("--out", type=Path, default=IMAGES.parent / "shots", help="folder")
     parser.add_argument("--gallery", action="store_true", help="the manual's pictures only")
+    parser.add_argument("--film", action="store_true", help="the moving picture only")
     parser.add_argument("--only", default="", help="states, such as explore,models")
     parser.add_argument("--full", action="store_true", help="whole pages, not one screen of them")
     chosen = parser.parse_args()
@@ -171,11 +175,14 @@ def main() -> None:
     )  # fmt: skip
     folder = IMAGES if chosen.gallery else chosen.out
     folder.mkdir(parents=True, exist_ok=True)
+    if chosen.film:
+        return film(IMAGES / "hover.webp")
     take([shot for shot in shots if shot[0] in wanted], folder, full=chosen.full)
 
 
-def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None:
-    """Write each (state, size, scheme) to a folder."""
+@contextmanager
+def looking() -> Iterator[tuple[Any, str]]:
+    """A browser, and the address of the page served for it."""
     from playwright.sync_api import sync_playwright
 
     from app.server import serve
@@ -187,6 +194,14 @@ def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser, f"http://127.0.0.1:{port}/"
+        browser.close()
+    served.close()
+
+
+def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None:
+    """Write each (state, size, scheme) to a folder."""
+    with looking() as (browser, address):
         for state, size, scheme in shots:
             width, height = SIZES[size]
             phone: dict[str, Any] = {"has_touch": True, "is_mobile": True} if width < 500 else {}
@@ -201,7 +216,7 @@ def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None
             context.add_init_script("localStorage.setItem('posekit-met', '1')")
             page = context.new_page()
             fragment, arrange = STATES[state]
-            page.goto(f"http://127.0.0.1:{port}/{fragment}")
+            page.goto(address + fragment)
             arrange(page)
             if state not in ("dependencies", "inside"):  # those are below the photo
                 page.evaluate("scrollTo(0, 0)")
@@ -212,8 +227,56 @@ def take(shots: list[tuple[str, str, str]], folder: Path, *, full: bool) -> None
             write(page.screenshot(full_page=full), target)
             print(target, f"{target.stat().st_size / 1024:.0f} KiB", flush=True)
             context.close()
-        browser.close()
-    served.close()
+
+
+PATH = ("head top", "left shoulder", "left elbow", "left wrist", "left hip", "left knee",
+        "left ankle", "right ankle", "right knee", "right hip", "right wrist", "right elbow",
+        "right shoulder", "head top")  # fmt: skip
+"""Where the pointer of the moving picture goes."""
+
+ARROW = """() => {
+  const arrow = document.createElement('div'), style = arrow.style;
+  style.cssText = 'position:fixed;z-index:99999;pointer-events:none;width:22px;height:22px';
+  arrow.innerHTML = '<svg viewBox="0 0 22 22"><path d="M2 1l6 18 3-7 7-2z" fill="#fff"'
+    + ' stroke="#000" stroke-width="1.4"/></svg>';
+  document.body.append(arrow);
+  addEventListener('pointermove', (event) => {
+    [style.left, style.top] = [event.clientX + 'px', event.clientY + 'px'];
+  });
+}"""
+"""A pointer, which screenshots are without."""
+
+
+def film(target: Path, *, between: int = 4, width: int = 800) -> None:
+    """The pointer goes from keypoint to keypoint, and the maps with it; no frame is made up."""
+    with looking() as (browser, address):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.add_init_script("localStorage.setItem('posekit-met', '1')")
+        page = context.new_page()
+        page.goto(address)
+        asked(page)
+        page.keyboard.press("Escape")
+        page.evaluate(ARROW)
+        corners = [
+            page.locator(f'.pk-point[aria-label^="{name},"]').first.bounding_box() for name in PATH
+        ]
+        stops = [(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in corners]
+        frames, lasting = [], []
+        for (x0, y0), (x1, y1) in pairwise(stops):
+            for step in range(between):
+                part = step / between
+                page.mouse.move(x0 + part * (x1 - x0), y0 + part * (y1 - y0))
+                page.wait_for_timeout(60)
+                with Image.open(io.BytesIO(page.screenshot())) as shot:
+                    size = (width, round(width * shot.height / shot.width))
+                    frames.append(shot.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+                lasting.append(500 if step == 0 else 90)  # milliseconds; longer on a keypoint
+        first, *others = frames
+        first.save(
+            target, "WEBP", save_all=True, append_images=others, duration=lasting, loop=0,
+            quality=60, method=6,
+        )  # fmt: skip
+    print(target, f"{target.stat().st_size / 1024:.0f} KiB", flush=True)
 
 
 def write(png: bytes, target: Path) -> None:
