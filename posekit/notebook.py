@@ -10,12 +10,10 @@ import io
 from html import escape
 from typing import TYPE_CHECKING, Protocol
 
-import cv2
-import numpy as np
-
 from posekit.draw import draw_explanation, draw_skeleton
 from posekit.found import found_words
 from posekit.geometry import Affine
+from posekit.photo import shrink
 from posekit.report import shell
 from posekit.unsure import unsure_words
 
@@ -42,15 +40,12 @@ class Saved(Protocol):
 def prediction_html(prediction: Prediction) -> str:
     """Everybody's pose on the photo, and a line: the model, whom it found, how sure it is."""
     model = prediction.model
-    height, width = prediction.photo.size
-    scale = min(1.0, SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels = cv2.resize(prediction.photo.pixels, size, interpolation=cv2.INTER_AREA)
+    pixels = shrink(prediction.photo.pixels, SIDE)
+    photo, (rows, cols) = prediction.photo, pixels.shape[:2]
+    across, down = cols / photo.width, rows / photo.height
     # Pixel centres lie at integers, before and after.
-    to_picture = Affine.scaling((scale, scale), ((scale - 1) / 2, (scale - 1) / 2))
-    drawn = draw_skeleton(
-        np.asarray(pixels), prediction.people, prediction.skeleton, to_picture=to_picture
-    )
+    to_picture = Affine.scaling((across, down), ((across - 1) / 2, (down - 1) / 2))
+    drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton, to_picture=to_picture)
     count = len(prediction.people)
     found = "one person" if count == 1 else f"{count} people"
     if model.entry.find is not None:

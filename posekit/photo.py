@@ -132,7 +132,7 @@ def read_photo(
     else:
         pixels = _from_bytes(_read_bytes(source, name, limits), name, limits)
     if max_side is not None:
-        pixels = _shrink(pixels, max_side)
+        pixels = shrink(pixels, max_side)
     pixels.setflags(write=False)
     return Photo(pixels, name)
 
@@ -249,7 +249,8 @@ def _too_many_pixels(name: str, limits: PhotoLimits) -> str:
     )
 
 
-def _shrink(pixels: Pixels, max_side: int) -> Pixels:
+def shrink(pixels: Pixels, max_side: int) -> Pixels:
+    """Pixels whose longer side is at most so long; what is small enough comes back as it is."""
     height, width = pixels.shape[:2]
     if max(height, width) <= max_side:
         return pixels

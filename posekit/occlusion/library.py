@@ -18,8 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
 import peewee
 from PIL import Image
 from platformdirs import user_data_path
@@ -29,7 +27,7 @@ from posekit.geometry import Box
 from posekit.occlusion.masks import PersonMasks
 from posekit.occlusion.occluder import Occluder, numbers_of
 from posekit.occlusion.occluders import occluder_from_json
-from posekit.photo import Photo, read_photo
+from posekit.photo import Photo, read_photo, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,7 +279,4 @@ def _table(database: peewee.SqliteDatabase) -> Any:
 
 
 def _thumbnail(photo: Photo) -> Image.Image:
-    factor = min(1.0, THUMBNAIL / max(photo.size))
-    size = max(1, round(photo.width * factor)), max(1, round(photo.height * factor))
-    small = np.asarray(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return Image.fromarray(small)
+    return Image.fromarray(shrink(photo.pixels, THUMBNAIL))

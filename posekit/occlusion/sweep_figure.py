@@ -6,12 +6,12 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from posekit.occlusion.sweep_result import Sweep
+from posekit.photo import shrink
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -208,9 +208,7 @@ def _places(sweep: Sweep) -> tuple[Floats, Floats]:
 
 
 def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
-    shrink = min(1.0, _BACKGROUND_SIDE / max(pixels.shape[:2]))
-    size = max(1, round(pixels.shape[1] * shrink)), max(1, round(pixels.shape[0] * shrink))
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    small = shrink(pixels, _BACKGROUND_SIDE)
     buffer = io.BytesIO()
     Image.fromarray(small).save(buffer, format="JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -16,7 +16,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import cv2
 import numpy as np
 
 from posekit.draw.colours import COLOUR_MAPS, colour_table
@@ -27,6 +26,7 @@ from posekit.explain.live import keypoint_previews, preview, preview_bytes
 from posekit.explain.query import check_person
 from posekit.layer_words import layer_words
 from posekit.opening import first_person, opening
+from posekit.photo import shrink
 from posekit.report import shell
 from posekit.report.card import card_rows
 from posekit.report.previews import plain_preview
@@ -180,13 +180,8 @@ class LiveReport:
 
     @cached_property
     def _photo(self) -> np.ndarray:
-        pixels = self.prediction.photo.pixels
-        height, width = self.prediction.photo.size
-        scale = min(1.0, SIDE / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        if not self.photo:
-            return np.full((*size[::-1], 3), GREY, dtype=np.uint8)
-        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+        pixels = shrink(self.prediction.photo.pixels, SIDE)
+        return pixels if self.photo else np.full_like(pixels, GREY)
 
     @property
     def _data(self) -> Json:
