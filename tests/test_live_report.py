@@ -82,6 +82,7 @@ def test_every_place_of_every_layer_is_answered_as_explain_answers_it(
 def test_maps_about_keypoints_are_held_by_keypoint(by_keypoint: Prediction) -> None:
     data = held(posekit.live(by_keypoint).html)
     assert data["attention"] is False
+    assert "<h1>What QueryPose-small says of each keypoint</h1>" in posekit.live(by_keypoint).html
     person = data["first"]
     found = np.flatnonzero(by_keypoint.people[person].found)
     exact = explain(by_keypoint, int(found[0]), person=person).maps

@@ -134,10 +134,13 @@ function ask(asked) {
   paint();
 }
 
-/** A keypoint chosen beside the photo, which on a phone may have been scrolled away. */
 function askKeypoint(keypoint) {
   const point = data.people[state.person].keypoints[keypoint];
   if (point) ask({ point, keypoint, pinned: true });
+}
+
+/** After a choice beside the photo, which on a phone may have been scrolled away. */
+function backInSight() {
   slots.frame.scrollIntoView({ block: "nearest" });
 }
 
@@ -221,7 +224,10 @@ function choosePerson(person) {
   press(slots.people, person);
   const { keypoints, scores } = data.people[person];
   slots.keypoints.replaceChildren(...data.keypoints.map((name, keypoint) => make("button", {
-    type: "button", disabled: !keypoints[keypoint], title: keypoints[keypoint] ? null : "not found", onclick: () => askKeypoint(keypoint),
+    type: "button", disabled: !keypoints[keypoint], title: keypoints[keypoint] ? null : "not found", onclick: () => {
+      askKeypoint(keypoint);
+      backInSight();
+    },
   }, name, make("small", {}, keypoints[keypoint] ? scores[keypoint].toFixed(2) : "–"))));
   sizeLayers();
 }
@@ -255,7 +261,10 @@ slots.layers.append(...data.layers.map(({ title }, layer) => make("button", {
 }, make("canvas", { width: 216, height: 288, "aria-hidden": "true" }), capital(title), make("small", {}))));
 slots.who.hidden = data.people.length === 1;
 slots.people.append(...data.people.map(({ held }, person) => make("button", {
-  type: "button", disabled: !held, title: held ? null : "not in this file", onclick: () => meet(person),
+  type: "button", disabled: !held, title: held ? null : "not in this file", onclick: () => {
+    meet(person);
+    backInSight();
+  },
 }, "person " + (person + 1))));
 slots.opacity.addEventListener("input", paint);
 slots.palette.addEventListener("change", () => {

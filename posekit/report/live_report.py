@@ -127,6 +127,7 @@ class LiveReport:
     def html(self) -> str:
         """The text of the file."""
         prediction, model = self.prediction, self.prediction.model
+        spatial = prediction.trace is not None and prediction.trace.spatial
         height, width = prediction.photo.size
         count = len(prediction.people)
         about = [f"photo {width} × {height} px", "one person" if count == 1 else f"{count} people"]
@@ -150,7 +151,7 @@ class LiveReport:
             [*map(shared_script, SHARED), here.with_name("live.js").read_text(encoding="utf-8")]
         )
         return shell.document(
-            f"What {model.entry.title} looks at",
+            f"What {model.entry.title} {'looks at' if spatial else 'says of each keypoint'}",
             about,
             main,
             lead=self._warning,

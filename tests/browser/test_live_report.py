@@ -89,6 +89,7 @@ def test_the_map_follows_the_pointer_and_a_click_holds_it(
 ) -> None:
     reader = Reader(window(), runner_file)
     page, names = reader.page, runner.skeleton.keypoints
+    assert page.evaluate("scrollY") == 0
     opened = reader.words()
     assert "wrist" in opened and "layer 3" in opened and "live" not in opened
     before = reader.map()
