@@ -24,6 +24,7 @@ from posekit.errors import BoxError, PhotoError
 from posekit.explain import explain
 from posekit.geometry import Box
 from posekit.opening import first_person, opening
+from posekit.report import live
 
 MODEL = "transpose-r-small"
 
@@ -110,6 +111,29 @@ def test_downloads_leave_nothing_behind(
     with np.load(io.BytesIO(base64.b64decode(npz["bytes"]))) as maps:
         assert maps["weights"].shape[0] == len(opened["reply"]["layers"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_live_report_that_would_be_too_much_holds_the_person_on_show(
+    explorer: Explorer, opened: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edges = [[9.5, 19.5, 69.5, 119.5], [50, 20, 140, 180]]
+    two = explorer.again({**asked(opened), "model": MODEL, "boxes": edges})
+    look = {"photo": True, "palette": "viridis", "opacity": 0.8}
+    wanted = {"token": opened["token"], "view": two["id"], "person": 1, **look}
+
+    def held() -> list[bool]:
+        html = base64.b64decode(explorer.live_report(wanted)["bytes"]).decode()
+        data = html.split('data-slot="data">')[1].split("</script>")[0]
+        return [person["held"] for person in json.loads(data)["people"]]
+
+    assert held() == [True, True]
+    one = live(explorer.sessions.get(opened["token"], two["id"]), people=[0]).nbytes
+    monkeypatch.setattr("posekit.report.live_report.MOST_BYTES", one)
+    assert held() == [False, True]
+    monkeypatch.setattr("posekit.report.live_report.MOST_BYTES", one - 1)
+    refused = spoken(explorer.live_report)(wanted)
+    assert set(refused) == {"error"} and "live report" in refused["error"]
+    assert spoken(explorer.live_report)({**wanted, "token": "guess"})["expired"] is True
 
 
 def test_boxes_come_as_edges_and_make_people(explorer: Explorer, opened: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from posekit.opening import opening
 from posekit.photo import read_photo
 from posekit.report import live as report_of
 from posekit.report import live_report
+from posekit.trace import Trace
 from tests.tiny_models import noise_photo, tiny_model
 
 SECRET = "my-holiday-with-anna.jpg"
@@ -177,6 +178,8 @@ def test_what_is_refused(prediction: Prediction, monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(TraceError, match="record=True"):
         posekit.live(replace(prediction, trace=None))
+    with pytest.raises(TraceError, match="neither attention"):
+        posekit.live(replace(prediction, trace=Trace({})))
     with pytest.raises(TraceError, match="found nobody"):
         posekit.live(replace(prediction, people=()))
     with pytest.raises(TraceError, match="no person 2"):

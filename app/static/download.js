@@ -20,6 +20,7 @@ async function download(format) {
 
 /** The photo with everybody's maps, for whoever has no PoseKit. */
 async function downloadLive() {
+  if (!page.view) return complain("There is no photo yet; wait for it, or upload one.");
   busy("Writing the live report …");
   const reply = await call("live_report", {
     token: page.token, view: page.view.id, person: page.person, photo: slot("with-photo").checked, palette: page.palette, opacity: page.opacity,

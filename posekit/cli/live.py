@@ -16,6 +16,7 @@ from posekit.cli.options import (
     PeopleByOption,
     PhotoArgument,
     WeightsOption,
+    WithPhotoOption,
     check_out,
     find_people,
 )
@@ -31,9 +32,7 @@ def live(
         list[int] | None,
         typer.Option("--person", help="Whose maps, 0 is the first; repeat it. Default: all."),
     ] = None,
-    with_photo: Annotated[
-        bool, typer.Option("--photo/--no-photo", help="The photo itself in the file.")
-    ] = True,
+    with_photo: WithPhotoOption = True,
     weights: WeightsOption = "auto",
     people_by: PeopleByOption = None,
     device: DeviceOption = "auto",

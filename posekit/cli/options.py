@@ -69,6 +69,9 @@ ImagesOption = Annotated[
 PartOption = Annotated[
     str, typer.Option("--part", help='"held out", "validation" or "train", of joints.npz.')
 ]
+WithPhotoOption = Annotated[
+    bool, typer.Option("--photo/--no-photo", help="The photo itself in an .svg or .html file.")
+]
 REPORTS = (".png", ".svg", ".html", ".json", ".npz")
 ReportOption = Annotated[
     Path | None,

@@ -82,17 +82,20 @@ def live(
         raise TraceError(f"{prediction.model.entry.title} found nobody in this photo.")
     if not trace.spatial and not evidence_of(trace):
         raise TraceError(
-            f"{prediction.model.entry.title} left no attention between places of the photo."
+            f"{prediction.model.entry.title} left neither attention between places of the photo"
+            " nor maps about keypoints, so there is nothing to follow the pointer."
         )
     colour_table(colour_map)  # refuse an unknown name before any work
     everybody = range(len(prediction.people))
     chosen = [check_person(prediction, one) for one in (everybody if people is None else people)]
     report = LiveReport(prediction, tuple(dict.fromkeys(chosen)), photo, colour_map, opacity)
     if report.nbytes > MOST_BYTES:
+        count = len(report.people)
+        who = "one person" if count == 1 else f"{count} people"
+        fewer = "" if count == 1 else "name fewer people, or "
         raise TraceError(
-            f"The attention of {len(report.people)} people in {len(trace.spatial)} layers is"
-            f" {report.nbytes / 1e6:.0f} MB, and a live report holds {MOST_BYTES / 1e6:.0f}:"
-            " name fewer people, or take a model of a coarser grid."
+            f"The attention about {who} is {report.nbytes / 1e6:.0f} MB, and a live report holds"
+            f" {MOST_BYTES / 1e6:.0f}: {fewer}take a model of a coarser grid."
         )
     return report
 
