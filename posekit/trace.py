@@ -16,7 +16,7 @@ Shapes: B crops, ``heads``, T tokens, d channels a head, (rows, cols) token grid
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -275,17 +275,27 @@ class Trace:
 
 
 class Tape:
-    """Collects one forward pass of one model; made by :func:`record`."""
+    """Collects one forward pass of one model; made by :func:`record`.
+
+    ``modules`` holds the module behind each attention that the model has named.
+    """
 
     def __init__(self, model: nn.Module, trace: Trace, gradients: bool, start: int) -> None:
         self.model, self.trace = model, trace
         self.gradients, self.start = gradients, start
+        self.modules: dict[str, nn.Module] = {}
         self._kept: dict[nn.Module, tuple[Tensor, ...]] = {}
+        self._scale: dict[nn.Module, float | None] = {}
         self._order: dict[nn.Module, int] = {}
 
-    def keep(self, layer: nn.Module, q: Tensor, k: Tensor) -> None:
-        """Called by an attention layer: hold its vectors until the model names them."""
+    def keep(self, layer: nn.Module, q: Tensor, k: Tensor, scale: float | None = None) -> None:
+        """Called by an attention layer: hold its vectors until the model names them.
+
+        ``scale`` is that of :class:`Attention`: needed where the vectors are wider than what the
+        logits are scaled by.
+        """
         self._kept[layer] = (q, k) if self.gradients else (q.detach(), k.detach())
+        self._scale[layer] = scale
 
     def keep_output(self, layer: nn.Module, v: Tensor, output: Tensor) -> Tensor:
         """Called by an attention layer when ``gradients``: its output, now part of a graph.
@@ -312,12 +322,11 @@ class Tape:
         query_grid: Tokens,
         key_grid: Tokens,
         *,
-        scale: float | None = None,
         parts: Mapping[str, slice] | None = None,
     ) -> None:
         """Called by the model: file what ``layer`` kept under ``name``.
 
-        ``scale`` and ``parts`` are those of :class:`Attention`.
+        ``parts`` are those of :class:`Attention`.
 
         Raises:
             TraceError: the layer did not run, or ran without handing over its vectors.
@@ -326,10 +335,12 @@ class Tape:
             raise TraceError(f"The layer {name} left no trace: was its attention replaced?")
         q, k, *values = self._kept.pop(layer)
         v, output = values or (None, None)
+        scale = self._scale.pop(layer)
         kept = Attention(
             name, kind, q, k, query_grid, key_grid, v, output, scale, dict(parts or {})
         )
         self.trace.attentions[name] = kept
+        self.modules[name] = layer
 
     def spatial_map(self, record: SpatialMap) -> None:
         """Called by the model: file a named map."""
@@ -373,11 +384,30 @@ def record(model: nn.Module, *, gradients: bool = False, start: int = 0) -> Iter
         TraceError: gradients were asked for in inference mode.
     """
     tape = Tape(model, Trace(), gradients, start)
-    token = _tape.set(tape)
     before = torch.is_grad_enabled()
     try:
-        yield tape.trace
+        with _running(tape):
+            yield tape.trace
     finally:
-        _tape.reset(token)
         if gradients:
             torch.set_grad_enabled(before)
+
+
+def attention_modules(model: nn.Module, run: Callable[[], object]) -> dict[str, nn.Module]:
+    """Which module makes which attention of a model's trace, by the layer's name.
+
+    Only the forward pass knows, so ``run`` is called and is to let the model make one.
+    """
+    tape = Tape(model, Trace(), gradients=False, start=0)
+    with _running(tape):
+        run()
+    return tape.modules
+
+
+@contextmanager
+def _running(tape: Tape) -> Iterator[None]:
+    token = _tape.set(tape)
+    try:
+        yield
+    finally:
+        _tape.reset(token)

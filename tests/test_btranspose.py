@@ -38,8 +38,7 @@ class Alone(torch.nn.Module):
         if (tape := active_tape(self)) is not None:
             names = tuple(str(i) for i in range(x.shape[-2] * x.shape[-1]))
             parts = self.layer.parts((x.shape[-2], x.shape[-1]))
-            scale = self.layer.scale
-            tape.attention("mhsa.1", "mhsa", self.layer, names, names, scale=scale, parts=parts)
+            tape.attention("mhsa.1", "mhsa", self.layer, names, names, parts=parts)
         return out
 
 

@@ -22,7 +22,10 @@ MODELS: dict[str, Callable[[], PoseModel]] = {
 }
 REFUSED = {
     ("no attention", name)
-    for name in ("attention", "contribution", "flow", "relevance", "rollout", "token-occlusion")
+    for name in (
+        *("attention", "contribution", "flow", "knockout", "relevance", "rollout"),
+        "token-occlusion",
+    )
 } | {("no attention", "grad-cam"), ("no attention", "guided-grad-cam")}
 QUICK = {"occlusion": {"side": 16}, "rise": {"masks": 40}}
 """Options that shorten a method without changing what it does, where it has them."""

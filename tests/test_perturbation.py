@@ -10,6 +10,7 @@ from posekit.errors import ModelError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.asked import crop_input
 from posekit.explain.heat import HeatMap
+from posekit.explain.knockout import knockout_maps
 from posekit.explain.methods import explain
 from posekit.explain.perturbation import occlusion_maps, rise_maps, token_occlusion_maps
 from posekit.explain.random_masks import RandomMasks
@@ -25,6 +26,7 @@ SWEEPS = {
     "occlusion": (occlusion_maps, {"window": 16, "stride": 8}),
     "token-occlusion": (token_occlusion_maps, {"window": 2}),
     "rise": (rise_maps, {"masks": 21, "cells": 4}),
+    "knockout": (knockout_maps, {"window": 2}),
 }
 
 

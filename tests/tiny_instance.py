@@ -82,7 +82,7 @@ class Halves(InstanceAttention):
         output = InstanceOutput(heatmaps, torch.zeros(1, 2, 16, 16), vectors, vectors, None)
         if (tape := active_tape(self)) is not None:
             for layer in self.global_encoder:
-                tape.keep(layer.self_attn, vectors, vectors)
+                tape.keep(layer.self_attn, vectors, vectors, layer.self_attn.scale)
         self.leave_trace((8, 8), output)
         return output
 

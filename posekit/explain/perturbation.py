@@ -24,7 +24,7 @@ from posekit.explain.heat import HeatMap
 from posekit.explain.methods import method
 from posekit.explain.query import AnyQuery
 from posekit.explain.random_masks import RandomMasks
-from posekit.explain.surface import Surface, photo_surface, read, square_grid, token_surface
+from posekit.explain.surface import Maskable, photo_surface, square_grid, token_surface
 from posekit.explain.targets import Target
 from posekit.explain.together import questions, together
 
@@ -257,7 +257,7 @@ def rise_maps(
 
 
 def fall(
-    surface: Surface,
+    surface: Maskable,
     targets: Sequence[Target],
     window: int,
     batch_size: int,
@@ -284,7 +284,7 @@ def fall(
     def masks(part: slice) -> Tensor:
         return 1.0 - closed(part).float()
 
-    full, _ = read(surface, targets)
+    full = surface.sweep(lambda part: torch.ones(1, rows, cols), 1, targets, 1)  # (1, n)
     values = surface.sweep(masks, down * across, targets, batch_size, progress)
     falls = (full - values).double().T.reshape(len(targets), down, across)
     # A cell's windows are those that start within `window` cells before it: a box sum.

@@ -10,6 +10,7 @@ A model joins by two methods (:class:`TokenModel`); one without them still works
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -32,6 +33,7 @@ from posekit.geometry import TokenGrid
 __all__ = [
     "PHOTO_BASELINES",
     "TOKEN_BASELINES",
+    "Maskable",
     "Surface",
     "TokenModel",
     "photo_baseline",
@@ -68,9 +70,46 @@ class TokenModel(Protocol):
         """Where the tokens lie on the crop."""
 
 
+class Maskable(ABC):
+    """Something that masks can close parts of: the photo, tokens, or looks at tokens.
+
+    Attributes:
+        grid: the cells that masks speak of.
+    """
+
+    grid: TokenGrid
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where it lies."""
+
+    @abstractmethod
+    def values(self, masks: Tensor, targets: Sequence[Target]) -> Tensor:
+        """The targets behind masks (B, rows, cols) in 0 .. 1: (B, n) float32, in main memory."""
+
+    def sweep(
+        self,
+        masks: Callable[[slice], Tensor],
+        count: int,
+        targets: Sequence[Target],
+        batch_size: int,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """The targets behind ``count`` masks, made a batch at a time: (count, n) float32."""
+        parts = in_batches(
+            lambda part: self.values(masks(part), targets),
+            count,
+            batch_size,
+            self.device,
+            progress,
+        )
+        return torch.cat([values for _, values in parts])
+
+
 @dataclass(frozen=True, eq=False)
-class Surface:
-    """Something that masks can hide parts of.
+class Surface(Maskable):
+    """What a network sees, with masks that hide parts of it.
 
     Attributes:
         base: what the network sees, (1, C, rows, cols): the crop's pixels, or its tokens.
@@ -107,24 +146,6 @@ class Surface:
         with autocast(self.device):
             heatmaps = self.run(self.masked(masks)).float()
         return torch.stack([target(heatmaps) for target in targets], dim=1).cpu()
-
-    def sweep(
-        self,
-        masks: Callable[[slice], Tensor],
-        count: int,
-        targets: Sequence[Target],
-        batch_size: int,
-        progress: Progress | None = None,
-    ) -> Tensor:
-        """The targets behind ``count`` masks, made a batch at a time: (count, n) float32."""
-        parts = in_batches(
-            lambda part: self.values(masks(part), targets),
-            count,
-            batch_size,
-            self.device,
-            progress,
-        )
-        return torch.cat([values for _, values in parts])
 
 
 def photo_surface(

@@ -115,4 +115,4 @@ class BTranspose(TransPoseR):
         for n, block in enumerate(self.bottlenecks, start=1):
             mhsa = block.mhsa
             parts = mhsa.parts(grid.size)
-            tape.attention(f"mhsa.{n}", "mhsa", mhsa, grid, grid, scale=mhsa.scale, parts=parts)
+            tape.attention(f"mhsa.{n}", "mhsa", mhsa, grid, grid, parts=parts)

@@ -152,8 +152,7 @@ class InstanceAttention(nn.Module):
         grid = self.config.tokens.tokens(size)
         for number, layer in enumerate(self.global_encoder, start=1):
             kind = "supervised" if number == self.config.supervised_layer else "encoder"
-            attention = layer.self_attn
-            tape.attention(f"encoder.{number}", kind, attention, grid, grid, scale=attention.scale)
+            tape.attention(f"encoder.{number}", kind, layer.self_attn, grid, grid)
         heatmaps = self.read_heatmaps(output)
         height, width = heatmaps.shape[-2:]
         tape.heatmaps(heatmaps, self.config.heat.tokens((height, width)))

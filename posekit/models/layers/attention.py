@@ -2,7 +2,8 @@
 
 The forward pass always takes PyTorch's fused kernel, which never writes the
 attention matrix. Inside :func:`posekit.record` each call also hands its query and
-key vectors to the trace; any row or column of the matrix follows from those.
+key vectors to the trace; any row or column of the matrix follows from those. Inside
+:func:`posekit.knockout.forbid` a layer leaves out the looks that are blocked.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from posekit.knockout import Looks, allowed, forbidden, with_blocked
 from posekit.trace import active_tape
 
 
@@ -61,36 +63,22 @@ class MultiHeadAttention(nn.Module):
         """Attend from ``query`` (B, Tq, d) to ``key`` and ``value`` (B, Tk, d): (B, Tq, d).
 
         ``attended`` (B, Tk) bool says which keys may be attended to, at least one each; None is
-        all. A trace then holds vectors of one more channel, which leaves the others out: it needs
-        ``scale`` said.
+        all. A trace then holds vectors of one more channel, as for a knockout.
         """
         q, k = self.queries_and_keys(query, key)  # (B, heads, T, d / heads)
         v = self.split(
             F.linear(value, self.in_proj_weight.chunk(3)[2], self.in_proj_bias.chunk(3)[2])
         )
+        blocked = forbidden(self)
+        if attended is not None:
+            blocked += (Looks(None, ~attended),)
         if (tape := active_tape()) is not None:
-            tape.keep(self, *(q, k) if attended is None else with_mask(q, k, attended))
-        mask = None if attended is None else attended[:, None, None]
-        out = fused_attention(q, k, v, self.dropout if self.training else 0.0, mask=mask)
+            tape.keep(self, *with_blocked(q, k, blocked), self.scale)
+        dropout = self.dropout if self.training else 0.0
+        out = fused_attention(q, k, v, dropout, mask=allowed(blocked, self.heads))
         if tape is not None and tape.gradients:
             out = tape.keep_output(self, v, out)
         return self.out_proj(out.transpose(1, 2).flatten(2))
-
-
-def with_mask(q: Tensor, k: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors of one more channel, whose products are -1e9 for keys left out and 0 for the others.
-
-    Args:
-        q: (B, heads, Tq, d).
-        k: (B, heads, Tk, d).
-        attended: (B, Tk) bool.
-    """
-    left_out = torch.where(attended, 0.0, -1e9).to(k)[:, None, :, None]
-    one = torch.ones((), dtype=q.dtype, device=q.device)
-    return (
-        torch.cat([q, one.expand(*q.shape[:-1], 1)], -1),
-        torch.cat([k, left_out.expand(*k.shape[:-1], 1)], -1),
-    )
 
 
 def fused_attention(
@@ -165,13 +153,15 @@ class RelativeAttention2d(nn.Module):
         q, k, v = (self.split(project(x)) for project in (self.query, self.key, self.value))
         q = torch.cat([q, *self.position_terms(q.unflatten(2, (rows, cols)))], dim=-1)
         k = torch.cat([k, places(rows, cols, k).expand(*k.shape[:2], -1, -1)], dim=-1)
+        blocked = forbidden(self)
         if (tape := active_tape()) is not None:
-            tape.keep(self, q, k)
+            tape.keep(self, *with_blocked(q, k, blocked), self.scale)
         # The fused kernels want values as wide as keys.
         wide = F.pad(v, (0, rows + cols))
-        out = fused_attention(q, k, wide, scale=self.scale)[..., : self.d]  # (B, heads, T, d)
+        mask = allowed(blocked, self.heads)
+        out = fused_attention(q, k, wide, scale=self.scale, mask=mask)[..., : self.d]
         if tape is not None and tape.gradients:
-            out = tape.keep_output(self, v, out)
+            out = tape.keep_output(self, v, out)  # (B, heads, T, d)
         return out.transpose(-1, -2).flatten(1, 2).unflatten(-1, (rows, cols))
 
     def split(self, x: Tensor) -> Tensor:
