@@ -29,6 +29,7 @@ from posekit.explain.batches import Progress
 from posekit.occlusion import (
     CASES,
     CaseLibrary,
+    Fill,
     PersonMasks,
     Study,
     Sweep,
@@ -150,6 +151,8 @@ class Hider:
         shape = GRIDS[name_of(sent.get("grid", "usual"), list(GRIDS), "grid")]
         if not isinstance(one.spot, int):
             raise OcclusionError("A sweep watches a keypoint: click one, or choose it in the list.")
+        # Pieces of a photo have no colour.
+        fill: Fill = getattr(one.occluder, "colour", "mean")
         common: dict[str, Any] = {
             "keypoint": one.spot, "person": one.person, "boxes": one.boxes, "layer": one.layer,
             "masks": self.masks(token, view, prediction, sent), "before": prediction,
@@ -166,7 +169,8 @@ class Hider:
                     )
                     if kind == "grid"
                     else sweep_limb(
-                        estimator, prediction.photo, steps=STEPS, progress=progress, **common
+                        estimator, prediction.photo, steps=STEPS, colour=fill,
+                        progress=progress, **common,
                     )
                 )
             )  # fmt: skip

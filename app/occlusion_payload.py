@@ -31,7 +31,7 @@ def answer(found: Study) -> Json:
         "layerWords": found.layer_words(found.layer),
         "trained": prediction.model.trained,
         "occluder": None if found.occluder is None else found.occluder.to_dict(),
-        "words": None if found.occluder is None else found.occluder.words,
+        "where": None if found.occluder is None else found.where,
         "before": side(found.before),
         "after": side(found.after),
         "layers": [layer(found, name) for name in found.layers],

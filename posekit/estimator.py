@@ -10,6 +10,7 @@ import copy
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -27,8 +28,9 @@ from posekit.geometry import Box, Crop, input_to_heatmap
 from posekit.people import Person, check_boxes, whole_photo_box
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
-from posekit.trace import Trace
+from posekit.trace import Trace, attention_modules
 from posekit.trace import record as recording
+from posekit.unseen import Mask, Unseen
 from posekit.zoo import PoseModel
 
 
@@ -51,6 +53,8 @@ class Prediction:
             a model of whole photos ``total`` alone.
         masks: (H, W) bool in photo pixels, one a person, of a model that segments people.
         evidence: why these keypoints are these people, of a model that groups them.
+        knocked_out: (H, W) bool, what no token was allowed to look at; None where nothing was
+            forbidden. Methods that run the network again refuse such a prediction.
     """
 
     photo: Photo
@@ -60,6 +64,7 @@ class Prediction:
     seconds: dict[str, float]
     masks: tuple[npt.NDArray[np.bool_], ...] | None = None
     evidence: object | None = None
+    knocked_out: Mask | None = None
 
     @property
     def skeleton(self) -> Skeleton:
@@ -110,7 +115,12 @@ class Estimator:
         self.batch_size = batch_size
 
     def predict(
-        self, photo: Photo, boxes: Sequence[Box] | None = None, *, record: bool = True
+        self,
+        photo: Photo,
+        boxes: Sequence[Box] | None = None,
+        *,
+        record: bool = True,
+        knocked_out: Mask | None = None,
     ) -> Prediction:
         """Find the keypoints of the people in ``boxes``.
 
@@ -121,17 +131,21 @@ class Estimator:
                 everybody. Given boxes, the latter looks at the whole photo all the same and says
                 whom it found in each (:func:`posekit.found.in_boxes`).
             record: keep the trace that :func:`posekit.explain.explain` reads.
+            knocked_out: (H, W) bool, places of the photo that no token may look at
+                (:mod:`posekit.knockout`); it costs a second pass.
 
         Raises:
             BoxError: a box is empty or lies outside the photo, or there are too many.
-            ModelError: not even one person fits in memory.
+            ModelError: not even one person fits in memory, or attention is to be knocked out of a
+                model that has none between places of the photo.
+            OcclusionError: every token would be knocked out.
 
         Warns:
             PoseKitWarning: the GPU ran out of memory, and smaller batches or the CPU took over.
         """
         started = time.perf_counter()
         if self.model.entry.find is not None:
-            return self._find(photo, boxes, record)
+            return self._find(photo, boxes, record, knocked_out)
         chosen = check_boxes([whole_photo_box(photo)] if boxes is None else boxes, photo)
         size = self.model.entry.input_size
         crops = [Crop.of_box(box, size, photo.size) for box in chosen]
@@ -139,7 +153,8 @@ class Estimator:
         for image, crop in zip(images, crops, strict=True):
             image[...] = crop.warp(photo.pixels)
         cropped = time.perf_counter()
-        heatmaps, trace = self._run(torch.from_numpy(images), record)
+        unseen = self._unseen(images, crops, [knocked_out] * len(crops))
+        heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
         ran = time.perf_counter()
         people = _people(chosen, crops, heatmaps)
         ended = time.perf_counter()
@@ -149,10 +164,15 @@ class Estimator:
             "decode": ended - ran,
             "total": ended - started,
         }
-        return Prediction(photo, self.model, people, trace, seconds)
+        return Prediction(photo, self.model, people, trace, seconds, knocked_out=knocked_out)
 
     def predict_each(
-        self, photos: Sequence[Photo], boxes: Sequence[Box] | None = None, *, record: bool = True
+        self,
+        photos: Sequence[Photo],
+        boxes: Sequence[Box] | None = None,
+        *,
+        record: bool = True,
+        knocked_out: Sequence[Mask | None] | None = None,
     ) -> tuple[Prediction, ...]:
         """As :meth:`predict` for several photos, such as one photo with things put in front.
 
@@ -163,13 +183,17 @@ class Estimator:
             photos: any number.
             boxes: the same in every photo; see :meth:`predict`.
             record: keep the trace.
+            knocked_out: for each photo what no token may look at, or None; see :meth:`predict`.
 
         Raises:
-            BoxError: see :meth:`predict`.
-            ModelError: not even one person fits in memory.
+            BoxError, ModelError, OcclusionError: see :meth:`predict`.
         """
+        out = [None] * len(photos) if knocked_out is None else list(knocked_out)
         if self.model.entry.find is not None:
-            return tuple(self.predict(photo, boxes, record=record) for photo in photos)
+            return tuple(
+                self.predict(photo, boxes, record=record, knocked_out=mask)
+                for photo, mask in zip(photos, out, strict=True)
+            )
         if not photos:
             return ()
         started = time.perf_counter()
@@ -183,15 +207,26 @@ class Estimator:
         images = np.zeros((len(crops), *size, 3), dtype=np.uint8)
         for image, crop, (photo, _) in zip(images, crops, pairs, strict=True):
             image[...] = crop.warp(photo.pixels)
-        heatmaps, trace = self._run(torch.from_numpy(images), record)
+        masks = [mask for mask, held in zip(out, chosen, strict=True) for _ in held]
+        unseen = self._unseen(images, crops, masks)
+        heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
         people = iter(_people([box for _, box in pairs], crops, heatmaps))
         seconds = {"total": (time.perf_counter() - started) / len(photos)}
         return tuple(
-            Prediction(photo, self.model, tuple(next(people) for _ in held), trace, seconds)
-            for photo, held in zip(photos, chosen, strict=True)
+            Prediction(
+                photo,
+                self.model,
+                tuple(next(people) for _ in held),
+                trace,
+                seconds,
+                knocked_out=mask,
+            )
+            for photo, held, mask in zip(photos, chosen, out, strict=True)
         )
 
-    def _find(self, photo: Photo, boxes: Sequence[Box] | None, record: bool) -> Prediction:
+    def _find(
+        self, photo: Photo, boxes: Sequence[Box] | None, record: bool, knocked_out: Mask | None
+    ) -> Prediction:
         """The people whom a model of whole photos finds by itself."""
         started = time.perf_counter()
         chosen = None if boxes is None else check_boxes(boxes, photo)
@@ -199,8 +234,16 @@ class Estimator:
         assert find is not None  # see predict
         if self.grouping is not None:
             find = cast(Finder, partial(cast(Any, find), grouping=self.grouping))
+        unseen = None
+        if knocked_out is not None:
+            self._check_flip()
+            seen: list[Crop] = []
+            run = lambda: seen.append(find(model, photo).crop)  # noqa: E731
+            names = attention_modules(model.module, run)
+            unseen = Unseen.of(model.module, names, seen, [knocked_out])
         try:
-            found = find(model, photo, recorded=record, flip_test=self.flip_test)
+            with _without(unseen, model.module):
+                found = find(model, photo, recorded=record, flip_test=self.flip_test)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -217,15 +260,43 @@ class Estimator:
                 "which is slower."
             )
             spare = replace(model, module=cpu_copy(model.module), device=torch.device("cpu"))
-            found = find(spare, photo, recorded=record, flip_test=self.flip_test)
+            with _without(unseen, spare.module):
+                found = find(spare, photo, recorded=record, flip_test=self.flip_test)
         if chosen is not None:
             found = in_boxes(found, chosen, model.entry.skeleton.size)
         seconds = {"total": time.perf_counter() - started}
         return Prediction(
-            photo, self.model, found.people, found.trace, seconds, found.masks, found.evidence
+            photo,
+            self.model,
+            found.people,
+            found.trace,
+            seconds,
+            found.masks,
+            found.evidence,
+            knocked_out,
         )
 
-    def _run(self, images: Tensor, record: bool) -> tuple[Tensor, Trace | None]:
+    def _unseen(
+        self, images: npt.NDArray[np.uint8], crops: Sequence[Crop], masks: Sequence[Mask | None]
+    ) -> Unseen | None:
+        """The tokens under masks, in the crops (N, H, W, 3) uint8; None without a mask."""
+        if all(mask is None for mask in masks):
+            return None
+        self._check_flip()
+        module, device = self.model.module, torch.device(self.model.device)
+        one = torch.from_numpy(images[:1])
+        names = attention_modules(module, lambda: self._forward(module, device, one, False, None))
+        return Unseen.of(module, names, crops, masks)
+
+    def _check_flip(self) -> None:
+        if self.flip_test:
+            raise ModelError(
+                "A knockout and a flip test do not go together: choose one of the two."
+            )
+
+    def _run(
+        self, images: Tensor, record: bool, unseen: Unseen | None = None
+    ) -> tuple[Tensor, Trace | None]:
         """(N, H, W, 3) uint8 -> heatmaps (N, K, h, w) float32 and the trace, both on the CPU."""
         if not len(images):
             return torch.zeros(0, self.model.entry.skeleton.size, 1, 1), Trace() if record else None
@@ -234,7 +305,8 @@ class Estimator:
         done = 0
         while done < len(images):
             batch = images[done : done + size]
-            part = self._try_forward(module, device, batch, record)
+            some = None if unseen is None else unseen.part(slice(done, done + len(batch)))
+            part = self._try_forward(module, device, batch, record, some)
             if part is not None:
                 parts.append(part)
                 done += len(batch)
@@ -264,21 +336,31 @@ class Estimator:
         )
 
     def _try_forward(
-        self, module: nn.Module, device: torch.device, images: Tensor, record: bool
+        self,
+        module: nn.Module,
+        device: torch.device,
+        images: Tensor,
+        record: bool,
+        unseen: Unseen | None,
     ) -> tuple[Tensor, Trace | None] | None:
         """One batch, or None when memory ran out."""
         try:
-            return self._forward(module, device, images, record)
+            return self._forward(module, device, images, record, unseen)
         except RuntimeError as error:  # torch.OutOfMemoryError is one; mps and cuBLAS raise it bare
             if not is_out_of_memory(error):
                 raise
             return None
 
     def _forward(
-        self, module: nn.Module, device: torch.device, images: Tensor, record: bool
+        self,
+        module: nn.Module,
+        device: torch.device,
+        images: Tensor,
+        record: bool,
+        unseen: Unseen | None,
     ) -> tuple[Tensor, Trace | None]:
         trace = None
-        with torch.inference_mode(), autocast(device):
+        with torch.inference_mode(), autocast(device), _without(unseen, module):
             crops = images.to(device).permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
             inputs = self.model.entry.normalised(crops).contiguous()
             if record:
@@ -311,6 +393,10 @@ def _people(boxes: Sequence[Box], crops: Sequence[Crop], heatmaps: Tensor) -> tu
         keypoints = to_photo.apply(points.numpy().astype(np.float64))
         people.append(Person(box, keypoints, score.numpy().astype(np.float64), crop, item=item))
     return tuple(people)
+
+
+def _without(unseen: Unseen | None, module: nn.Module) -> AbstractContextManager[None]:
+    return nullcontext() if unseen is None else unseen.hidden(module)
 
 
 def cpu_copy(module: nn.Module) -> nn.Module:

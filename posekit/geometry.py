@@ -30,11 +30,13 @@ __all__ = [
     "box_to_centre_scale",
     "crop_affine",
     "input_to_heatmap",
+    "token_cover",
 ]
 
 Floats = npt.NDArray[np.float64]
 Size = tuple[int, int]
 
+_MOST_SAMPLES = 32  # along a side of a cell
 _WARP_LIMIT = 32_000  # OpenCV addresses the pixels of a warp with signed 16-bit integers
 
 
@@ -299,3 +301,28 @@ class TokenGrid:
         """Centres of all cells in input pixels, (rows * cols, 2), in the order of the tokens."""
         row, col = np.divmod(np.arange(self.tokens), self.cols)
         return self.to_input.apply(np.stack([col, row], axis=-1))
+
+
+def token_cover(mask: npt.ArrayLike, grid_to_photo: Affine, size: Size) -> Floats:
+    """How much of each token's cell a mask covers.
+
+    Args:
+        mask: (H, W) in photo pixels, truthy inside.
+        grid_to_photo: token coordinates (column, row) to photo pixels.
+        size: (rows, cols) of the grid.
+
+    Returns:
+        (rows, cols) in 0 .. 1: averages over samples at most a pixel apart; outside the photo
+        nothing is covered.
+    """
+    inside = np.asarray(mask, dtype=bool)
+    (rows, cols), (height, width) = size, inside.shape
+    finer = int(np.clip(np.ceil(grid_to_photo.scale), 4, _MOST_SAMPLES))
+    x = (np.arange(cols * finer) + 0.5) / finer - 0.5
+    y = (np.arange(rows * finer) + 0.5) / finer - 0.5
+    points = grid_to_photo.apply(np.stack(np.meshgrid(x, y), axis=-1))  # (rows f, cols f, 2)
+    pixel = np.floor(points + 0.5).astype(np.int64)
+    on_photo = ((pixel >= 0) & (pixel < (width, height))).all(-1)
+    col, row = np.clip(pixel[..., 0], 0, width - 1), np.clip(pixel[..., 1], 0, height - 1)
+    covered = inside[row, col] & on_photo
+    return np.asarray(covered.reshape(rows, finer, cols, finer).mean(axis=(1, 3)))

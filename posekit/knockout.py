@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Looks", "allowed", "forbid", "forbidden", "with_blocked"]
+__all__ = ["Looks", "allowed", "forbid", "forbidden", "unseen_keys", "with_blocked"]
 
 FAR = -1e9
 """A logit that no other reaches, and whose weight is zero in every precision."""
@@ -93,6 +93,15 @@ def allowed(blocked: Sequence[Looks], heads: int) -> Tensor | None:
     for looks in blocked:
         mask = looks.allowed(heads) if mask is None else mask & looks.allowed(heads)
     return mask
+
+
+def unseen_keys(blocked: Sequence[Looks]) -> Tensor | None:
+    """Keys that nobody may look at in any head, (B or 1, Tk) bool; None without such looks."""
+    unseen: Tensor | None = None
+    for looks in blocked:
+        if looks.queries is None and looks.head is None:
+            unseen = looks.keys if unseen is None else unseen | looks.keys
+    return unseen
 
 
 def with_blocked(q: Tensor, k: Tensor, blocked: Sequence[Looks]) -> tuple[Tensor, Tensor]:

@@ -393,15 +393,17 @@ def record(model: nn.Module, *, gradients: bool = False, start: int = 0) -> Iter
             torch.set_grad_enabled(before)
 
 
-def attention_modules(model: nn.Module, run: Callable[[], object]) -> dict[str, nn.Module]:
-    """Which module makes which attention of a model's trace, by the layer's name.
+def attention_modules(
+    model: nn.Module, run: Callable[[], object]
+) -> dict[str, tuple[nn.Module, Attention]]:
+    """Which module makes which attention of a model's trace, by the layer's name, and what of.
 
-    Only the forward pass knows, so ``run`` is called and is to let the model make one.
+    Only a forward pass knows, so ``run`` is called and is to let the model make one.
     """
     tape = Tape(model, Trace(), gradients=False, start=0)
     with _running(tape):
         run()
-    return tape.modules
+    return {name: (module, tape.trace.attentions[name]) for name, module in tape.modules.items()}
 
 
 @contextmanager

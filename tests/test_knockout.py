@@ -165,7 +165,8 @@ def test_the_trace_shows_what_was_left_to_look_at() -> None:
     images = reference_input((2, 3, 64, 48))
     names = attention_modules(model, lambda: model(images))
     assert list(names) == ["encoder.1", "encoder.2"]
-    layer = names["encoder.2"]
+    layer, attention = names["encoder.2"]
+    assert attention.query_grid.size == (8, 6)
     assert layer is model.global_encoder.layers[1].self_attn
     with torch.inference_mode(), record(model) as before:
         plain = model(images)
@@ -193,7 +194,7 @@ def test_a_cell_holds_the_fall_of_a_whole_pass_without_the_look(low, layer, who)
     found = explain(low, target, method="knockout", layer=layer, who=who, window=1)
     assert isinstance(found, HeatMap) and found.values.shape == (8, 6) and found.signed
     modules = attention_modules(network, lambda: network(image))
-    chosen = modules.values() if layer == "all" else [modules[layer]]
+    chosen = [one for name, (one, _) in modules.items() if layer in (name, "all")]
     nine = [6 * row + col for row in (3, 4, 5) for col in (1, 2, 3)]
     queries = mask(48, *nine) if who == "keypoint" else None
     with torch.inference_mode():

@@ -210,6 +210,23 @@ def test_a_sweep_on_the_command_line(posekit_, tmp_path: Path) -> None:
     assert "WHAT" in text and "confidence in the left wrist" in text
 
 
+def test_a_knockout_on_the_command_line(posekit_, tmp_path: Path) -> None:
+    cover = ("--rectangle", "20,30,59,69", "--colour", "knockout")
+    told = json.loads(posekit_(*WORDS, *cover, "--json", "--out", "a.html").stdout)
+    assert told["occluder"]["colour"] == "knockout"
+    assert any(text.startswith("The photo is as it was") for text in told["sentences"])
+    assert "with a knocked-out rectangle" in (tmp_path / "a.html").read_text("utf-8")
+    limb = (*WORDS, "--sweep", "limb", "--limb", "left shoulder", "--steps", "2")
+    kept, covered = (
+        json.loads(posekit_(*limb, "--colour", colour, "--json").stdout)
+        for colour in ("knockout", "255,255,255")
+    )
+    assert kept["occluder"]["colour"] == "knockout" and covered["occluder"]["colour"] == [255] * 3
+    assert kept["sweep"]["rows"][1] != covered["sweep"]["rows"][1]
+    refused = posekit_(*WORDS, "--rectangle", "1,2,3,4", "--colour", "pink", code=2).stderr
+    assert "knockout" in refused
+
+
 def test_what_the_command_line_refuses(posekit_) -> None:
     posekit_(*WORDS, code=2)
     posekit_(*WORDS, "--rectangle", "1,2,3", code=2)

@@ -21,11 +21,10 @@ from posekit.evaluation import (
     purity,
     purity_of_layers,
 )
-from posekit.evaluation.purity import token_cover
 from posekit.explain.attention import explain
 from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
-from posekit.geometry import Affine, Box, Crop, TokenGrid
+from posekit.geometry import Affine, Box, Crop, TokenGrid, token_cover
 from posekit.skeleton import COCO17
 from tests.tiny_models import noise_photo, tiny_model
 

@@ -101,7 +101,7 @@ function drawOcFacts() {
       layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", side === "before" ? "Share of the attention on what the occluder will hide" : "Share of the attention on the occluder itself"] : null,
     ].filter(Boolean);
     slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", {}, [make("dt", {}, [helpWords(words, title + ".")]), make("dd", { text: value })])));
-    write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.words ? "behind a " + answer.words : "nothing in front yet") : "");
+    write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.where || "nothing in front yet") : "");
     slot("oc-" + side + "-note").title = answer[side].note; // a narrow column cuts it off
   });
 }

@@ -55,7 +55,7 @@ function sidePhoto(side) {
 /** An occluder as the server will paint it, in photo pixels with centres at the integers. */
 function drawThing(context, thing) {
   context.save();
-  context.fillStyle = context.strokeStyle = ocColour(thing.colour);
+  context.fillStyle = context.strokeStyle = thing.colour === "knockout" ? hatching(context) : ocColour(thing.colour);
   if (thing.kind === "rectangle") {
     const [x, y, width, height] = thing.box;
     context.fillRect(x - 0.5, y - 0.5, width, height);
@@ -79,6 +79,20 @@ function drawThing(context, thing) {
     } else context.drawImage(cutPicture(thing.mask), dx - 0.5, dy - 0.5, width, height);
   }
   context.restore();
+}
+
+/** Light and dark stripes, rising to the right, in photo pixels: nothing lies there, but no token may look at it. */
+function hatching(context) {
+  const period = Math.max(4, Math.round(Math.max(occlusion.view.photo.width, occlusion.view.photo.height) / 80));
+  const tile = make("canvas", { width: 8, height: 8 }), stripes = tile.getContext("2d");
+  stripes.fillStyle = "rgba(0, 0, 0, .35)";
+  stripes.fillRect(0, 0, 8, 8);
+  const image = stripes.getImageData(0, 0, 8, 8);
+  for (let y = 0; y < 8; y++) for (let x = 0; x < 8; x++) if ((x + y) % 8 < 4) image.data.set([255, 255, 255, 128], 4 * (8 * y + x));
+  stripes.putImageData(image, 0, 0);
+  const pattern = context.createPattern(tile, "repeat");
+  pattern.setTransform(new DOMMatrix().scale(period / 8));
+  return pattern;
 }
 
 function ocColour(colour) {

@@ -1,6 +1,7 @@
 // Occlusion: the things to put in front, and how they are placed, dragged, sized and steered with keys.
 
-const OC_COLOURS = { mean: "the photo’s mean", grey: "grey", black: [0, 0, 0], white: [255, 255, 255] };
+const OC_COLOURS = { mean: "the photo’s mean", grey: "grey", black: [0, 0, 0], white: [255, 255, 255], knockout: "nothing: attention knockout" };
+const OC_KNOCKOUT = "Attention knockout: the photo stays as it is, and no token may look at what is hatched. If the keypoint stays, it did not need the look; covering takes the pixels away as well.";
 
 /** The box round an occluder, [x, y, width, height] in photo pixels. */
 function thingBox(thing) {
@@ -173,9 +174,15 @@ function setTool(tool, keyed) {
   if (tool === "limb") putLimb(occlusion.share);
   if (tool === "cutout" && occlusion.masks && occlusion.masks.list.length === 1) putCutout(0);
   element.classList.toggle("pk-oc-armed", occlusion.tool === "brush" || occlusion.tool === "patch");
-  all("[data-tool]").forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.tool === occlusion.tool)));
+  markTools();
   drawToolOptions();
   if (view) drawOccluders();
+}
+
+/** Which tool is in hand: a rectangle that blocks attention has a button of its own. */
+function markTools() {
+  const held = occlusion.tool === "rectangle" && occlusion.colour === "knockout" ? "knockout" : occlusion.tool;
+  all("[data-tool]").forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.tool === held)));
 }
 
 /** Brush width in photo pixels. */
@@ -186,13 +193,18 @@ function ocBrush() {
 /** What the chosen tool can be told. */
 function drawToolOptions() {
   const box = slot("oc-options"), { tool, masks } = occlusion;
-  const colour = () => make("label", { class: "pk-oc-option" }, [make("span", { text: "Colour" }), make("select", {
-    "aria-label": "Colour of the occluder", onchange: (event) => {
+  const colour = () => make("label", { class: "pk-oc-option" }, [make("span", { text: "Filled with" }), make("select", {
+    "aria-label": "What the occluder is filled with", onchange: (event) => {
       occlusion.colour = event.target.value;
+      explainFill();
+      markTools();
       const thing = occlusion.occluder;
       if (thing && thing.colour !== undefined) putThing({ ...thing, colour: ocFill() });
     },
   }, Object.entries(OC_COLOURS).map(([value, words]) => make("option", { value, text: Array.isArray(words) ? value : words, selected: value === occlusion.colour })))]);
+  const explained = make("span", { class: "pk-oc-soft pk-oc-fill", text: OC_KNOCKOUT });
+  const explainFill = () => { explained.hidden = occlusion.colour !== "knockout"; };
+  explainFill();
   const slide = (label, value, low, high, change) => make("label", { class: "pk-oc-option pk-oc-slide" }, [make("span", { text: label }), make("input", {
     type: "range", min: low, max: high, value, "aria-label": label, oninput: (event) => {
       event.target.nextElementSibling.textContent = event.target.value + " %";
@@ -200,12 +212,12 @@ function drawToolOptions() {
     },
   }), make("output", { text: value + " %" })]);
   const say = (text) => make("span", { class: "pk-oc-soft", text });
-  if (tool === "rectangle") box.replaceChildren(say(TOUCH ? "Drag it; pull the dot at its corner." : "Drag it on either photo; pull the dot at its corner."), colour());
+  if (tool === "rectangle") box.replaceChildren(say(TOUCH ? "Drag it; pull the dot at its corner." : "Drag it on either photo; pull the dot at its corner."), colour(), explained);
   else if (tool === "brush") box.replaceChildren(say("Paint over either photo."), slide("Width", Math.round(occlusion.brush * 100), 1, 20, (value) => {
     occlusion.brush = value;
     const thing = occlusion.occluder;
     if (thing && thing.kind === "stroke") putThing({ ...thing, width: ocBrush() }, 140);
-  }), colour());
+  }), colour(), explained);
   else if (tool === "patch") box.replaceChildren(say("Drag over the piece you want; it is laid on the keypoint."));
   else if (tool === "cutout") box.replaceChildren(...(!masks ? [say("No mask is known of anybody here, so nobody can be cut out.")] : [
     say("Whom? " + capital(masks.words) + "."),
@@ -213,7 +225,7 @@ function drawToolOptions() {
       type: "button", class: "pk-chip pk-oc-person", style: "--pk-person: rgb(" + ocPersonColour(index).join(",") + ")", disabled: mask.counts.length < 2, onclick: () => putCutout(index),
     }, [make("i", { "aria-hidden": "true" }), "Person " + (index + 1)])),
   ]));
-  else if (tool === "limb") box.replaceChildren(slide("Hidden of the way to the keypoint", Math.round(occlusion.share * 100), 0, 100, putLimb), colour());
+  else if (tool === "limb") box.replaceChildren(slide("Hidden of the way to the keypoint", Math.round(occlusion.share * 100), 0, 100, putLimb), colour(), explained);
   else box.replaceChildren(say("Choose what to put in front, then drag it on either photo. Click a keypoint, or any spot, to ask about it."));
 }
 
@@ -221,5 +233,7 @@ element.querySelector(".pk-oc-tools").addEventListener("click", (event) => {
   const button = event.target.closest("[data-tool]");
   if (!button || !occlusion.view) return;
   const { tool } = button.dataset, again = tool === occlusion.tool && tool !== "rectangle";
-  setTool(again ? null : tool, event.detail === 0);
+  if (tool === "knockout") occlusion.colour = "knockout";
+  else if (tool === "rectangle" && occlusion.colour === "knockout") occlusion.colour = "mean";
+  setTool(again ? null : tool === "knockout" ? "rectangle" : tool, event.detail === 0);
 });

@@ -68,7 +68,12 @@ def occlude(
         typer.Option("--occluder", help="A file that describes the occluder (.json)."),
     ] = None,
     colour: Annotated[
-        str, typer.Option("--colour", help="mean, grey or R,G,B, for rectangle and limb.")
+        str,
+        typer.Option(
+            "--colour",
+            help="Of rectangle and limb: mean, grey, R,G,B, or knockout, which leaves the photo as "
+            "it is and blocks attention to what lies there.",
+        ),
     ] = "mean",
     sweep: Annotated[
         SweepKind | None,
@@ -143,9 +148,11 @@ def occlude(
                     estimator, picture, made, shape=(rows, cols), progress=progress, **common
                 )
             else:
+                fill = _fill(colour)
                 swept = sweep_limb(
-                    estimator, picture, start=limb, steps=steps, progress=progress, **common
-                )
+                    estimator, picture, start=limb, steps=steps, colour=fill, progress=progress,
+                    **common,
+                )  # fmt: skip
         if made is None:  # the one that hurt most stands for all
             made = swept.occluders[int(swept.drop.argmax())]
     done = study(estimator, picture, made, **common)
@@ -181,16 +188,22 @@ def _occluder(
             return occluder_from_json(file.read_bytes())
         except OSError as error:
             raise PoseKitError(f"{str(file)!r} cannot be read: {error.strerror}.") from error
-    fill: Any = colour
-    if colour not in ("mean", "grey"):
-        numbers = read_numbers(colour, 3, "mean, grey or a colour R,G,B from 0 to 255")
-        fill = tuple(int(v) for v in numbers)
+    fill = _fill(colour)
     if rectangle is not None:
         corners = read_numbers(rectangle, 4, "a rectangle X0,Y0,X1,Y1 in pixels")
         return Rectangle(Box.from_corners(*corners), fill)
     if limb is not None:
         return limb_band(before, limb, keypoint, share, person=person, colour=fill)
     return None
+
+
+def _fill(colour: str) -> Any:
+    from posekit.occlusion.painted import FILLS
+
+    if colour in FILLS:
+        return colour
+    numbers = read_numbers(colour, 3, "mean, grey, knockout or a colour R,G,B from 0 to 255")
+    return tuple(int(v) for v in numbers)
 
 
 def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:

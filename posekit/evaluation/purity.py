@@ -16,11 +16,9 @@ import numpy.typing as npt
 from posekit.errors import TraceError
 from posekit.explain.attention import Explanation
 from posekit.explain.maps import AttentionMap
-from posekit.geometry import Affine
+from posekit.geometry import token_cover
 
-__all__ = ["Covers", "Purity", "mean_purity", "purity", "purity_of_layers", "token_cover"]
-
-_MOST_SAMPLES = 32  # along a side of a cell
+__all__ = ["Covers", "Purity", "mean_purity", "purity", "purity_of_layers"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,31 +36,6 @@ class Purity:
     own: float
     others: float
     background: float
-
-
-def token_cover(mask: npt.ArrayLike, grid_to_photo: Affine, size: tuple[int, int]) -> Floats:
-    """How much of each token's cell a mask covers.
-
-    Args:
-        mask: (H, W) in photo pixels, truthy inside.
-        grid_to_photo: token coordinates (column, row) to photo pixels.
-        size: (rows, cols) of the grid.
-
-    Returns:
-        (rows, cols) in 0 .. 1: averages over samples at most a pixel apart; outside the photo
-        nothing is covered.
-    """
-    inside = np.asarray(mask, dtype=bool)
-    (rows, cols), (height, width) = size, inside.shape
-    finer = int(np.clip(np.ceil(grid_to_photo.scale), 4, _MOST_SAMPLES))
-    x = (np.arange(cols * finer) + 0.5) / finer - 0.5
-    y = (np.arange(rows * finer) + 0.5) / finer - 0.5
-    points = grid_to_photo.apply(np.stack(np.meshgrid(x, y), axis=-1))  # (rows f, cols f, 2)
-    pixel = np.floor(points + 0.5).astype(np.int64)
-    on_photo = ((pixel >= 0) & (pixel < (width, height))).all(-1)
-    col, row = np.clip(pixel[..., 0], 0, width - 1), np.clip(pixel[..., 1], 0, height - 1)
-    covered = inside[row, col] & on_photo
-    return np.asarray(covered.reshape(rows, finer, cols, finer).mean(axis=(1, 3)))
 
 
 def purity(attention: AttentionMap, masks: Sequence[npt.ArrayLike], person: int) -> Purity:

@@ -214,7 +214,16 @@ def crop_to_heatmap(prediction: Prediction, person: int) -> Affine:
 
 
 def crop_input(prediction: Prediction, person: int) -> Tensor:
-    """What the network saw of one person: (1, 3, H, W) float32, normalised, on its device."""
+    """What the network saw of one person: (1, 3, H, W) float32, normalised, on its device.
+
+    Raises:
+        TraceError: attention was knocked out of the prediction, which another pass would not know.
+    """
+    if prediction.knocked_out is not None:
+        raise TraceError(
+            "Attention was knocked out here, and methods that run the network again would run it "
+            "whole: ask for the attention itself, or about the photo without a knockout."
+        )
     entry, device = prediction.model.entry, prediction.model.device
     crop = prediction.people[person].crop
     pixels = crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8

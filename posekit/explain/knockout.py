@@ -178,7 +178,7 @@ class Pass:
         size = (image.shape[-2], image.shape[-1])
         with autocast(image.device):
             by_name = attention_modules(module, lambda: heatmaps_from(module, image))
-        modules = tuple(by_name[one.name] for one in layers)
+        modules = tuple(by_name[one.name][0] for one in layers)
         if isinstance(module, TokenModel):
             nothing = Looks(
                 None, torch.zeros(1, grid.tokens, dtype=torch.bool, device=image.device)

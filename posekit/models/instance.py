@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from posekit.errors import ModelError
+from posekit.knockout import forbidden, unseen_keys
 from posekit.models.instance_config import R50, SMALL, InstanceConfig
 from posekit.models.layers.resnet import Bottleneck, residual_layer
 from posekit.models.transpose import Encoder, EncoderLayer, sine_position_table
@@ -52,6 +53,7 @@ class InstanceOutput(NamedTuple):
         queries: (B, heads, T, d) of the supervised layer.
         keys: (B, heads, T, d).
         attended: (B, T) bool, tokens that hold some of a photo; None when all do.
+        unseen: (B or 1, T) bool, tokens that a knockout hides from the supervised layer; or None.
     """
 
     heatmaps: Tensor
@@ -59,12 +61,16 @@ class InstanceOutput(NamedTuple):
     queries: Tensor
     keys: Tensor
     attended: Tensor | None
+    unseen: Tensor | None = None
 
     def of(self, item: int) -> InstanceOutput:
         """What it says of one photo of the batch."""
         heatmaps, offsets, queries, keys = (t[item : item + 1] for t in self[:4])
-        attended = None if self.attended is None else self.attended[item : item + 1]
-        return InstanceOutput(heatmaps, offsets, queries, keys, attended)
+        attended, unseen = (
+            None if t is None else t.expand(len(self.heatmaps), -1)[item : item + 1]
+            for t in (self.attended, self.unseen)
+        )
+        return InstanceOutput(heatmaps, offsets, queries, keys, attended, unseen)
 
 
 class InstanceAttention(nn.Module):
@@ -104,14 +110,16 @@ class InstanceAttention(nn.Module):
         x = self.reduce(self.trunk(images)).flatten(2).transpose(1, 2)  # (B, rows * cols, d)
         position, attended = self.places(rows, cols, sizes, x)
         q = k = x
+        unseen = None
         for number, layer in enumerate(self.global_encoder, start=1):
             if number == self.config.supervised_layer:
                 q, k = layer.self_attn.queries_and_keys(x + position, x + position)
+                unseen = unseen_keys(forbidden(layer.self_attn))
             x = layer(x, position, attended)
         features = self.deconv_layers(x.transpose(1, 2).unflatten(-1, (rows, cols)))
         heatmaps = self.final_layer(features)
         offsets = heatmaps[:, :0] if self.offset_layer is None else self.offset_layer(features)
-        output = InstanceOutput(heatmaps, offsets, q, k, attended)
+        output = InstanceOutput(heatmaps, offsets, q, k, attended, unseen)
         self.leave_trace((rows, cols), output)
         return output
 
@@ -226,6 +234,8 @@ def attention_rows(output: InstanceOutput, tokens: Tensor) -> Tensor:
     logits = q @ output.keys.float().transpose(2, 3) * d**-0.5  # (B, heads, R, T)
     if output.attended is not None:
         logits = logits.masked_fill(~output.attended[:, None, None], -torch.inf)
+    if output.unseen is not None:
+        logits = logits.masked_fill(output.unseen[:, None, None], -torch.inf)
     return logits.softmax(-1).mean(1)
 
 

@@ -162,7 +162,7 @@ class CaseLibrary:
                 folder.mkdir(mode=0o700)
                 Image.fromarray(study.photo.pixels).save(folder / PHOTO)
                 _thumbnail(study.photo).save(folder / BEFORE, quality=85)
-                _thumbnail(study.occluded).save(folder / AFTER, quality=85)
+                _thumbnail(study.shown).save(folder / AFTER, quality=85)
                 row = rows.create(**values)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)

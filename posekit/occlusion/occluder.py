@@ -35,6 +35,17 @@ class Occluder(ABC):
     kind: ClassVar[str]
 
     @property
+    def knocks_out(self) -> bool:
+        """Whether it leaves the photo as it is, and what it covers may not be looked at."""
+        return False
+
+    @property
+    def sort(self) -> str:
+        """Its kind in words, such as ``knocked-out rectangle``."""
+        kind = self.kind.replace("patch", "piece")
+        return f"knocked-out {kind}" if self.knocks_out else kind
+
+    @property
     @abstractmethod
     def box(self) -> Box:
         """The smallest box round it, which may reach beyond the photo."""

@@ -1,4 +1,4 @@
-"""Occluders of one colour: a rectangle and a brush stroke."""
+"""A rectangle and a brush stroke: of one colour, or of none, where only attention is blocked."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from posekit.photo import Photo
 
 __all__ = ["FILLS", "MOST_POINTS", "Fill", "Rectangle", "Stroke"]
 
-Fill = Literal["mean", "grey"] | tuple[int, int, int]
-"""A colour: the photo's mean, middle grey, or RGB 0 to 255."""
+Fill = Literal["mean", "grey", "knockout"] | tuple[int, int, int]
+"""A colour: the photo's mean, middle grey, or RGB 0 to 255. ``"knockout"`` is none: the photo stays
+as it is, and no token may look at what lies there (:mod:`posekit.knockout`)."""
 
-FILLS = ("mean", "grey")
+FILLS = ("mean", "grey", "knockout")
 MOST_POINTS = 4096
 _GREY = 128
 
@@ -53,7 +54,7 @@ class Rectangle(Occluder):
     @property
     def words(self) -> str:
         """What it is."""
-        return f"rectangle of {self.area.width:.0f} x {self.area.height:.0f} px"
+        return f"{self.sort} of {self.area.width:.0f} x {self.area.height:.0f} px"
 
     def moved(self, dx: float, dy: float) -> Rectangle:
         """The same rectangle elsewhere."""
@@ -63,6 +64,11 @@ class Rectangle(Occluder):
     def to_dict(self) -> dict[str, Any]:
         """It as plain values."""
         return {"kind": self.kind, "box": numbers_of(self.area), "colour": _plain(self.colour)}
+
+    @property
+    def knocks_out(self) -> bool:
+        """Whether it leaves the photo as it is and blocks attention."""
+        return self.colour == "knockout"
 
     def _draw(self, photo: Photo) -> tuple[Mask, Pixels]:
         return inside(self.area, photo.size), _colour(self.colour, photo)
@@ -106,7 +112,7 @@ class Stroke(Occluder):
     @property
     def words(self) -> str:
         """What it is."""
-        return f"stroke of {self.width:.0f} px"
+        return f"{self.sort} of {self.width:.0f} px"
 
     def moved(self, dx: float, dy: float) -> Stroke:
         """The same stroke elsewhere."""
@@ -121,6 +127,11 @@ class Stroke(Occluder):
             "colour": _plain(self.colour),
             "flat": self.flat,
         }
+
+    @property
+    def knocks_out(self) -> bool:
+        """Whether it leaves the photo as it is and blocks attention."""
+        return self.colour == "knockout"
 
     def _draw(self, photo: Photo) -> tuple[Mask, Pixels]:
         covered = np.zeros(photo.size, dtype=bool)
@@ -160,7 +171,9 @@ def _draw_segment(
 
 
 def _colour(fill: Fill, photo: Photo) -> Pixels:
-    """(3,) uint8."""
+    """(3,) uint8, or the photo (H, W, 3) as it is."""
+    if fill == "knockout":
+        return photo.pixels
     if fill == "mean":
         return np.round(cv2.mean(photo.pixels)[:3]).astype(np.uint8)
     return np.array([_GREY] * 3 if fill == "grey" else fill, dtype=np.uint8)
@@ -168,13 +181,14 @@ def _colour(fill: Fill, photo: Photo) -> Pixels:
 
 def _fill(colour: Any) -> Fill:
     """A colour as it is kept; OcclusionError when it is none."""
-    if isinstance(colour, str) and colour in FILLS:
-        return "mean" if colour == "mean" else "grey"
+    if colour == "mean" or colour == "grey" or colour == "knockout":
+        return colour
     values = colour if isinstance(colour, tuple | list) else ()
     if len(values) == 3 and all(type(v) is int and 0 <= v <= 255 for v in values):
         return int(values[0]), int(values[1]), int(values[2])
     raise OcclusionError(
-        'The colour of an occluder is "mean", "grey" or three whole numbers from 0 to 255.'
+        'The colour of an occluder is "mean", "grey", three whole numbers from 0 to 255, or '
+        '"knockout", which leaves the photo as it is and blocks attention.'
     )
 
 

@@ -52,7 +52,7 @@ class StudyPictures:
 
     def base(self, which: Which) -> Pixels:
         """The photo, without or with the occluder."""
-        photo = self.study.photo if which == "before" else self.study.occluded
+        photo = self.study.photo if which == "before" else self.study.shown
         return self.window.pixels_of(photo.pixels).astype(np.uint8, copy=False)
 
     def pose(self, which: Which) -> Pixels:

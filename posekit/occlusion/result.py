@@ -14,6 +14,7 @@ import numpy.typing as npt
 from posekit.geometry import Box
 from posekit.layer_words import layer_words
 from posekit.occlusion.changes import Change, KeypointChange, changes_of, keypoint_changes_of
+from posekit.occlusion.hatch import hatched
 from posekit.occlusion.masks import PersonMasks
 from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import (
@@ -44,7 +45,7 @@ class Study:
 
     Attributes:
         photo: as it was.
-        occluded: with the occluder in front.
+        occluded: with the occluder in front; as it was, where attention alone is knocked out.
         occluder: None when nothing was put in front.
         cover: (H, W) bool, the pixels it covers.
         before: what the model makes of the photo.
@@ -88,8 +89,14 @@ class Study:
     @property
     def title(self) -> str:
         """``Left wrist behind a stroke of 12 px``."""
-        what = "nothing" if self.occluder is None else f"a {self.occluder.words}"
-        return f"{self.label[0].upper()}{self.label[1:]} behind {what}"
+        return f"{self.label[0].upper()}{self.label[1:]} {self.where}"
+
+    @property
+    def where(self) -> str:
+        """``behind a stroke of 12 px``, or ``with a knocked-out stroke of 12 px``."""
+        if self.occluder is None:
+            return "behind nothing"
+        return f"{'with' if self.occluder.knocks_out else 'behind'} a {self.occluder.words}"
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -117,6 +124,13 @@ class Study:
             order = matched(before, after)
         found = [None if n is None or n >= len(after.masks) else after.masks[n] for n in order]
         return tuple(before.masks), tuple(found)
+
+    @cached_property
+    def shown(self) -> Photo:
+        """The side after as it is drawn: what is knocked out is hatched, as nothing covers it."""
+        if self.occluder is None or not self.occluder.knocks_out:
+            return self.occluded
+        return Photo(hatched(self.photo.pixels, self.cover), self.photo.name)
 
     @cached_property
     def displacement(self) -> Floats:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from posekit.errors import PoseKitError, TraceError
 from posekit.estimator import Prediction
-from posekit.evaluation.purity import Covers, Purity, token_cover
+from posekit.evaluation.purity import Covers, Purity
 from posekit.explain.attention import explain
 from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
+from posekit.geometry import token_cover
 from posekit.people import Person
 
 __all__ = ["Side", "Under", "Watch", "look"]

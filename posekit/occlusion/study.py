@@ -49,7 +49,8 @@ def study(
     Args:
         model: a loaded model, or an estimator of one.
         photo: the photo.
-        occluder: what to put in front; None puts nothing there.
+        occluder: what to put in front; None puts nothing there. One of the fill ``"knockout"``
+            leaves the photo as it is and keeps every token from looking there.
         keypoint: a name, an index, a Query (see :func:`posekit.explain.snap`; it brings its own
             person), or any point (x, y) in photo pixels. A keypoint is asked about where it is
             found on each side, a point at the same place on both.
@@ -69,7 +70,9 @@ def study(
         its sentences.
 
     Raises:
-        OcclusionError: the occluder covers nothing; masks or truth do not fit.
+        OcclusionError: the occluder covers nothing, or knocks everything out; masks or truth do
+            not fit.
+        ModelError: a knockout of a model without attention between places of the photo.
         SkeletonError: no such keypoint.
         TraceError: no such person although there are people, or ``before`` or ``after`` is of
             something else.
@@ -86,8 +89,11 @@ def study(
         occluded, after = photo, before
     else:
         cover, occluded = occluder.drawn(photo)
+        out = cover if occluder.knocks_out else None
         if after is None:
-            after = estimator.predict(occluded, boxes)
+            after = estimator.predict(occluded, boxes, knocked_out=out)
+        elif not _same(after.knocked_out, out):
+            raise TraceError("What was found after has another knockout: predict with this one.")
         elif after.photo.digest != occluded.digest:
             raise TraceError("What was found after is of another photo: predict on this one.")
     there = who
@@ -141,6 +147,12 @@ def chosen_masks(masks: MaskChoice, before: Prediction, photo: Photo) -> PersonM
             f"{photo.height}."
         )
     return masks
+
+
+def _same(one: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
 
 
 def _asked(

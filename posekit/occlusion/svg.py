@@ -64,7 +64,7 @@ def svg_text(
     name = model.entry.title
     if not model.trained:
         name += ", untrained: with random weights this means nothing"
-    pixels = {"before": study.photo.pixels, "after": study.occluded.pixels}
+    pixels = {"before": study.photo.pixels, "after": study.shown.pixels}
     return sheet(
         study.title,
         f"{name} · {study.layer_words(study.layer)}",
@@ -95,7 +95,7 @@ def _panel(
     shapes = ground(which if photo else None, size, dim)
     if which == "after" and study.occluder is not None:
         shapes += cover_shape(study.cover, study.occluder.words, filled=not photo)
-        lines[0] += f": behind a {study.occluder.words}"
+        lines[0] += f": {study.where}"
     one = side.map(study.layer)
     if one is not None:
         found = contours(one, shares)

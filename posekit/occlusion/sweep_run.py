@@ -159,7 +159,8 @@ def _sides(
     whole = start.estimator.model.entry.find is not None
     # A model of crops need not look at the other people again.
     boxes = start.boxes if whole else [start.box]
-    found = start.estimator.predict_each([photo for _, _, photo in drawn], boxes)
+    out = [cover if one is not None and one.knocks_out else None for one, cover, _ in drawn]
+    found = start.estimator.predict_each([photo for _, _, photo in drawn], boxes, knocked_out=out)
     sides = []
     for (one, cover, _), after in zip(drawn, found, strict=True):
         person: int | None = start.person if whole else 0

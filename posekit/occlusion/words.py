@@ -96,6 +96,8 @@ def sentences_of(study: Study) -> tuple[str, ...]:
         said.append("Nothing was put in front, so nothing changed.")
     else:
         said += [_keypoint(study), _attention(study), _others(study)]
+    if study.occluder is not None and study.occluder.knocks_out:
+        said.append("The photo is as it was: no token may look at what is hatched, in any layer.")
     if study.occluder is not None and study.before.person is not None:
         said.append(_covered(study))
     notes = [side.note for side in (study.before, study.after)]
@@ -175,4 +177,4 @@ def _covered(study: Study) -> str:
 
 
 def _what(study: Study) -> str:
-    return "occluder" if study.occluder is None else study.occluder.kind.replace("patch", "piece")
+    return "occluder" if study.occluder is None else study.occluder.sort

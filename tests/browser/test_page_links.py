@@ -90,7 +90,7 @@ def test_occlusions_link_holds_the_occluder_and_the_zoom(
     visitor = Hiding(window(**MAY_COPY), address + CASE)
     page = visitor.page
     visitor.study(lambda: page.click('[data-tool="rectangle"]'))
-    colour = page.locator('[aria-label="Colour of the occluder"]')
+    colour = page.locator('[aria-label="What the occluder is filled with"]')
     painted = occluder_of(visitor, lambda: colour.select_option("black"))
     page.locator(SIDES).first.scroll_into_view_if_needed()
     page.keyboard.press("+")
