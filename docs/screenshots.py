@@ -42,6 +42,7 @@ GALLERY = (
     ("compare", "tablet", "dark"),
     ("occlusion", "desktop", "light"),
     ("occlusion", "phone", "dark"),
+    ("knockout", "desktop", "light"),
     ("models", "desktop", "light"),
 )
 
@@ -139,6 +140,19 @@ def occlusion(page: Any) -> None:
     page.wait_for_load_state("networkidle", timeout=PATIENCE)  # the cases' small pictures
 
 
+def knockout(page: Any) -> None:
+    """Nobody may look at one elbow: what becomes of the other one."""
+    asked(page)
+    keypoint(page, "right elbow")
+    page.click('[data-do="occlusion-open"]')
+    occlusion(page)
+    page.click('[data-tool="knockout"]')
+    page.wait_for_selector('[data-slot="oc-after-note"]:has-text("knocked-out")', timeout=PATIENCE)
+    page.locator('[data-slot="oc-chips"] .pk-chip:has-text("left elbow")').click()
+    page.wait_for_selector('[data-slot="oc-said"]:has-text("left elbow")', timeout=PATIENCE)
+    occlusion(page)
+
+
 def models(page: Any) -> None:
     """The cards of all models."""
     page.wait_for_selector(".pk-zoo-card", timeout=PATIENCE)
@@ -155,6 +169,7 @@ STATES: dict[str, tuple[str, Callable[[Any], None]]] = {
         compare,
     ),
     "occlusion": ("#occlusion", occlusion),
+    "knockout": ("", knockout),
     "models": ("#models", models),
 }
 """The fragment of the address, and what to do and wait for there."""
