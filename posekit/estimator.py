@@ -234,13 +234,7 @@ class Estimator:
         assert find is not None  # see predict
         if self.grouping is not None:
             find = cast(Finder, partial(cast(Any, find), grouping=self.grouping))
-        unseen = None
-        if knocked_out is not None:
-            self._check_flip()
-            seen: list[Crop] = []
-            run = lambda: seen.append(find(model, photo).crop)  # noqa: E731
-            names = attention_modules(model.module, run)
-            unseen = Unseen.of(model.module, names, seen, [knocked_out])
+        unseen = self._unseen_whole(find, photo, knocked_out)
         try:
             with _without(unseen, model.module):
                 found = find(model, photo, recorded=record, flip_test=self.flip_test)
@@ -276,6 +270,19 @@ class Estimator:
             knocked_out,
         )
 
+    def _unseen_whole(self, find: Finder, photo: Photo, knocked_out: Mask | None) -> Unseen | None:
+        """The tokens under a mask, of a model of whole photos."""
+        if knocked_out is None:
+            return None
+        self._check_flip()
+        crops: list[Crop] = []
+
+        def run() -> None:
+            crops.append(find(self.model, photo).crop)
+
+        layers = attention_modules(self.model.module, run)
+        return Unseen.of(self.model.module, layers, crops, [knocked_out])
+
     def _unseen(
         self, images: npt.NDArray[np.uint8], crops: Sequence[Crop], masks: Sequence[Mask | None]
     ) -> Unseen | None:
@@ -285,8 +292,8 @@ class Estimator:
         self._check_flip()
         module, device = self.model.module, torch.device(self.model.device)
         one = torch.from_numpy(images[:1])
-        names = attention_modules(module, lambda: self._forward(module, device, one, False, None))
-        return Unseen.of(module, names, crops, masks)
+        layers = attention_modules(module, lambda: self._forward(module, device, one, False, None))
+        return Unseen.of(module, layers, crops, masks)
 
     def _check_flip(self) -> None:
         if self.flip_test:

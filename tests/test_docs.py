@@ -186,12 +186,15 @@ def test_the_picture_of_a_page_is_drawn(
         assert len(drawn) == 1 and drawn[0].stat().st_size > 20_000
 
 
-def test_what_the_page_on_reading_maps_says_is_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "least"), [("reading-attention", 20), ("knockout", 8)])
+def test_what_a_page_says_of_the_shipped_model_is_so(
+    name: str, least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
-    page = ROOT / "docs" / "reading-attention.md"
+    page = ROOT / "docs" / f"{name}.md"
     sessions = "\n".join(text for language, text in blocks(page) if language == "python")
     test = doctest.DocTestParser().get_doctest(sessions, {}, page.name, str(page), 0)
-    assert len(test.examples) > 20
+    assert len(test.examples) > least
     said: list[str] = []
     result = doctest.DocTestRunner().run(test, out=said.append)
     assert result.failed == 0, "".join(said)
