@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 from posekit.errors import ModelError
 
-__all__ = ["autocast", "choose_device", "is_out_of_memory", "multiplies_bf16", "release_memory"]
+__all__ = [
+    "autocast",
+    "choose_device",
+    "cpu_copy",
+    "is_out_of_memory",
+    "multiplies_bf16",
+    "release_memory",
+]
 
 
 def choose_device(device: str | torch.device | None = "auto") -> torch.device:
@@ -80,3 +89,13 @@ def release_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def cpu_copy(module: nn.Module) -> nn.Module:
+    """A copy in main memory that takes no further memory where the module lies."""
+    memo: dict[int, object] = {
+        id(weight): nn.Parameter(weight.detach().cpu(), requires_grad=weight.requires_grad)
+        for weight in module.parameters()
+    }
+    memo.update({id(buffer): buffer.detach().cpu() for buffer in module.buffers()})
+    return copy.deepcopy(module, memo)

@@ -6,7 +6,6 @@ refine the heatmaps' peaks (DARK), map them back through the exact inverse of th
 
 from __future__ import annotations
 
-import copy
 import time
 import warnings
 from collections.abc import Sequence
@@ -20,15 +19,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from posekit.decode.heatmap import decode_heatmaps, plain_peaks
-from posekit.device import autocast, is_out_of_memory, release_memory
+from posekit.decode.crops import people_of
+from posekit.device import autocast, cpu_copy, is_out_of_memory, release_memory
 from posekit.errors import ModelError
 from posekit.found import Finder, in_boxes
-from posekit.geometry import Box, Crop, input_to_heatmap
+from posekit.geometry import Box, Crop
+from posekit.knockout import attention_modules
 from posekit.people import Person, check_boxes, whole_photo_box
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
-from posekit.trace import Trace, attention_modules
+from posekit.trace import Trace
 from posekit.trace import record as recording
 from posekit.unseen import Mask, Unseen
 from posekit.zoo import PoseModel
@@ -156,7 +156,7 @@ class Estimator:
         unseen = self._unseen(images, crops, [knocked_out] * len(crops))
         heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
         ran = time.perf_counter()
-        people = _people(chosen, crops, heatmaps)
+        people = people_of(chosen, crops, heatmaps)
         ended = time.perf_counter()
         seconds = {
             "crop": cropped - started,
@@ -210,7 +210,7 @@ class Estimator:
         masks = [mask for mask, held in zip(out, chosen, strict=True) for _ in held]
         unseen = self._unseen(images, crops, masks)
         heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
-        people = iter(_people([box for _, box in pairs], crops, heatmaps))
+        people = iter(people_of([box for _, box in pairs], crops, heatmaps))
         seconds = {"total": (time.perf_counter() - started) / len(photos)}
         return tuple(
             Prediction(
@@ -382,38 +382,8 @@ class Estimator:
         return heatmaps.cpu(), None if trace is None else trace.to("cpu")
 
 
-def _people(boxes: Sequence[Box], crops: Sequence[Crop], heatmaps: Tensor) -> tuple[Person, ...]:
-    """Peaks of (N, K, h, w) heatmaps as people in photo pixels."""
-    if not boxes:
-        return ()
-    coords, scores = decode_heatmaps(heatmaps)  # (N, K, 2) in heatmap pixels, (N, K)
-    size = (heatmaps.shape[-2], heatmaps.shape[-1])
-    # On a map without a clear peak the Newton step, which has no bound, may leave the map and even
-    # the photo; such a step says nothing, so the plain peak stands.
-    limit = torch.tensor([size[1], size[0]]) - 0.5
-    astray = ((coords < -0.5) | (coords > limit)).any(dim=-1, keepdim=True)
-    coords = torch.where(astray, plain_peaks(heatmaps)[0], coords)
-    people = []
-    everybody = zip(boxes, crops, coords, scores, strict=True)
-    for item, (box, crop, points, score) in enumerate(everybody):
-        to_photo = crop.to_photo @ input_to_heatmap(crop.size, size).inverse()
-        keypoints = to_photo.apply(points.numpy().astype(np.float64))
-        people.append(Person(box, keypoints, score.numpy().astype(np.float64), crop, item=item))
-    return tuple(people)
-
-
 def _without(unseen: Unseen | None, module: nn.Module) -> AbstractContextManager[None]:
     return nullcontext() if unseen is None else unseen.hidden(module)
-
-
-def cpu_copy(module: nn.Module) -> nn.Module:
-    """A copy in main memory that takes no further memory where the module lies."""
-    memo: dict[int, object] = {
-        id(weight): nn.Parameter(weight.detach().cpu(), requires_grad=weight.requires_grad)
-        for weight in module.parameters()
-    }
-    memo.update({id(buffer): buffer.detach().cpu() for buffer in module.buffers()})
-    return copy.deepcopy(module, memo)
 
 
 def _name(device: torch.device) -> str:

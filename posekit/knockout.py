@@ -16,7 +16,7 @@ Shapes: B crops, Tq query tokens, Tk key tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,7 +24,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Looks", "allowed", "forbid", "forbidden", "unseen_keys", "with_blocked"]
+from posekit.trace import Attention, Tape, Trace, running
+
+__all__ = [
+    "Looks",
+    "allowed",
+    "attention_modules",
+    "forbid",
+    "forbidden",
+    "unseen_keys",
+    "with_blocked",
+]
 
 FAR = -1e9
 """A logit that no other reaches, and whose weight is zero in every precision."""
@@ -85,6 +95,19 @@ def forbidden(layer: nn.Module) -> tuple[Looks, ...]:
         return ()
     held[1].add(layer)
     return (held[0][layer],)
+
+
+def attention_modules(
+    model: nn.Module, run: Callable[[], object]
+) -> dict[str, tuple[nn.Module, Attention]]:
+    """Which module makes which attention of a model's trace, by the layer's name, and what of.
+
+    Only a forward pass knows, so ``run`` is called and is to let the model make one.
+    """
+    tape = Tape(model, Trace(), gradients=False, start=0)
+    with running(tape):
+        run()
+    return {name: (module, tape.trace.attentions[name]) for name, module in tape.modules.items()}
 
 
 def allowed(blocked: Sequence[Looks], heads: int) -> Tensor | None:

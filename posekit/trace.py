@@ -16,7 +16,7 @@ Shapes: B crops, ``heads``, T tokens, d channels a head, (rows, cols) token grid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -289,11 +289,7 @@ class Tape:
         self._order: dict[nn.Module, int] = {}
 
     def keep(self, layer: nn.Module, q: Tensor, k: Tensor, scale: float | None = None) -> None:
-        """Called by an attention layer: hold its vectors until the model names them.
-
-        ``scale`` is that of :class:`Attention`: needed where the vectors are wider than what the
-        logits are scaled by.
-        """
+        """Called by an attention layer: hold vectors and scale of :class:`Attention` until named."""
         self._kept[layer] = (q, k) if self.gradients else (q.detach(), k.detach())
         self._scale[layer] = scale
 
@@ -386,28 +382,16 @@ def record(model: nn.Module, *, gradients: bool = False, start: int = 0) -> Iter
     tape = Tape(model, Trace(), gradients, start)
     before = torch.is_grad_enabled()
     try:
-        with _running(tape):
+        with running(tape):
             yield tape.trace
     finally:
         if gradients:
             torch.set_grad_enabled(before)
 
 
-def attention_modules(
-    model: nn.Module, run: Callable[[], object]
-) -> dict[str, tuple[nn.Module, Attention]]:
-    """Which module makes which attention of a model's trace, by the layer's name, and what of.
-
-    Only a forward pass knows, so ``run`` is called and is to let the model make one.
-    """
-    tape = Tape(model, Trace(), gradients=False, start=0)
-    with _running(tape):
-        run()
-    return {name: (module, tape.trace.attentions[name]) for name, module in tape.modules.items()}
-
-
 @contextmanager
-def _running(tape: Tape) -> Iterator[None]:
+def running(tape: Tape) -> Iterator[None]:
+    """Record onto a tape in this thread while the block runs."""
     token = _tape.set(tape)
     try:
         yield

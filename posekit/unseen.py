@@ -46,7 +46,7 @@ class Unseen:
 
         Args:
             network: what attends.
-            layers: see :func:`posekit.trace.attention_modules`.
+            layers: see :func:`posekit.knockout.attention_modules`.
             crops: where each crop lies in its photo.
             masks: (H, W) in photo pixels, one for each crop; None hides nothing.
 

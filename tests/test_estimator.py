@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from posekit.decode.heatmap import decode_heatmaps
+from posekit.device import cpu_copy
 from posekit.errors import BoxError, ModelError
-from posekit.estimator import Estimator, PoseKitWarning, cpu_copy
+from posekit.estimator import Estimator, PoseKitWarning
 from posekit.geometry import Box
 from posekit.photo import Photo
 from posekit.skeleton import COCO17

@@ -18,10 +18,10 @@ from posekit.explain.methods import explain
 from posekit.explain.targets import KeypointConfidence, KeypointPeak
 from posekit.explain.together import questions
 from posekit.geometry import Box
-from posekit.knockout import Looks, forbid, with_blocked
+from posekit.knockout import Looks, attention_modules, forbid, with_blocked
 from posekit.models.layers.attention import MultiHeadAttention, RelativeAttention2d
 from posekit.models.transpose import TransPoseConfig, transpose
-from posekit.trace import Trace, active_tape, attention_modules, record
+from posekit.trace import Trace, active_tape, record
 from tests.fill import fill_module, reference_input
 from tests.linear_model import linear_prediction
 from tests.tiny_models import noise_photo, pose_model, tiny_btranspose, tiny_model

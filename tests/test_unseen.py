@@ -10,12 +10,12 @@ from posekit.errors import ModelError, OcclusionError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import explain
 from posekit.geometry import Affine, Box, Crop, TokenGrid
+from posekit.knockout import attention_modules
 from posekit.models.instance import attention_rows
 from posekit.occlusion import Rectangle, Stroke, occluder_from_dict, study, sweep_grid, sweep_limb
 from posekit.occlusion.export import describe
 from posekit.occlusion.hatch import hatched
 from posekit.occlusion.svg import svg_text
-from posekit.trace import attention_modules
 from posekit.unseen import Unseen, tokens_under
 from tests import tiny_instance
 from tests.linear_model import linear_model

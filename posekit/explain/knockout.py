@@ -33,8 +33,8 @@ from posekit.explain.surface import Maskable, TokenModel
 from posekit.explain.targets import Target
 from posekit.explain.together import Questions, questions, together
 from posekit.geometry import TokenGrid
-from posekit.knockout import Looks, forbid
-from posekit.trace import Attention, attention_modules
+from posekit.knockout import Looks, attention_modules, forbid
+from posekit.trace import Attention
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
