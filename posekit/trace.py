@@ -289,7 +289,7 @@ class Tape:
         self._order: dict[nn.Module, int] = {}
 
     def keep(self, layer: nn.Module, q: Tensor, k: Tensor, scale: float | None = None) -> None:
-        """Called by an attention layer: hold vectors and scale of :class:`Attention` until named."""
+        """Called by an attention layer: hold what :class:`Attention` will be made of."""
         self._kept[layer] = (q, k) if self.gradients else (q.detach(), k.detach())
         self._scale[layer] = scale
 
