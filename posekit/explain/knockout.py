@@ -123,23 +123,20 @@ def knockout_maps(
     for one in layers:
         check_head(one, head)
     asked = questions(prediction, targets, person)
-    pass_ = Pass.of(asked, layers)
-    whole = sum_of(progress, 1 if who == "everybody" else len(asked.asked))
-    if who == "everybody":
-        surface = LookSurface(pass_, None, head)
-        values = fall(surface, asked.targets, window, batch_size, whole(0))
-    else:
-        surfaces = [
-            LookSurface(pass_, own_tokens(asked, one, layers[0]), head) for one in asked.asked
+    network = Pass.of(asked, layers)
+    sweeps: list[tuple[Tensor | None, tuple[Target, ...]]] = [(None, asked.targets)]
+    if who == "keypoint":  # each blocks looks of its own
+        sweeps = [(own_tokens(asked, one, layers[0]), (one.target,)) for one in asked.asked]
+    counted = share_of(progress, len(sweeps))
+    values = np.concatenate(
+        [
+            fall(LookSurface(network, queries, head), those, window, batch_size, counted(n))
+            for n, (queries, those) in enumerate(sweeps)
         ]
-        values = np.concatenate(
-            [
-                fall(surface, [one.target], window, batch_size, whole(n))
-                for n, (surface, one) in enumerate(zip(surfaces, asked.asked, strict=True))
-            ]
-        )
-    options = {"layer": layer, "head": head, "who": who, "window": window}
-    return asked.answers("knockout", values, pass_.grid, signed=True, options=options)
+    )
+    named = "all" if layer == "all" else layers[0].name
+    options = {"layer": named, "head": head, "who": who, "window": window}
+    return asked.answers("knockout", values, network.grid, signed=True, options=options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,8 +244,8 @@ def own_tokens(asked: Questions, one: Asked, attention: Attention) -> Tensor:
     return torch.from_numpy(cv2.dilate(here, np.ones((side, side), np.uint8)) > 0).flatten()
 
 
-def sum_of(progress: Progress | None, sweeps: int) -> Callable[[int], Progress | None]:
-    """For the sweep of a number: a progress that counts it as a part of ``sweeps`` alike."""
+def share_of(progress: Progress | None, sweeps: int) -> Callable[[int], Progress | None]:
+    """For each sweep by its number: a progress that counts all of them as one work."""
 
     def of(number: int) -> Progress | None:
         if progress is None:
