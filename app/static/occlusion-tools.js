@@ -1,6 +1,7 @@
 // Occlusion: the things to put in front, and how they are placed, dragged, sized and steered with keys.
 
 const OC_COLOURS = { mean: "the photo’s mean", grey: "grey", black: [0, 0, 0], white: [255, 255, 255], knockout: "nothing: attention knockout" };
+const OC_BLOCK = "Attention knockout: the photo stays, but no token may look there";
 const OC_KNOCKOUT = "Attention knockout: the photo stays as it is, and no token may look at what is hatched. If the keypoint stays, it did not need the look; covering takes the pixels away as well.";
 
 /** The box round an occluder, [x, y, width, height] in photo pixels. */
@@ -179,10 +180,22 @@ function setTool(tool, keyed) {
   if (view) drawOccluders();
 }
 
+/** A model without attention between places has none to block: what did so covers the photo. */
+function coverInstead(title) {
+  const thing = occlusion.occluder, blocked = thing && thing.colour === "knockout";
+  if (occlusion.colour === "knockout") occlusion.colour = "mean";
+  if (!blocked) return;
+  occlusion.occluder = { ...thing, colour: "mean" };
+  complain(title + " has no attention between places of the photo that could be blocked, so the place is covered.");
+}
+
 /** Which tool is in hand: a rectangle that blocks attention has a button of its own. */
 function markTools() {
   const held = occlusion.tool === "rectangle" && occlusion.colour === "knockout" ? "knockout" : occlusion.tool;
   all("[data-tool]").forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.tool === held)));
+  const button = element.querySelector('[data-tool="knockout"]'), { view } = occlusion;
+  button.disabled = Boolean(view) && !view.columns;
+  button.title = button.disabled ? view.title + " has no attention between places of the photo to block" : OC_BLOCK;
 }
 
 /** Brush width in photo pixels. */
@@ -201,7 +214,7 @@ function drawToolOptions() {
       const thing = occlusion.occluder;
       if (thing && thing.colour !== undefined) putThing({ ...thing, colour: ocFill() });
     },
-  }, Object.entries(OC_COLOURS).map(([value, words]) => make("option", { value, text: Array.isArray(words) ? value : words, selected: value === occlusion.colour })))]);
+  }, Object.entries(OC_COLOURS).filter(([value]) => value !== "knockout" || occlusion.view.columns).map(([value, words]) => make("option", { value, text: Array.isArray(words) ? value : words, selected: value === occlusion.colour })))]);
   const explained = make("span", { class: "pk-oc-soft pk-oc-fill", text: OC_KNOCKOUT });
   const explainFill = () => { explained.hidden = occlusion.colour !== "knockout"; };
   explainFill();

@@ -109,6 +109,7 @@ function takeOpened(reply, source, image, keep) {
     const thing = (occlusion.occluder = placedFront(keep.front, keep.told)), named = thing && thing.colour && colourWords(thing.colour);
     if (OC_COLOURS[named]) occlusion.colour = named; // what comes next is of the same colour
   }
+  if (!reply.columns) coverInstead(reply.title);
   if (keep && keep.told) {
     ocViewport.reset();
     occlusion.zoom = keep.zoom;

@@ -266,6 +266,15 @@ def test_attention_is_blocked_where_the_photo_stays(hiding: Callable[..., Hiding
     assert not page.locator(".pk-oc-fill").is_visible()
     again = visitor.study(lambda: page.click('[data-tool="rectangle"]'))
     assert again["occluder"]["colour"] == "grey"
+
+    # A model that does not look from place to place has nothing to block, and says so.
+    visitor.study(lambda: page.click('[data-tool="knockout"]'))
+    other = visitor.study(lambda: page.select_option('[data-slot="oc-model"]', "ssa-small"))
+    assert other["occluder"]["colour"] == "mean"
+    assert page.locator('[data-tool="knockout"]').is_disabled()
+    assert "no attention between places" in visitor.text("alert-text")
+    page.click('[data-tool="limb"]')
+    assert "nothing: attention knockout" not in page.inner_text('[data-slot="oc-options"]')
     assert visitor.trouble == []
 
 
