@@ -36,8 +36,9 @@ __all__ = [
     "with_blocked",
 ]
 
-FAR = -1e9
-"""A logit that no other reaches, and whose weight is zero in every precision."""
+FAR = -3e4
+"""A product that, scaled, still has a weight of exactly zero, and that half precision can hold:
+infinity would make NaN of the looks that are not blocked."""
 
 
 @dataclass(frozen=True, eq=False)

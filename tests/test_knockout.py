@@ -21,7 +21,7 @@ from posekit.geometry import Box
 from posekit.knockout import Looks, attention_modules, forbid, with_blocked
 from posekit.models.layers.attention import MultiHeadAttention, RelativeAttention2d
 from posekit.models.transpose import TransPoseConfig, transpose
-from posekit.trace import Trace, active_tape, record
+from posekit.trace import Attention, Trace, active_tape, record
 from tests.fill import fill_module, reference_input
 from tests.linear_model import linear_prediction
 from tests.tiny_models import noise_photo, pose_model, tiny_btranspose, tiny_model
@@ -141,7 +141,19 @@ def test_the_channel_of_a_block_is_an_outer_product() -> None:
     assert wide_q.shape[-1] == wide_k.shape[-1] == 9
     far = wide_q[..., 8:] @ wide_k[..., 8:].transpose(-1, -2)
     torch.testing.assert_close(far < -1, ~looks.allowed(3).expand(2, 3, 4, 5))
-    assert (far[:, :2] == 0).all() and far[0, 2, 2, 1] == -1e9
+    assert (far[:, :2] == 0).all() and far[0, 2, 2, 1] == -3e4
+
+
+def test_half_precision_blocks_the_same_looks() -> None:
+    """A GPU records in float16, where a larger number would be infinite."""
+    q, k = torch.randn(1, 2, 4, 8).half(), torch.randn(1, 2, 5, 8).half()
+    wide_q, wide_k = with_blocked(q, k, [Looks(mask(4, 1), mask(5, 0, 3), 1)])
+    names = tuple("abcd"), tuple("vwxyz")
+    wide = Attention("one", "encoder", wide_q, wide_k, *names, scale=8**-0.5)
+    expected = Attention("one", "encoder", q, k, *names, scale=8**-0.5).matrix().clone()
+    expected[1, 1, [0, 3]] = 0
+    expected[1, 1] /= expected[1, 1].sum()
+    torch.testing.assert_close(wide.matrix(), expected)
 
 
 # --- in a model -------------------------------------------------------------------------------
