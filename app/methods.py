@@ -23,6 +23,7 @@ from posekit.explain import Explanation, HeatMap, Method, Query, explain, find_m
 from posekit.explain.batches import Progress, batch_within
 from posekit.explain.faithfulness import Chance, Faithfulness, faithfulness_of
 from posekit.explain.faithfulness.grids import Map
+from posekit.explain.heads import heads
 
 Answer = Explanation | HeatMap
 
@@ -61,7 +62,7 @@ class Methods:
     @property
     def calls(self) -> tuple[Callable[[Json], Json], ...]:
         """What the page may ask, by the names it asks with."""
-        return self.compute, self.trust, self.progress, self.cancel
+        return self.compute, self.trust, self.heads_worth, self.progress, self.cancel
 
     # -- calls of the page ------------------------------------------------------------------
 
@@ -114,6 +115,24 @@ class Methods:
             return {"answer": payload.trust(found)}
 
         return self._look(self.jobs.start(token, "The test of faithfulness", task))
+
+    def heads_worth(self, sent: Json) -> Json:
+        """What each head is worth to every keypoint of the person; kept for the photo."""
+        token, view = str(sent["token"]), str(sent["view"])
+        prediction = self.sessions.get(token, view)
+        query, _ = question(prediction, sent)
+        key = ("heads", query.person)
+        kept = self.sessions.recall(token, view, key)
+        if kept is not None:
+            self.jobs.stop(token, "replaced")
+            return {"answer": payload.heads(kept)}
+
+        def task(progress: Progress) -> Json:
+            found = within_memory(lambda: heads(prediction, query.person, progress=progress))
+            self.sessions.remember(token, view, key, found, found.falls.nbytes + 1024)
+            return {"answer": payload.heads(found)}
+
+        return self._look(self.jobs.start(token, "The test of each head", task))
 
     def progress(self, sent: Json) -> Json:
         """How far the visitor's job is, or what came of it."""

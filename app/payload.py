@@ -20,6 +20,7 @@ from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
+from posekit.explain.heads import HeadWorth
 from posekit.found import found_words
 from posekit.geometry import Affine
 from posekit.layer_words import layer_words
@@ -208,6 +209,16 @@ def trust(found: Faithfulness) -> Json:
         "chance": found.chance_score,
         "spot": found.chance.spot_score,
     }
+
+
+def heads(found: HeadWorth) -> Json:
+    """By layer and head, how far each keypoint falls without it; null where it was not found."""
+    layers: dict[str, list[list[float | None]]] = {}
+    for name, falls in zip(found.layers, found.falls, strict=True):
+        layers.setdefault(name, []).append(
+            [float(fall) if np.isfinite(fall) else None for fall in falls]
+        )
+    return {"person": found.person, "layers": layers}
 
 
 def share(job: Job) -> Json:

@@ -38,6 +38,7 @@ SCRIPTS = (
     "panel.js",
     "numbers.js",
     "methods.js",
+    "heads.js",
     "plotly.js",
     "inside.js",
     "inside-maps.js",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from posekit.errors import PoseKitError
     from posekit.estimator import Estimator
     from posekit.explain.dependencies import dependencies
+    from posekit.explain.heads import heads
     from posekit.explain.methods import explain
     from posekit.geometry import Box
     from posekit.occlusion import occlude
@@ -39,6 +40,7 @@ __all__ = [
     "compare",
     "dependencies",
     "explain",
+    "heads",
     "list_models",
     "live",
     "load",
@@ -53,6 +55,7 @@ _HOME = {
     "PoseKitError": "posekit.errors",
     "TopDown": "posekit.top_down",
     "dependencies": "posekit.explain.dependencies",
+    "heads": "posekit.explain.heads",
     "list_models": "posekit.zoo",
     "live": "posekit.report.live_report",
     "load": "posekit.zoo",

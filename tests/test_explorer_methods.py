@@ -18,6 +18,7 @@ from app.explore import Explorer
 from app.session import SessionError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import explain, list_methods
+from posekit.explain.heads import heads
 from posekit.geometry import Box
 from tests.tiny_models import BlobFinder, noise_photo, pose_model, tiny_btranspose, tiny_model
 
@@ -361,3 +362,23 @@ def test_a_part_is_shown_where_there_is_one(explorer: Explorer) -> None:
         assert (one["weights"] != other["weights"]) is bool(layer["parts"])
         assert ("position part alone" in other["legends"][0]) is bool(layer["parts"])
     assert "has a part 'colour'" in guest.call("explain", part="colour")["error"]
+
+
+def test_the_worth_of_heads_is_the_cores_and_kept_for_all_keypoints(
+    guest: Guest, prediction: Prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = guest.wait(guest.call("heads_worth"))["answer"]
+    found = heads(prediction)
+    assert list(answer["layers"]) == ["encoder.1", "encoder.2"] and answer["person"] == 0
+    for name, falls in answer["layers"].items():
+        for told, expected in zip(falls, found.layer(name), strict=True):
+            numbers = [np.nan if fall is None else fall for fall in told]
+            np.testing.assert_allclose(numbers, expected, atol=1e-6)
+    monkeypatch.setattr("app.methods.heads", None)  # not run again for another keypoint
+    assert guest.call("heads_worth", keypoint=4)["answer"] == answer
+
+
+def test_a_model_without_attention_has_no_heads_to_weigh(explorer: Explorer) -> None:
+    bare = Estimator(pose_model(BlobFinder(), (64, 48))).predict(noise_photo())
+    reply = Guest(explorer, bare)
+    assert "no attention between places" in reply.wait(reply.call("heads_worth"))["error"]

@@ -133,7 +133,7 @@ async function follow(kind, name) {
   while (reply.job && mine === page.computing) {
     page.job = { ...page.job, ...reply };
     if (reply.state === "running" && !page.job.ran) page.job.ran = performance.now();
-    kind === "map" ? drawWork() : drawTrust();
+    ({ map: drawWork, trust: drawTrust, heads: drawHeadWorth })[kind]();
     await new Promise((done) => setTimeout(done, 120)); // the server itself waits a little before it answers
     if (mine !== page.computing) return null;
     reply = await call("progress", { token: page.token, view: page.view.id, job: reply.job });

@@ -26,6 +26,7 @@ const DEEDS = {
   compute: computeMap,
   cancel: cancelJob,
   trust: weighMap,
+  "heads-worth": weighHeads,
   forget,
 };
 

@@ -179,6 +179,7 @@ function refreshAnswer() {
   drawNumbers();
   drawWork();
   drawTrust();
+  drawHeadWorth();
   keepAsked();
 }
 

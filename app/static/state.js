@@ -18,6 +18,7 @@ const page = {
   job: null,          // what the server computes for us: {kind, done, total, ...}
   computing: 0,       // newest computation; replies to older ones are dropped
   trusts: new Map(),  // faithfulness by map, as far as it was measured
+  worths: new Map(),  // what each head is worth, by view and person, as far as it was measured
   opacity: 0.85, keep: 1, palette: null,
   examples: [], models: [],
   tables: {},         // colour map name -> 256 x 3 bytes

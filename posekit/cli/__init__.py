@@ -20,6 +20,7 @@ from posekit.cli.compare import compare
 from posekit.cli.data import data_app
 from posekit.cli.dependencies import dependencies
 from posekit.cli.evaluate import evaluate
+from posekit.cli.heads import heads
 from posekit.cli.live import live
 from posekit.cli.look import explain, predict
 from posekit.cli.models import models
@@ -77,6 +78,7 @@ app.command()(predict)
 app.command()(explain)
 app.command()(live)
 app.command()(dependencies)
+app.command()(heads)
 app.command()(people)
 app.command()(compare)
 app.command()(occlude)

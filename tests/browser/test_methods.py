@@ -142,6 +142,38 @@ def test_layer_and_head_of_a_method_are_computed_anew_and_then_kept(opened: Read
     assert "answer" in reply.value.json()  # at once: it was kept
 
 
+def test_what_each_head_is_worth_stands_under_it(opened: Reader) -> None:
+    page = opened.page
+    page.locator('.pk-chips .pk-chip:has-text("left elbow")').first.click()
+    opened.visitor.settle()
+    with page.expect_response(asked_for("heads_worth")):
+        page.click('[data-do="heads-worth"]')
+    page.wait_for_selector(".pk-heads .pk-thumb small", timeout=60_000)
+
+    def figures() -> list[str]:
+        found: list[str] = page.locator(".pk-heads .pk-thumb small").all_inner_texts()
+        return found
+
+    left = figures()
+    assert len(left) == 4 and all(len(one.lstrip("+−")) == 4 for one in left)
+    assert "left elbow" in opened.visitor.text("heads-worth")
+    falls = page.locator(".pk-heads .pk-thumb small").first.get_attribute("title")
+    assert falls.startswith("Without head 1 the heatmap at the left elbow")
+
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.post_data or ""))
+    page.locator('.pk-chips .pk-chip:has-text("right elbow")').first.click()
+    opened.visitor.settle()
+    assert figures() != left and "right elbow" in opened.visitor.text("heads-worth")
+    page.click(".pk-layers .pk-thumb:nth-child(1)")
+    assert len(figures()) == 4
+    assert not any("heads_worth" in one for one in asked)  # it came with the first answer
+    opened.choose("rollout")
+    opened.computed()
+    assert not opened.shows("heads-worth")
+    assert opened.visitor.trouble == []
+
+
 def test_progress_is_shown_and_cancel_stops_the_work(
     opened: Reader, slow: threading.Semaphore, explorer: Any
 ) -> None:
