@@ -40,6 +40,7 @@ def test_there_are_commands_to_check() -> None:
         "explain",
         "live",
         "dependencies",
+        "heads",
         "compare",
         "occlude",
         "cases",
