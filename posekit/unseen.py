@@ -113,8 +113,14 @@ def tokens_under(mask: Mask, crop: Crop, grid: TokenGrid) -> Mask:
         grid: where the tokens lie in the crop.
 
     Raises:
-        OcclusionError: it hides every token.
+        OcclusionError: it hides every token, or does not have the photo's size.
     """
+    if mask.shape != crop.photo_size:
+        height, width = crop.photo_size
+        raise OcclusionError(
+            f"What is knocked out is a mask of the photo's {height} x {width} pixels, rows first; "
+            f"this one has the shape {mask.shape}."
+        )
     cover = token_cover(mask, crop.to_photo @ grid.to_input, grid.size).ravel()
     most = float(cover.max())
     if most <= 0:

@@ -132,6 +132,8 @@ def test_what_cannot_be_is_said_in_a_sentence(estimator: Estimator) -> None:
     area = mask(30, 40, 70, 80, PHOTO.size)
     with pytest.raises(OcclusionError, match="nothing left to look at"):
         estimator.predict(PHOTO, BOXES[:1], knocked_out=np.ones(PHOTO.size, bool))
+    with pytest.raises(OcclusionError, match="photo's 160 x 120 pixels, rows first"):
+        estimator.predict(PHOTO, BOXES[:1], knocked_out=np.zeros((120, 160), bool))
     with pytest.raises(ModelError, match="flip test do not go together"):
         Estimator(estimator.model, flip_test=True).predict(PHOTO, knocked_out=area)
     for model in (pose_model(BlobFinder(), (64, 48)), linear_model()):
