@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posekit.draw.colours import colour_table
+from posekit.draw.matrix import matrix_axes
 from posekit.explain.dependencies import Dependencies
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_dependencies"]
 
-_CELL, _NAMES, _ROOM = 0.42, 1.35, 1.0  # inches: a cell, the names at the side, title and words
-_DPI = 200
 # What lies on none of the keypoints has no colour of the map: it would drown the others.
 _GREY = "#e9e8e4"
 _FROM = 0.005  # smaller shares go without a number
@@ -36,36 +35,21 @@ def draw_dependencies(
         colour_map: see :data:`posekit.draw.colours.COLOUR_MAPS`; it ends at the largest share.
     """
     from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
 
     names, columns, values = found.table()
     rows, cols = values.shape
-    figure = Figure(
-        figsize=(_NAMES + cols * _CELL + 0.2, _NAMES + rows * _CELL + _ROOM),
-        dpi=_DPI,
-        facecolor="white",
-        layout="constrained",
-    )
-    axes = figure.add_subplot()
+    figure, axes = matrix_axes(names, columns, title, words)
     top = float(np.nanmax(found.shares))
     table = ListedColormap(colour_table(colour_map) / 255).with_extremes(bad=_GREY)
     of_keypoints = len(names) - 1
     coloured = np.where(np.arange(cols) < of_keypoints, values, np.nan)
     axes.imshow(coloured, cmap=table, vmin=0.0, vmax=max(top, 1e-9))
-    axes.set_xticks(range(cols), columns, rotation=50, ha="left", rotation_mode="anchor")
-    axes.set_yticks(range(rows), names)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, labelsize=8)
-    axes.spines[:].set_visible(False)
     axes.axhline(rows - 1.5, color="white", linewidth=3)
     axes.axvline(len(names) - 1.5, color="white", linewidth=3)
     for row, col in zip(*np.nonzero(values >= _FROM), strict=True):
         share = values[row, col]
         ink = "black" if col >= of_keypoints or share > 0.6 * top else "white"
         axes.text(col, row, _figure(share), ha="center", va="center", fontsize=7, color=ink)
-    axes.set_title(title, fontsize=10, loc="left", pad=10)
-    if words:
-        axes.set_xlabel(words, fontsize=8, loc="left", color="#555555")
     return figure
 
 
