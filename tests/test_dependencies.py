@@ -18,7 +18,8 @@ from posekit.cli import app
 from posekit.draw.dependencies import draw_dependencies
 from posekit.errors import TraceError
 from posekit.estimator import Estimator, Prediction
-from posekit.evaluation.dependencies import intervals, survey_dependencies
+from posekit.evaluation.dependencies import survey_dependencies
+from posekit.evaluation.survey import intervals
 from posekit.explain import explain, numbers
 from posekit.explain.around import REACH, surroundings
 from posekit.explain.dependencies import Dependencies, dependencies, mean_dependencies
@@ -178,14 +179,14 @@ def test_an_interval_is_that_of_the_mean_over_photographs(prediction):
     """Close to the normal one, for shares that are all alike but for noise of a known size."""
     one = dependencies(prediction)
     noise = 0.01 * np.random.default_rng(1).standard_normal(400)
-    low, high = intervals([[replace(one, shares=one.shares + each)] for each in noise])
+    low, high = intervals([[one.shares + each] for each in noise])
     middle = one.shares[NOSE, LEFT] + noise.mean()
     half = 1.96 * noise.std() / np.sqrt(400)
     assert low[NOSE, LEFT] == pytest.approx(middle - half, abs=0.1 * half)
     assert high[NOSE, LEFT] == pytest.approx(middle + half, abs=0.1 * half)
     assert np.isnan(low[0, 1])
     # Two people of one photo are one observation: drawn together, they leave nothing to vary.
-    low, _ = intervals([[one, one]])
+    low, _ = intervals([[one.shares, one.shares]])
     assert np.isnan(low).all()
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
 from posekit.cli import app
 from posekit.errors import ModelError, TraceError
 from posekit.estimator import Estimator, Prediction
+from posekit.evaluation.heads import survey_heads
 from posekit.explain import knockout
 from posekit.explain.asked import crop_input, peak_of
 from posekit.explain.heads import HeadWorth, heads
@@ -156,3 +158,33 @@ def test_attention_that_does_not_ask_is_noticed(
 def test_a_worth_is_plain_values() -> None:
     one = HeadWorth(("a", "a", "b"), (0, 1, 0), ("x",), np.ones(1), np.arange(3.0)[:, None], 0, 0.1)
     assert one.layer("a").ravel().tolist() == [0, 1] and one.layer("b").ravel().tolist() == [2]
+
+
+def test_over_photographs_it_is_the_mean_with_intervals(
+    low: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        Image.fromarray(noise_photo(160, 120, seed=n).pixels).save(tmp_path / f"{n}.png")
+    counted: list[tuple[int, int]] = []
+    found = survey_heads(low.model, tmp_path, "encoder.2", progress=lambda *c: counted.append(c))
+    each = [
+        heads(Estimator(low.model).predict(noise_photo(160, 120, seed=n)), layers=["encoder.2"])
+        for n in range(3)
+    ]
+    expected = np.array([one.falls for one in each])
+    known = np.isfinite(expected).any(0)
+    mean = np.nanmean(expected[:, known], axis=0)
+    np.testing.assert_allclose(found.mean.falls[known], mean, atol=1e-6)
+    both = np.isfinite(expected).sum(0) > 1
+    assert (found.low[both] <= found.mean.falls[both] + 1e-9).all()
+    assert (found.high[both] >= found.mean.falls[both] - 1e-9).all()
+    assert np.isnan(found.low[~both]).all()
+    assert (found.photos, found.people) == (3, 3) and counted[-1] == (3, 3)
+    with pytest.raises(TraceError, match=r"no layer 'encoder\.9'"):
+        survey_heads(low.model, tmp_path, "encoder.9")
+    monkeypatch.chdir(tmp_path)
+    words = ["heads", str(tmp_path), "--weights", "random", "--layer", "encoder.1"]
+    told = json.loads(CliRunner().invoke(app, [*words, "--json", "--out", "m.csv"]).stdout)
+    assert told["people"] == 3 and len(told["heads"][0]["low"]) == 14
+    assert "low,high" in (tmp_path / "m.csv").read_text().splitlines()[0]
+    assert CliRunner().invoke(app, [*words, "--box", "1,2,3,4"]).exit_code == 2

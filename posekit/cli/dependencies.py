@@ -27,13 +27,13 @@ from posekit.cli.options import (
     find_people,
     load_model,
 )
-from posekit.cli.output import remark, show, table, writing
+from posekit.cli.output import show, table, writing
+from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from posekit.evaluation.dependencies import Surveyed
     from posekit.explain.dependencies import Dependencies
     from posekit.zoo import PoseModel
 
@@ -43,13 +43,7 @@ STRONGEST = 3
 
 
 def dependencies(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            help="A photo; or, for the mean over many, a folder of photographs, a folder with "
-            "joints.npz, or a COCO-format .json file."
-        ),
-    ],
+    source: SourceArgument,
     model: ModelOption = DEFAULT_MODEL,
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: the last.")
@@ -78,11 +72,16 @@ def dependencies(
     """
     check_out(out, ".png", ".svg", ".csv", ".json")
     chosen: str | int = -1 if layer is None else layer
-    if source.is_dir() or source.suffix.lower() == ".json":
-        if box or people_by is not None or person:
-            raise typer.BadParameter("--box, --person and --people-by are for a single photo.")
+    if is_data(source, alone=bool(box or people_by is not None or person)):
+        from posekit.evaluation.dependencies import survey_dependencies
+
         asked = load_model(model, weights, device)
-        survey = _survey(asked, source, chosen, head, images, part, limit)
+        with photo_bar() as progress:
+            survey = survey_dependencies(
+                asked, source, chosen, head=head, images=images, part=part, limit=limit,
+                progress=progress,
+            )  # fmt: skip
+        remark_on(survey)
         found, ends = survey.mean, (survey.low, survey.high)
         about = {"data": survey.data, "photos": survey.photos, "people": survey.people}
     else:
@@ -106,43 +105,6 @@ def dependencies(
     if out is not None:
         _write(found, ends, asked, result, out)
     show(result, _text(found), as_json=as_json)
-
-
-def _survey(
-    model: PoseModel,
-    source: Path,
-    layer: str | int,
-    head: int | None,
-    images: Path | None,
-    part: str,
-    limit: int | None,
-) -> Surveyed:
-    """The mean over a data set, with a bar while it is made."""
-    from tqdm import tqdm
-
-    from posekit.evaluation.dependencies import survey_dependencies
-
-    with tqdm(unit="photo", disable=None) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        found = survey_dependencies(
-            model,
-            source,
-            layer,
-            head=head,
-            images=images,
-            part=part,
-            limit=limit,
-            progress=progress,
-        )
-    if found.problems:
-        remark(found.problems)
-    for sentence, times in found.left_out.items():
-        remark(f"Left out, {times} people: {sentence}")
-    return found
 
 
 def _values(found: Dependencies, ends: Ends) -> dict[str, Any]:

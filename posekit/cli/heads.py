@@ -1,4 +1,4 @@
-"""``posekit heads``: what each attention head is worth to each keypoint."""
+"""``posekit heads``: what each attention head is worth, in one photo or over many."""
 
 from __future__ import annotations
 
@@ -16,30 +16,38 @@ from posekit.cli.options import (
     DEFAULT_MODEL,
     BoxOption,
     DeviceOption,
+    ImagesOption,
     JsonOption,
+    LimitOption,
     ModelOption,
+    PartOption,
     PeopleByOption,
     PersonOption,
-    PhotoArgument,
     WeightsOption,
     check_out,
     find_people,
+    load_model,
 )
 from posekit.cli.output import show, table, writing
+from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
 
 if TYPE_CHECKING:
     from posekit.explain.heads import HeadWorth
-    from posekit.zoo import PoseModel
+
+    Ends = tuple[np.ndarray, np.ndarray] | None
 
 
 def heads(
-    photo: PhotoArgument,
+    source: SourceArgument,
     model: ModelOption = DEFAULT_MODEL,
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: all.")
     ] = None,
     box: BoxOption = None,
     person: PersonOption = 0,
+    limit: LimitOption = None,
+    images: ImagesOption = None,
+    part: PartOption = "held out",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="A picture (.png or .svg), or the numbers (.csv, .json)."),
@@ -50,31 +58,58 @@ def heads(
     as_json: JsonOption = False,
 ) -> None:
     """Silence one attention head after another, and say how far each keypoint falls without it."""
-    from posekit.explain.heads import heads as heads_of
-
     check_out(out, ".png", ".svg", ".csv", ".json")
-    prediction = find_people(
-        photo, model, weights, box, device, flip_test=False, record=True, people_by=people_by
-    )
-    layers = None if layer is None else [layer]
-    with bar("heads") as progress:
-        found = heads_of(prediction, person, layers=layers, progress=progress)
-    asked = prediction.model
+    ends: Ends = None
+    if is_data(source, alone=bool(box or people_by is not None or person)):
+        from posekit.evaluation.heads import survey_heads
+
+        asked = load_model(model, weights, device)
+        with photo_bar() as progress:
+            survey = survey_heads(
+                asked, source, layer, images=images, part=part, limit=limit, progress=progress
+            )
+        remark_on(survey)
+        found, ends = survey.mean, (survey.low, survey.high)
+        about = {"data": survey.data, "photos": survey.photos, "people": survey.people}
+    else:
+        from posekit.explain.heads import heads as heads_of
+
+        prediction = find_people(
+            source, model, weights, box, device, flip_test=False, record=True, people_by=people_by
+        )
+        asked = prediction.model
+        with bar("heads") as progress:
+            layers = None if layer is None else [layer]
+            found = heads_of(prediction, person, layers=layers, progress=progress)
+        about = {"person": person}
     result = {
-        "model": asked.name,
+        "model": asked.entry.name,
         "weights": asked.weights.kind,
         "trained": asked.trained,
-        "person": person,
+        **about,
         "keypoints": list(found.keypoints),
         "values": _plain(found.values),
-        "heads": [
-            {"layer": name, "head": head, "falls": _plain(falls)}
-            for name, head, falls in zip(found.layers, found.heads, found.falls, strict=True)
-        ],
+        "heads": _rows(found, ends),
     }
     if out is not None:
-        _write(found, asked, result, out)
+        title = asked.entry.title if asked.trained else f"{asked.entry.title} (untrained)"
+        if "people" in about:
+            title += f", mean over {about['people']} people of {about['data']}"
+        _write(found, title, result, out)
     show(result, _text(found), as_json=as_json)
+
+
+def _rows(found: HeadWorth, ends: Ends) -> list[dict[str, Any]]:
+    """A head each, as plain values."""
+    return [
+        {
+            "layer": name,
+            "head": head,
+            "falls": _plain(found.falls[n]),
+            **({} if ends is None else {"low": _plain(ends[0][n]), "high": _plain(ends[1][n])}),
+        }
+        for n, (name, head) in enumerate(zip(found.layers, found.heads, strict=True))
+    ]
 
 
 def _plain(values: Any) -> list[float | None]:
@@ -98,26 +133,29 @@ def _text(found: HeadWorth) -> str:
     return table(["LAYER", "HEAD, FROM 0", "MEAN FALL", "FALLS MOST", "FALLS LEAST"], rows)
 
 
-def _write(found: HeadWorth, model: PoseModel, result: dict[str, Any], out: Path) -> None:
+def _write(found: HeadWorth, title: str, result: dict[str, Any], out: Path) -> None:
     with writing(out):
         match out.suffix.lower():
             case ".json":
                 out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
             case ".csv":
-                with out.open("w", newline="", encoding="utf-8") as file:
-                    writer = csv.writer(file)
-                    writer.writerow(["layer", "head", "keypoint", "value", "fall"])
-                    rows = zip(found.layers, found.heads, found.falls, strict=True)
-                    for name, head, falls in rows:
-                        for keypoint, value, fall in zip(
-                            found.keypoints, found.values, falls, strict=True
-                        ):
-                            if math.isfinite(fall):
-                                writer.writerow(
-                                    [name, head, keypoint, f"{value:.5f}", f"{fall:.5f}"]
-                                )
+                _write_csv(result, out)
             case kind:
                 from posekit.draw.heads import draw_heads
 
-                title = model.entry.title if model.trained else f"{model.entry.title} (untrained)"
                 draw_heads(found, title).savefig(out, format=kind[1:])
+
+
+def _write_csv(result: dict[str, Any], out: Path) -> None:
+    """One line for each head and keypoint, as statistics programs like it."""
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["layer", "head", "keypoint", "value", "fall", "low", "high"])
+        for row in result["heads"]:
+            blank = [None] * len(row["falls"])
+            columns = row["falls"], row.get("low", blank), row.get("high", blank)
+            for name, value, fall, low, high in zip(
+                result["keypoints"], result["values"], *columns, strict=True
+            ):
+                if fall is not None:
+                    writer.writerow([row["layer"], row["head"], name, value, fall, low, high])

@@ -1,0 +1,136 @@
+"""One question about everybody in a data set: one photo is an anecdote.
+
+The photograph is what is drawn anew for the intervals, with everybody in it: Efron and Tibshirani,
+"An Introduction to the Bootstrap", 1993, percentile interval.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from posekit.benchmark.cases import Cases, open_cases
+from posekit.benchmark.report import DRAWS
+from posekit.errors import DataError, TraceError
+from posekit.estimator import Estimator, Prediction
+from posekit.explain.batches import Progress
+
+if TYPE_CHECKING:
+    from posekit.zoo import PoseModel
+
+__all__ = ["Gathered", "gather", "intervals"]
+
+Floats = npt.NDArray[np.float64]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered(Generic[Answer]):
+    """The answers of a data set.
+
+    Attributes:
+        by_photo: of everybody in each photograph, at least one answer in all.
+        data: name of the data set.
+        photos: photographs looked at.
+        left_out: how many people gave no answer, by sentence.
+        problems: one sentence on what was wrong with the data; empty when nothing was.
+    """
+
+    by_photo: Sequence[Sequence[Answer]]
+    data: str
+    photos: int
+    left_out: Mapping[str, int]
+    problems: str
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Of everybody."""
+        return [one for photo in self.by_photo for one in photo]
+
+
+def gather(
+    model: PoseModel,
+    data: str | Path | Cases,
+    ask: Callable[[Prediction, int], Answer],
+    check: Callable[[Prediction], object],
+    *,
+    images: str | Path | None = None,
+    part: str = "held out",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Gathered[Answer]:
+    """Ask about everybody in a data set.
+
+    Args:
+        model: what looks at the photographs.
+        data: see :func:`posekit.benchmark.cases.open_cases`. Boxes are used where they are known,
+            by models that take boxes; models of whole photos find everybody themselves.
+        ask: of a prediction and the index of a person; a TraceError leaves the person out.
+        check: refuses a question that no photograph can answer, before the first one is asked.
+        images: photographs of a ``.json`` file that lie elsewhere.
+        part: of an LSP-style folder.
+        limit: only the first so many photographs.
+        progress: called with (photographs done, photographs in all).
+
+    Raises:
+        DataError: there is no such data, or no photograph of it can be used.
+        TraceError: what ``check`` refuses, or nobody gave an answer.
+    """
+    cases = data if not isinstance(data, str | Path) else None
+    if cases is None:
+        cases = open_cases(str(data), images=images, part=part, limit=limit)
+    estimator = Estimator(model)
+    by_photo: list[list[Answer]] = []
+    left_out: Counter[str] = Counter()
+    photos = 0
+    for case in cases:
+        photos += 1
+        boxes = [subject.box for subject in case.people if subject.boxed]
+        finds = model.entry.find is not None
+        prediction = estimator.predict(case.photo, None if finds or not boxes else boxes)
+        check(prediction)
+        by_photo.append([])
+        for person in range(len(prediction.people)):
+            try:
+                by_photo[-1].append(ask(prediction, person))
+            except TraceError as error:
+                left_out[str(error)] += 1
+        if progress is not None:
+            progress(photos, len(cases))
+    if not photos:
+        raise DataError(cases.problems.summary() or f"There is no photograph in {cases.name}.")
+    if not any(by_photo) and left_out:
+        raise TraceError(left_out.most_common(1)[0][0])
+    return Gathered(by_photo, cases.name, photos, dict(left_out), cases.problems.summary())
+
+
+def intervals(by_photo: Sequence[Sequence[Floats]], seed: int = 0) -> tuple[Floats, Floats]:
+    """Where 95 % of the means lie when photographs are drawn anew.
+
+    Args:
+        by_photo: a table (rows, cols) for everybody in each photograph, NaN where nothing is known.
+        seed: of the draws.
+
+    Returns:
+        Both ends, (rows, cols) each; NaN where a number is known from fewer than two photographs.
+    """
+    tables = [np.stack(photo) for photo in by_photo if len(photo)]
+    if not tables:
+        return np.empty((0, 0)), np.empty((0, 0))
+    totals = np.stack([np.nansum(one, axis=0) for one in tables])  # (photos, rows, cols)
+    counts = np.stack([np.isfinite(one).sum(0) for one in tables])
+    photos, size = len(totals), totals.shape[1:]
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(photos, np.full(photos, 1.0 / photos), size=DRAWS).astype(np.float64)
+    total, count = (drawn @ one.reshape(photos, -1) for one in (totals, counts))  # (draws, cells)
+    means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    known = (counts > 0).sum(0).ravel() > 1
+    ends = np.full((2, known.size), np.nan)
+    ends[:, known] = np.nanpercentile(means[:, known], (2.5, 97.5), axis=0)
+    return ends[0].reshape(size), ends[1].reshape(size)
