@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
 
 from app import style
 from app.api import Api
@@ -38,6 +41,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 PROXIED = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
 PERSONAL = ("component_server", CALL, "/gradio_api/queue/", FILE, UPLOAD)
 """Addresses whose replies are about somebody's photo."""
+PAGES = ("explore", "compare", "occlusion", "models")
 FAVICON = assets() / "favicon.ico"
 
 HEADERS = {
@@ -143,11 +147,17 @@ def launch_options(api: Api, *, mcp: bool = False) -> dict[str, Any]:
                 Middleware(PictureDoor, pictures=api.pictures),
                 Middleware(CallDoor, api=api),
             ],
+            "routes": [Route(f"/{name}", _to_fragment) for name in PAGES],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
         },
     }
+
+
+async def _to_fragment(request: Request) -> RedirectResponse:
+    """All pages are one document: ``/compare``, as people type it, is ``/#compare``."""
+    return RedirectResponse(f"./#{request.url.path.rsplit('/', 1)[-1]}")
 
 
 def serve(

@@ -161,3 +161,11 @@ def test_an_occluder_on_ones_own_photo_waits_for_the_photo(
     x, y, width, height = part_of(page, SIDES)
     np.testing.assert_allclose([x + width / 2, y + height / 2], [256, 300], atol=1)
     assert visitor.trouble == []
+
+
+def test_a_page_typed_as_a_path_is_found(window: Callable[..., Any], address: str) -> None:
+    page = window()
+    page.goto(address + "models")
+    page.wait_for_selector(".pk-zoo-card", timeout=60_000)
+    assert page.url == address + "#models"
+    assert page.request.get(address + "nothing").status == 404
