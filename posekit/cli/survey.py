@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from posekit.cli.output import remark
+
+if TYPE_CHECKING:
+    from posekit.evaluation.survey import Surveyed
 
 __all__ = ["SourceArgument", "is_data", "photo_bar", "remark_on"]
 
@@ -20,15 +23,6 @@ SourceArgument = Annotated[
         "joints.npz, or a COCO-format .json file."
     ),
 ]
-
-
-class Surveyed(Protocol):
-    """What is told of any survey."""
-
-    @property
-    def problems(self) -> str: ...
-    @property
-    def left_out(self) -> Mapping[str, int]: ...
 
 
 def is_data(source: Path, *, alone: bool) -> bool:
@@ -53,7 +47,7 @@ def photo_bar() -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def remark_on(found: Surveyed) -> None:
+def remark_on(found: Surveyed[Any]) -> None:
     """Say what was wrong with the data, and who was left out."""
     if found.problems:
         remark(found.problems)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases
-from posekit.evaluation.survey import gather, intervals
+from posekit.evaluation.survey import Surveyed, gather
 from posekit.explain.attention import attentions_of, check_head
 from posekit.explain.batches import Progress
 from posekit.explain.dependencies import Dependencies, dependencies, mean_dependencies
@@ -19,34 +17,9 @@ from posekit.explain.dependencies import Dependencies, dependencies, mean_depend
 if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
-__all__ = ["Surveyed", "survey_dependencies"]
+__all__ = ["survey_dependencies"]
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Surveyed:
-    """The mean over a data set.
-
-    Attributes:
-        mean: over people, see :func:`posekit.explain.dependencies.mean_dependencies`.
-        low: (K, K) end of each share's 95 % interval; NaN with fewer than two photographs.
-        high: (K, K) the other end.
-        data: name of the data set.
-        photos: photographs looked at.
-        people: people whose rows are in the mean.
-        left_out: how many people are not, by sentence.
-        problems: one sentence on what was wrong with the data; empty when nothing was.
-    """
-
-    mean: Dependencies
-    low: Floats
-    high: Floats
-    data: str
-    photos: int
-    people: int
-    left_out: Mapping[str, int]
-    problems: str
 
 
 def survey_dependencies(
@@ -59,7 +32,7 @@ def survey_dependencies(
     part: str = "held out",
     limit: int | None = None,
     progress: Progress | None = None,
-) -> Surveyed:
+) -> Surveyed[Dependencies]:
     """Average what keypoints look at over everybody in a data set.
 
     Args:
@@ -87,14 +60,4 @@ def survey_dependencies(
         limit=limit,
         progress=progress,
     )
-    low, high = intervals([[one.shares for one in photo] for photo in found.by_photo])
-    return Surveyed(
-        mean=mean_dependencies(found.answers),
-        low=low,
-        high=high,
-        data=found.data,
-        photos=found.photos,
-        people=len(found.answers),
-        left_out=found.left_out,
-        problems=found.problems,
-    )
+    return found.surveyed(mean_dependencies, lambda one: one.shares)

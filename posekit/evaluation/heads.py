@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases
-from posekit.evaluation.survey import gather, intervals
+from posekit.evaluation.survey import Surveyed, gather
 from posekit.explain.attention import attentions_of
 from posekit.explain.batches import Progress
 from posekit.explain.heads import HeadWorth, heads
@@ -19,34 +18,9 @@ from posekit.explain.heads import HeadWorth, heads
 if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
-__all__ = ["SurveyedHeads", "survey_heads"]
+__all__ = ["survey_heads"]
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class SurveyedHeads:
-    """The mean over a data set.
-
-    Attributes:
-        mean: values and falls are means over the people of whom a keypoint was found.
-        low: (R, K) end of each fall's 95 % interval; NaN with fewer than two photographs.
-        high: (R, K) the other end.
-        data: name of the data set.
-        photos: photographs looked at.
-        people: people in the mean.
-        left_out: how many people are not, by sentence.
-        problems: one sentence on what was wrong with the data; empty when nothing was.
-    """
-
-    mean: HeadWorth
-    low: Floats
-    high: Floats
-    data: str
-    photos: int
-    people: int
-    left_out: Mapping[str, int]
-    problems: str
 
 
 def survey_heads(
@@ -58,7 +32,7 @@ def survey_heads(
     part: str = "held out",
     limit: int | None = None,
     progress: Progress | None = None,
-) -> SurveyedHeads:
+) -> Surveyed[HeadWorth]:
     """Average what heads are worth over everybody in a data set.
 
     Arguments and errors as :func:`posekit.evaluation.survey.gather`.
@@ -83,27 +57,17 @@ def survey_heads(
         limit=limit,
         progress=progress,
     )
-    answers = found.answers
-    first = answers[0]
-    mean = HeadWorth(
-        layers=first.layers,
-        heads=first.heads,
-        keypoints=first.keypoints,
+    return found.surveyed(_mean_worth, lambda one: one.falls)
+
+
+def _mean_worth(answers: list[HeadWorth]) -> HeadWorth:
+    """Values and falls are means over the people of whom a keypoint was found."""
+    return replace(
+        answers[0],
         values=_mean([one.values for one in answers]),
         falls=_mean([one.falls for one in answers]),
         person=0,
         seconds=sum(one.seconds for one in answers),
-    )
-    low, high = intervals([[one.falls for one in photo] for photo in found.by_photo])
-    return SurveyedHeads(
-        mean=mean,
-        low=low,
-        high=high,
-        data=found.data,
-        photos=found.photos,
-        people=len(answers),
-        left_out=found.left_out,
-        problems=found.problems,
     )
 
 

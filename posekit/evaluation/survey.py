@@ -24,10 +24,11 @@ from posekit.explain.batches import Progress
 if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
-__all__ = ["Gathered", "gather", "intervals"]
+__all__ = ["Gathered", "Surveyed", "gather", "intervals"]
 
 Floats = npt.NDArray[np.float64]
 Answer = TypeVar("Answer")
+Mean = TypeVar("Mean")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,48 @@ class Gathered(Generic[Answer]):
     def answers(self) -> list[Answer]:
         """Of everybody."""
         return [one for photo in self.by_photo for one in photo]
+
+    def surveyed(
+        self, mean: Callable[[list[Answer]], Mean], table: Callable[[Answer], Floats]
+    ) -> Surveyed[Mean]:
+        """The mean answer, with intervals of the table (rows, cols) that an answer holds."""
+        low, high = intervals([[table(one) for one in photo] for photo in self.by_photo])
+        answers = self.answers
+        return Surveyed(
+            mean=mean(answers),
+            low=low,
+            high=high,
+            data=self.data,
+            photos=self.photos,
+            people=len(answers),
+            left_out=self.left_out,
+            problems=self.problems,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Surveyed(Generic[Mean]):
+    """The mean over a data set.
+
+    Attributes:
+        mean: over the people of whom a number is known.
+        low: (rows, cols) end of each number's 95 % interval; NaN with fewer than two photographs.
+        high: (rows, cols) the other end.
+        data: name of the data set.
+        photos: photographs looked at.
+        people: people whose answers are in the mean.
+        left_out: how many people are not, by sentence.
+        problems: one sentence on what was wrong with the data; empty when nothing was.
+    """
+
+    mean: Mean
+    low: Floats
+    high: Floats
+    data: str
+    photos: int
+    people: int
+    left_out: Mapping[str, int]
+    problems: str
 
 
 def gather(
