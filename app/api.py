@@ -1,40 +1,46 @@
-"""The HTTP API: four calls for programs, over the queue that bounds them.
+"""The HTTP API: seven calls for programs, over the queue that bounds them.
 
-``/models``, ``/predict``, ``/explain`` and ``/compare`` are described in ``docs/api.md``; the same
-functions are the MCP tools.  Everything is computed by :mod:`posekit`, with the models, the gate
-and the line of long jobs that the page uses.  One call of the API runs at a time: of those who wait
-at the gate at most one is a program, however many calls it sends, and a visitor's click waits for
-one call at most.
+``/models``, ``/predict``, ``/explain``, ``/compare``, ``/occlude``, ``/dependencies`` and
+``/heads`` are described in ``docs/api.md``; the same functions are the MCP tools.  Everything is
+computed by :mod:`posekit`, as :mod:`app.api_work` has it done.  One call of the API runs at a time:
+of those who wait at the gate at most one is a program, however many calls it sends, and a visitor's
+click waits for one call at most.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 import gradio as gr
 
 from app import api_answers as answers
-from app.api_arguments import boxes_of, model_name, options_of, question, text, whole
+from app.api_arguments import (
+    boxes_of,
+    colour_of,
+    fraction,
+    model_name,
+    options_of,
+    question,
+    text,
+    whole,
+)
 from app.api_pictures import Pictures
 from app.api_told import told
+from app.api_work import Work
 from app.explore import Explorer
 from app.methods import batch_for, within_memory
-from app.uploads import Uploads, photo_bytes
+from app.occlusion_ask import occluder_of
+from app.uploads import Uploads
+from posekit import occlusion
 from posekit.compare import compare, describe, predict_alike
 from posekit.compare.ask import check_count
-from posekit.draw import draw_explanation, save_png
-from posekit.errors import ModelError
-from posekit.estimator import Prediction
-from posekit.explain import Explanation, HeatMap, Method, Query, explain, find_method
-from posekit.explain.batches import Progress
-from posekit.explain.faithfulness import Faithfulness, faithfulness_of
-from posekit.explain.faithfulness.grids import Map
+from posekit.errors import ModelError, OcclusionError
+from posekit.explain import HeatMap, find_method
+from posekit.explain.dependencies import dependencies
+from posekit.explain.heads import heads
 from posekit.explain.query import resolve
-from posekit.photo import Photo, read_photo
+from posekit.occlusion import limb_band, study
 
 Json = dict[str, Any]
 Direction = Literal["row", "column"]
@@ -42,23 +48,26 @@ Sent = gr.FileData | str
 """A photo as it comes: a file that was uploaded, or its bytes as a data: URL."""
 
 LINE = "posekit-api"
-LOOK_SECONDS = 30.0  # well within the patience of app.jobs
 
 
 # Of a docstring below Gradio tells MCP clients the first line of each argument.
 
 
 class Api:
-    """The four calls.  One object serves everybody; it keeps nothing of theirs but uploads."""
+    """The calls.  One object serves everybody; it keeps nothing of theirs but uploads."""
 
     def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
         self.uploads, self.pictures = Uploads(), Pictures()
+        self.work = Work(explorer, self.uploads, self.pictures)
 
     @property
     def calls(self) -> tuple[Callable[..., Any], ...]:
-        """The four, by the names they are called by."""
-        return self.models, self.predict, self.explain, self.compare
+        """All of them, by the names they are called by."""
+        return (
+            self.models, self.predict, self.explain, self.compare, self.occlude,
+            self.dependencies, self.heads,
+        )  # fmt: skip
 
     def expose(self) -> None:
         """Add the calls to the Blocks at hand."""
@@ -91,8 +100,8 @@ class Api:
         Returns:
             People with their box and their keypoints by name: x, y in pixels and score, or null.
         """
-        picture = self._photo(photo)
-        prediction, notes = self._predict(picture, model, boxes)
+        picture = self.work.photo(photo)
+        prediction, notes = self.work.predict(picture, model, boxes)
         return answers.people(prediction, notes)
 
     def explain(
@@ -134,7 +143,7 @@ class Api:
             The map: its numbers, its cells, and where they lie on the photo.
             The picture, if it was asked for.
         """
-        taken = self._photo(photo)
+        taken = self.work.photo(photo)
         chosen, asked = (
             find_method(text(method, "method") or "attention"),
             question(keypoint, point),
@@ -146,16 +155,18 @@ class Api:
             direction=direction,
             part=text(part, "part"),
         )
-        prediction, notes = self._predict(taken, model, boxes)
+        prediction, notes = self.work.predict(taken, model, boxes)
         query = resolve(prediction, asked, whole(person, "person"))
-        found = self._explain(prediction, query, chosen, options)
+        found = self.work.explain(prediction, query, chosen, options)
         shown = found if isinstance(found, HeatMap) else found.layer(-1 if layer is None else layer)
-        trust = self._trust(prediction, query, shown) if faithfulness else None
+        trust = self.work.trust(prediction, query, shown) if faithfulness else None
         answer = answers.explanation(
             found, shown, prediction, query, trust,
             method=chosen.name, values=bool(values), notes=notes,
         )  # fmt: skip
-        return answer, self._picture(found, shown, prediction, query, trust) if picture else None
+        return answer, self.work.picture(
+            found, shown, prediction, query, trust
+        ) if picture else None
 
     def compare(
         self,
@@ -191,7 +202,7 @@ class Api:
         Returns:
             A panel a model with figures and pose, how maps overlap, where the models disagree.
         """
-        taken, asked, method = self._photo(photo), question(keypoint, point), str(method)
+        taken, asked, method = self.work.photo(photo), question(keypoint, point), str(method)
         if not isinstance(models, list):
             raise ModelError("The models are a list of two to five names.")
         check_count(len(models))
@@ -204,7 +215,7 @@ class Api:
         if "batch_size" in chosen.options:
             gradients = chosen.needs == "gradient"
             options["batch_size"] = min(batch_for(one, gradients) for one in predictions)
-        found = self._patiently(chosen.title, lambda progress: compare(
+        found = self.work.patiently(chosen.title, lambda progress: compare(
             predictions, asked, person=whole(person, "person") or 0, layer=text(layer, "layer"),
             head=whole(head, "head"), direction=direction, method=method, options=options,
             anchor="point" if same_place else None, faithfulness=bool(faithfulness),
@@ -212,65 +223,113 @@ class Api:
         ))  # fmt: skip
         return describe(found)
 
-    # -- the rest ---------------------------------------------------------------------------
-
-    def _photo(self, sent: Any) -> Photo:
-        """The photo of a call, in its own size; from here on nothing else holds it."""
-        data = photo_bytes(sent, self.uploads)
-        return read_photo(data, name="This file", limits=self.explorer.photo_limits)
-
-    def _predict(self, photo: Photo, model: Any, boxes: Any) -> tuple[Prediction, list[str]]:
-        name = model_name(model, self.explorer.shelf)
-        return self.explorer.predict(photo, name, boxes_of(boxes))
-
-    def _explain(
-        self, prediction: Prediction, query: Query, method: Method, options: Json
-    ) -> Explanation | HeatMap:
-        if "direction" in method.options:  # a look at the trace
-            return explain(prediction, query, method=method.name, **options)
-        if "batch_size" in method.options:
-            options["batch_size"] = batch_for(prediction, method.needs == "gradient")
-
-        def run(progress: Progress) -> Explanation | HeatMap:
-            more = options | ({"progress": progress} if "progress" in method.options else {})
-            return explain(prediction, query, method=method.name, **more)
-
-        found: Explanation | HeatMap = self._patiently(method.title, run)
-        return found
-
-    def _trust(self, prediction: Prediction, query: Query, shown: Map) -> Faithfulness:
-        size = batch_for(prediction, False)
-        trust: Faithfulness = self._patiently(
-            "The test of faithfulness",
-            lambda progress: faithfulness_of(
-                prediction, query, shown, person=query.person, batch_size=size, progress=progress
-            ),
-        )
-        return trust
-
-    def _picture(
+    def occlude(
         self,
-        found: Explanation | HeatMap,
-        shown: Map,
-        prediction: Prediction,
-        query: Query,
-        trust: Faithfulness | None,
-    ) -> Any:
-        """The map over the photo, as a file that Gradio's clients fetch."""
-        about: Json = {"prediction": prediction, "query": query, "faithfulness": trust}
-        if isinstance(found, Explanation):
-            assert not isinstance(shown, HeatMap)  # one of its maps
-            about["faithfulness"] = None if trust is None else {shown.layer: trust}
-            found = replace(found, maps=(shown,))
-        figure = draw_explanation(found, **about)
-        write = partial(save_png, figure, explanation=found, **about)
-        return answers.file(self.pictures.save(write))
+        photo: Sent,
+        model: str,
+        keypoint: str | None = None,
+        point: list[float] | None = None,
+        occluder: Json | None = None,
+        limb: str | None = None,
+        share: float = 1.0,
+        colour: str | list[int] = "mean",
+        person: int | None = None,
+        boxes: list[list[float]] | None = None,
+        layer: str | None = None,
+        picture: bool = False,
+    ) -> tuple[Json, gr.FileData | None]:
+        """Put something in front of a person, or block attention there, and see what it changes.
 
-    def _patiently(self, label: str, task: Callable[[Progress], Any]) -> Any:
-        """The result of a long task, which waits in the same line as those of visitors."""
-        jobs, token = self.explorer.methods.jobs, f"api {secrets.token_urlsafe(12)}"
-        job = jobs.start(token, label, lambda progress: within_memory(lambda: task(progress)))
-        while True:
-            job, _ = jobs.look(token, job.id, LOOK_SECONDS)  # raises what the task raised
-            if job.state == "done":
-                return job.result
+        Args:
+            photo: A picture file that was uploaded to this server, or one as a data: URL.
+            model: The name of one of the models.
+            keypoint: The keypoint asked about, such as "left wrist". Give this or point.
+            point: The place asked about, [x, y] in pixels of the photo.
+            occluder: {"kind": "rectangle", "box": [x, y, width, height], "colour": "mean"}, say.
+            limb: Instead: cover the way from this keypoint to the one asked about.
+            share: How much of the limb, 0 to 1.
+            colour: Of the limb's band: mean, grey, [red, green, blue], or knockout.
+            person: Which of the people, counted from 0; by default the first.
+            boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
+            layer: A layer, such as "encoder.3"; by default the supervised or else the last.
+            picture: Whether to draw both sides as a PNG file.
+
+        Returns:
+            Pose, confidence and attention before and after, in numbers and sentences.
+            The picture, if it was asked for.
+        """
+        taken, asked, given = self.work.photo(photo), question(keypoint, point), boxes_of(boxes)
+        who, chosen = whole(person, "person") or 0, text(layer, "layer")
+        begin, part = text(limb, "limb"), fraction(share, "share")
+        if (occluder is None) == (begin is None):
+            raise OcclusionError("Give either an occluder, or the limb to cover.")
+        cover = occluder_of(occluder, taken)
+        before, notes = self.work.predict(taken, model, boxes)
+        if begin is not None:
+            if not isinstance(asked, str):
+                raise OcclusionError("A limb ends at a keypoint: ask about one, not about a point.")
+            cover = limb_band(before, begin, asked, part, person=who, colour=colour_of(colour))
+        with self.explorer.gate.enter():
+            found = within_memory(lambda: study(
+                before.model, taken, cover, keypoint=asked, person=who, boxes=given, layer=chosen,
+                masks="best", before=before,
+            ))  # fmt: skip
+        drawn = self.work.file(found.save_png) if picture else None
+        return occlusion.describe(found) | {"notes": notes}, drawn
+
+    def dependencies(
+        self,
+        photo: Sent,
+        model: str,
+        person: int | None = None,
+        boxes: list[list[float]] | None = None,
+        layer: str | None = None,
+        head: int | None = None,
+    ) -> Json:
+        """Say how much of each keypoint's attention lies around each other keypoint.
+
+        Args:
+            photo: A picture file that was uploaded to this server, or one as a data: URL.
+            model: The name of one of the models.
+            person: Which of the people, counted from 0; by default the first.
+            boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
+            layer: A layer, such as "encoder.3"; by default the last.
+            head: One attention head, counted from 0; by default the mean of all heads.
+
+        Returns:
+            Shares by who looks and who is looked at, and what an even map would have there.
+        """
+        who, chosen = whole(person, "person") or 0, text(layer, "layer")
+        prediction, notes = self.work.predict(self.work.photo(photo), model, boxes)
+        found = dependencies(
+            prediction, -1 if chosen is None else chosen, who, head=whole(head, "head")
+        )
+        return answers.about(prediction, who, notes) | found.describe()
+
+    def heads(
+        self,
+        photo: Sent,
+        model: str,
+        person: int | None = None,
+        boxes: list[list[float]] | None = None,
+        layer: str | None = None,
+    ) -> Json:
+        """Silence one attention head after another, and say how far each keypoint falls without it.
+
+        Args:
+            photo: A picture file that was uploaded to this server, or one as a data: URL.
+            model: The name of one of the models.
+            person: Which of the people, counted from 0; by default the first.
+            boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
+            layer: A layer, such as "encoder.3"; by default all of them.
+
+        Returns:
+            A head each, with the fall of every keypoint's heatmap value, or null.
+        """
+        who, chosen = whole(person, "person") or 0, text(layer, "layer")
+        prediction, notes = self.work.predict(self.work.photo(photo), model, boxes)
+        found = self.work.patiently("The worth of heads", lambda progress: heads(
+            prediction, who, layers=None if chosen is None else [chosen], progress=progress,
+        ))  # fmt: skip
+        told: Json = answers.about(prediction, who, notes) | found.describe()
+        return told

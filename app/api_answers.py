@@ -115,6 +115,18 @@ def explanation(
     }
 
 
+def about(prediction: Prediction, person: int, notes: list[str]) -> Json:
+    """Which model with which weights looked at whom."""
+    model = prediction.model
+    return {
+        "model": model.name,
+        "weights": model.weights.kind,
+        "trained": model.trained,
+        "person": person,
+        "notes": notes,
+    }
+
+
 def file(path: str) -> dict[str, Any]:
     """A file of this server as Gradio tells its clients of one: they download it."""
     return {

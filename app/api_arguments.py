@@ -11,6 +11,7 @@ from app.shelf import Shelf
 from posekit.errors import BoxError, ModelError, TraceError
 from posekit.explain import Method
 from posekit.geometry import Box
+from posekit.occlusion import Fill
 
 
 def model_name(sent: Any, shelf: Shelf) -> str:
@@ -57,6 +58,11 @@ def boxes_of(sent: Any) -> list[Box] | None:
 _BOXES = "Boxes are a list of [x, y, width, height] in pixels of the photo, one a person."
 
 
+def colour_of(sent: Any) -> Fill:
+    """A colour by its name or as [red, green, blue]; what is none is refused where it is used."""
+    return tuple(sent) if isinstance(sent, list) else sent
+
+
 def whole(sent: Any, name: str) -> int | None:
     """A whole number, None when there is none; TraceError otherwise."""
     if sent is None:
@@ -64,6 +70,13 @@ def whole(sent: Any, name: str) -> int | None:
     if isinstance(sent, bool) or not isinstance(sent, int | float) or sent != sent // 1:
         raise TraceError(f"{name} is a whole number counted from 0, not {_short(sent)}.")
     return int(sent)
+
+
+def fraction(sent: Any, name: str) -> float:
+    """A number from 0 to 1; TraceError otherwise."""
+    if isinstance(sent, bool) or not isinstance(sent, int | float) or not 0 <= sent <= 1:
+        raise TraceError(f"{name} is a number from 0 to 1, not {_short(sent)}.")
+    return float(sent)
 
 
 def text(sent: Any, name: str) -> str | None:

@@ -42,6 +42,7 @@ class Skeleton:
         flip_pairs: pairs that change places when the photo is mirrored.
         sigmas: OKS constants, COCO convention (see the module).
         torso: (left shoulder, right hip), whose distance scales PCK.
+        middle_neck: the neck is the middle of both shoulders where a data set labels none.
 
     Raises:
         SkeletonError: names repeat, or an index or the number of sigmas does not fit the names.
@@ -54,6 +55,7 @@ class Skeleton:
     flip_pairs: Pairs
     sigmas: tuple[float, ...]
     torso: tuple[int, int] | None
+    middle_neck: bool = False
 
     def __post_init__(self) -> None:
         if len(set(self.keypoints)) != self.size:
@@ -136,7 +138,9 @@ _SIGMAS = {
 }
 
 
-def _build(name: str, title: str, keypoints: str, *chains: str) -> Skeleton:
+def _build(
+    name: str, title: str, keypoints: str, *chains: str, middle_neck: bool = False
+) -> Skeleton:
     """A skeleton from its names, and from chains of names that limbs join one to the next."""
     names = tuple(keypoints.split(", "))
     at = {word: index for index, word in enumerate(names)}
@@ -151,6 +155,7 @@ def _build(name: str, title: str, keypoints: str, *chains: str) -> Skeleton:
         ),
         sigmas=tuple(_SIGMAS[word.removeprefix("left ").removeprefix("right ")] for word in names),
         torso=(at["left shoulder"], at["right hip"]),
+        middle_neck=middle_neck,
     )
 
 
@@ -221,6 +226,7 @@ OPENPOSE18 = _build(
     "nose > left eye",
     "right eye > right ear",
     "left eye > left ear",
+    middle_neck=True,
 )
 
 NO_KEYPOINTS = Skeleton("none", "no keypoints", (), (), (), (), None)

@@ -90,7 +90,8 @@ class Attention:
                 f"{' and '.join(self.parts) or 'one part only'}."
             )
         channels = self.parts[part]
-        q, k = self.q[..., channels], self.k[..., channels]
+        blocked = slice(max(one.stop for one in self.parts.values()), None)  # with_blocked appends
+        q, k = (torch.cat([x[..., channels], x[..., blocked]], -1) for x in (self.q, self.k))
         return Attention(
             self.name, self.kind, q, k, self.query_grid, self.key_grid, scale=self.factor
         )

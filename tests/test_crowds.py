@@ -23,7 +23,7 @@ from posekit.errors import DataError
 from posekit.geometry import Box
 from posekit.photo import read_photo
 from posekit.scenes import OUTSIDE, Scene, render_scene
-from posekit.skeleton import COCO17, LSP14
+from posekit.skeleton import COCO17, LSP14, OPENPOSE18
 
 WILD = Augmentation(
     scale=0.3, wide=0.2, rotation=40, rotate=1, shift=0.1, half_body=0.3,
@@ -113,6 +113,29 @@ def test_labels_of_a_photograph() -> None:
     bare = LabelledPerson(photo, keypoints, np.zeros(17, bool), COCO17)
     with pytest.raises(DataError, match="a mask, a box or a labelled keypoint"):
         of_photo(LabelledPhoto(photo, (bare,), COCO17), LSP14)
+
+
+def test_openpose_has_a_neck_where_coco_labels_both_shoulders() -> None:
+    photo = read_photo(np.zeros((100, 100, 3), np.uint8))
+    keypoints = np.arange(34.0).reshape(17, 2) + 30
+    left, right = COCO17.index("left shoulder"), COCO17.index("right shoulder")
+    keypoints[[left, right]] = [[30, 24], [10, 20]]
+    neck = OPENPOSE18.index("neck")
+
+    def somebody(hidden: bool = False, missing: bool = False) -> Somebody:
+        labelled, visible = np.ones(17, bool), np.ones(17, bool)
+        visible[left], labelled[right] = not hidden, not missing
+        person = LabelledPerson(photo, keypoints, labelled, COCO17, visible=visible)
+        return of_photo(LabelledPhoto(photo, (person,), COCO17), OPENPOSE18).people[0]
+
+    whole = somebody()
+    assert whole.keypoints[neck].tolist() == [20, 22] and (whole.visibility == 2).all()
+    assert somebody(hidden=True).visibility[neck] == 1
+    assert somebody(missing=True).visibility[neck] == 0
+    own = np.arange(28.0).reshape(14, 2) + 20
+    labelled_neck = LabelledPerson(photo, own, np.ones(14, bool), LSP14)
+    known = of_photo(LabelledPhoto(photo, (labelled_neck,), LSP14), OPENPOSE18).people[0]
+    assert (known.keypoints[neck] == own[LSP14.index("neck")]).all()  # its own label stands
 
 
 def test_somebody_nearly_hidden_is_ignored(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from posekit.errors import ModelError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.evaluation.purity import purity
 from posekit.explain import explain
+from posekit.explain.inside.matrices import matrices_of
 from posekit.explain.instance import (
     NOBODY,
     affinity_of,
@@ -145,6 +146,8 @@ def test_boxes_reorder_people_and_the_trace_follows() -> None:
     right_first = estimator.predict(halves_photo(), [Box(32, 0, 31, 63), Box(0, 0, 31, 63)])
     found = affinity_of(right_first)
     assert (found.points[:14, 0] > 31.5).all() and found.owners[:14] == (0,) * 14
+    shown = next(one for one in matrices_of(right_first) if one.kind == "affinity")
+    assert shown.rows == found.labels and (shown.values == found.matrix).all()
     answer = why(right_first, 0, "left wrist")
     assert answer.point is not None and answer.point[0] > 31.5 and answer.others == ((1, 0.0),)
 

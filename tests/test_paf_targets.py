@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posekit.data.paf_targets import PafTargets, encode_people, grid_mask, with_neck
+from posekit.data.paf_targets import PafTargets, encode_people
 from posekit.decode.paf_grid import PafGrid, limbs_outward
 from posekit.skeleton import COCO17, LSP14, OPENPOSE18, SKELETONS, Skeleton
 from tests.stick_people import crowd
@@ -213,26 +213,6 @@ def test_unlabelled_keypoints_may_be_anything() -> None:
     torch.testing.assert_close(odd.paf, clean.paf)
     torch.testing.assert_close(odd.heat, clean.heat)
     assert odd.heat[0, 4].max() == 0
-
-
-def test_a_cell_counts_when_half_of_it_does() -> None:
-    mask = torch.zeros(1, 16, 16)
-    mask[0, :8, :8] = 1
-    mask[0, 8:12, :8] = 1  # half
-    mask[0, :8, 8:11] = 1  # three eighths
-    assert grid_mask(mask)[0, 0].tolist() == [[1, 0], [1, 0]]
-
-
-def test_a_neck_is_made_of_two_shoulders_or_not_at_all() -> None:
-    keypoints = torch.zeros(3, 18, 2)
-    keypoints[:, 2], keypoints[:, 5] = torch.tensor([10.0, 20.0]), torch.tensor([30.0, 24.0])
-    labelled = torch.ones(3, 18, dtype=torch.bool)
-    labelled[:, 1] = torch.tensor([False, False, True])
-    labelled[1, 2] = False
-    with_neck(keypoints, labelled, neck=1, shoulders=(5, 2))
-    assert keypoints[0, 1].tolist() == [20, 22]
-    assert keypoints[2, 1].tolist() == [0, 0]  # its own label stands
-    assert labelled[:, 1].tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("kit", SKELETONS.values(), ids=lambda kit: kit.name)

@@ -365,3 +365,21 @@ def test_offsets_join_a_trained_network_without_changing_what_it_says() -> None:
     assert len(after.offset) == 2 and not before.offset
     for network in (without, model):  # a checkpoint's shapes tell which of the two it is of
         assert SSANet.for_weights(config, network.state_dict()).config == network.config
+
+
+@pytest.mark.parametrize("layout", ["column", "branches"])
+@pytest.mark.parametrize("offsets", [True, False])
+@pytest.mark.parametrize("attn_gate", [True, False])
+@pytest.mark.parametrize("wide", [True, False])
+def test_weights_say_what_they_are_of(
+    layout: str, offsets: bool, attn_gate: bool, wide: bool
+) -> None:
+    """Whatever a recipe switches on, its checkpoint is read as it was trained."""
+    shipped = replace(TINY, layout=layout)
+    trained = replace(
+        shipped, offsets=offsets, attn_gate=attn_gate, grid=replace(TINY.grid, wide=wide)
+    )
+    weights = SSANet(trained).state_dict()
+    network = SSANet.for_weights(shipped, weights)
+    assert network.config == trained
+    network.load_state_dict(weights)

@@ -105,6 +105,9 @@ def test_both_levels_of_btranspose_are_blocked() -> None:
     tokens = hidden(after, 0, area)
     for name in ("mhsa.1", "encoder.1"):
         assert float(after.trace.attentions[name].matrix()[:, :, tokens].abs().max()) == 0
+    for part in ("content", "position"):
+        alone = after.trace.attentions["mhsa.1"].only(part)
+        assert float(alone.matrix()[:, :, tokens].abs().max()) == 0
 
 
 def test_people_are_grouped_by_what_may_be_looked_at() -> None:

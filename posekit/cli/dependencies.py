@@ -70,6 +70,8 @@ def dependencies(
     Keypoints are where the model puts them. A share says something where it is larger than what an
     even map has there, which stands in brackets.
     """
+    from posekit.explain.plain import plain
+
     check_out(out, ".png", ".svg", ".csv", ".json")
     chosen: str | int = -1 if layer is None else layer
     if is_data(source, alone=bool(box or people_by is not None or person)):
@@ -98,32 +100,12 @@ def dependencies(
         "weights": asked.weights.kind,
         "trained": asked.trained,
         **about,
-        "layer": found.layer,
-        "head": head,
-        **_values(found, ends),
+        **found.describe(),
+        **({} if ends is None else {"low": plain(ends[0]), "high": plain(ends[1])}),
     }
     if out is not None:
         _write(found, ends, asked, result, out)
     show(result, _text(found), as_json=as_json)
-
-
-def _values(found: Dependencies, ends: Ends) -> dict[str, Any]:
-    """Plain values; nothing where a keypoint is not drawn."""
-
-    def plain(values: Any) -> Any:
-        if isinstance(values, list):
-            return [plain(value) for value in values]
-        return round(float(values), 5) if math.isfinite(values) else None
-
-    return {
-        "keypoints": list(found.keypoints),
-        "shares": plain(found.shares.tolist()),
-        "other_people": plain(found.others.tolist()),
-        "elsewhere": plain(found.elsewhere.tolist()),
-        "even_map": plain(found.chance.tolist()),
-        "people_per_share": found.people.tolist(),
-        **({"low": plain(ends[0].tolist()), "high": plain(ends[1].tolist())} if ends else {}),
-    }
 
 
 def _text(found: Dependencies) -> str:
@@ -186,12 +168,12 @@ def _write_csv(found: Dependencies, ends: Ends, out: Path) -> None:
                 continue
             for col, other in enumerate(found.keypoints):
                 if count := int(found.people[row, col]):
-                    share, even = _plain(found.shares[row, col]), _plain(found.chance[col])
-                    interval = [_plain(end[row, col]) for end in ends] if ends else ["", ""]
+                    share, even = _number(found.shares[row, col]), _number(found.chance[col])
+                    interval = [_number(end[row, col]) for end in ends] if ends else ["", ""]
                     writer.writerow([name, other, share, even, count, *interval])
             for other, rest in (("other people", found.others), ("elsewhere", found.elsewhere)):
-                writer.writerow([name, other, _plain(rest[row]), "", people, "", ""])
+                writer.writerow([name, other, _number(rest[row]), "", people, "", ""])
 
 
-def _plain(value: float) -> str:
+def _number(value: float) -> str:
     return f"{value:.6f}" if math.isfinite(value) else ""

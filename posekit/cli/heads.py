@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +57,8 @@ def heads(
     as_json: JsonOption = False,
 ) -> None:
     """Silence one attention head after another, and say how far each keypoint falls without it."""
+    from posekit.explain.plain import plain
+
     check_out(out, ".png", ".svg", ".csv", ".json")
     ends: Ends = None
     if is_data(source, alone=bool(box or people_by is not None or person)):
@@ -87,33 +88,17 @@ def heads(
         "weights": asked.weights.kind,
         "trained": asked.trained,
         **about,
-        "keypoints": list(found.keypoints),
-        "values": _plain(found.values),
-        "heads": _rows(found, ends),
+        **found.describe(),
     }
+    if ends is not None:
+        for n, row in enumerate(result["heads"]):
+            row |= {"low": plain(ends[0][n]), "high": plain(ends[1][n])}
     if out is not None:
         title = asked.entry.title if asked.trained else f"{asked.entry.title} (untrained)"
         if "people" in about:
             title += f", mean over {about['people']} people of {about['data']}"
         _write(found, title, result, out)
     show(result, _text(found), as_json=as_json)
-
-
-def _rows(found: HeadWorth, ends: Ends) -> list[dict[str, Any]]:
-    """A head each, as plain values."""
-    return [
-        {
-            "layer": name,
-            "head": head,
-            "falls": _plain(found.falls[n]),
-            **({} if ends is None else {"low": _plain(ends[0][n]), "high": _plain(ends[1][n])}),
-        }
-        for n, (name, head) in enumerate(zip(found.layers, found.heads, strict=True))
-    ]
-
-
-def _plain(values: Any) -> list[float | None]:
-    return [round(float(v), 5) if math.isfinite(v) else None for v in values]
 
 
 def _text(found: HeadWorth) -> str:

@@ -132,13 +132,15 @@ def of_scene(scene: Scene, skeleton: Skeleton) -> CrowdPhoto:
         seen = (hidden_by == VISIBLE) | (hidden_by == person.index)
         gone = (hidden_by == OUTSIDE) | (hidden_by == UNKNOWN) | ~np.isfinite(keypoints).all(-1)
         visibility = np.where(gone, 0, np.where(seen, 2, 1)).astype(np.int8)
+        keypoints = np.where(gone[:, None], 0.0, keypoints)
+        _fill_neck(skeleton, keypoints, visibility)
         if not person.visible_mask.any():
             continue
         owners[person.visible_mask] = len(people) + 1
         people.append(
             Somebody(
                 _around_mask(person.visible_mask),
-                np.where(gone[:, None], 0.0, keypoints),
+                keypoints,
                 visibility,
                 ignore=1 - person.hidden_share < _LEAST_SEEN,
             )
@@ -180,7 +182,18 @@ def _labelled(person: LabelledPerson, skeleton: Skeleton, mask: Mask | None) -> 
             keypoints[index] = person.keypoints[place]
             seen = person.visible is None or person.visible[place]
             visibility[index] = 2 if seen else 1
+    _fill_neck(skeleton, keypoints, visibility)
     return Somebody(_outline(person, mask), keypoints, visibility, ignore=not person.single)
+
+
+def _fill_neck(skeleton: Skeleton, keypoints: Floats, visibility: npt.NDArray[np.int8]) -> None:
+    """An unlabelled neck is the middle of two labelled shoulders, as OpenPose has it; in place."""
+    if not skeleton.middle_neck:
+        return
+    neck, *shoulders = map(skeleton.index, ("neck", "left shoulder", "right shoulder"))
+    if not visibility[neck] and visibility[shoulders].all():
+        keypoints[neck] = keypoints[shoulders].mean(0)
+        visibility[neck] = visibility[shoulders].min()
 
 
 def _outline(person: LabelledPerson, mask: Mask | None) -> Floats:

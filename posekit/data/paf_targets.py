@@ -19,7 +19,7 @@ from torch import Tensor
 
 from posekit.decode.paf_grid import PafGrid
 
-__all__ = ["PafTargets", "encode_people", "grid_mask", "with_neck"]
+__all__ = ["PafTargets", "encode_people"]
 
 Size = tuple[int, int]
 
@@ -84,7 +84,7 @@ def encode_people(
         limbs: pairs of keypoints; fields point from the first to the second.
         size: (h, w) of the maps.
         grid: how cells lie on the input.
-        mask: (B, 1, h, w), see :func:`grid_mask`; everything counts without one.
+        mask: (B, 1, h, w), how far each cell counts; everything does without one.
     """
     grid = grid or PafGrid()
     known = labelled.bool()
@@ -167,30 +167,3 @@ def _fields(
     count = weight.sum(1)[:, :, None]  # (B, L, 1, h, w)
     paf = total / count.clamp_min(1)
     return paf.flatten(1, 2), (count.flatten(2).amax(2) > 0).float(), limb_known
-
-
-def grid_mask(mask: Tensor, grid: PafGrid | None = None) -> Tensor:
-    """Pixels that count (B, H, W) -> cells that count (B, 1, h, w), where at least half does.
-
-    [ours; the code leaves fractions, and they enter its loss more than once]
-    """
-    stride = (grid or PafGrid()).stride
-    return (F.avg_pool2d(mask[:, None].float(), stride) >= 0.5).float()
-
-
-def with_neck(keypoints: Tensor, labelled: Tensor, neck: int, shoulders: Sequence[int]) -> None:
-    """Fill in the neck where a data set has none, in place [code].
-
-    It is the middle of both shoulders, and labelled only where both are.
-
-    Args:
-        keypoints: (..., K, 2).
-        labelled: (..., K) bool.
-        neck: index of the neck.
-        shoulders: indices of the two shoulders.
-    """
-    left, right = shoulders
-    fill = labelled[..., left] & labelled[..., right] & ~labelled[..., neck]
-    middle = (keypoints[..., left, :] + keypoints[..., right, :]) / 2
-    keypoints[..., neck, :] = torch.where(fill[..., None], middle, keypoints[..., neck, :])
-    labelled[..., neck] |= fill

@@ -96,16 +96,6 @@ class Grouping:
         """Points (K, 2), NaN where not found, and scores (K,), 0 where not found."""
         return points_of(self.peaks, self.people[person].peaks)
 
-    def ordered(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Candidates person by person, those of nobody last, and whose each is (-1 for nobody).
-
-        In this order the affinity matrix shows people as blocks.
-        """
-        order = [peak for person in self.people for peak in person.members]
-        owner = [n for n, person in enumerate(self.people) for _ in person.members]
-        left = [n for n in range(len(self.peaks)) if n not in set(order)]
-        return (*order, *left), (*owner, *(-1 for _ in left))
-
     def moved(self, affine: Affine) -> Grouping:
         """The same with all points mapped, for instance from the input to the photo."""
 

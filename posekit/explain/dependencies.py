@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from posekit.errors import TraceError
 from posekit.explain.around import surroundings
 from posekit.explain.attention import attentions_of
 from posekit.explain.keypoint_rows import rows_at
+from posekit.explain.plain import plain
 from posekit.explain.query import Query, check_person
 from posekit.geometry import TokenGrid
 from posekit.people import DRAWN
@@ -96,6 +97,19 @@ class Dependencies:
             left = max(0.0, 1.0 - float(even.sum()) - self.even_others)
             shares = np.column_stack([shares, [*self.elsewhere[known], left]])
         return (*names, EVEN), tuple(columns), shares
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON; None where a keypoint is not drawn."""
+        return {
+            "layer": self.layer,
+            "head": self.head,
+            "keypoints": list(self.keypoints),
+            "shares": plain(self.shares),
+            "other_people": plain(self.others),
+            "elsewhere": plain(self.elsewhere),
+            "even_map": plain(self.chance),
+            "people_per_share": self.people.tolist(),
+        }
 
 
 def dependencies(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from posekit.explain.asked import peak_of
 from posekit.explain.attention import attentions_of
 from posekit.explain.batches import Progress
 from posekit.explain.knockout import LookSurface, Pass
+from posekit.explain.plain import plain
 from posekit.explain.query import check_person
 from posekit.explain.together import questions
 
@@ -68,6 +69,20 @@ class HeadWorth:
             known = ", ".join(dict.fromkeys(self.layers))
             raise TraceError(f"There is no layer {name!r}: choose one of {known}.")
         return self.falls[rows]
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for JSON: ``keypoints``, ``values``, and ``heads``, one object each.
+
+        None stands for what is not known.
+        """
+        rows = zip(self.layers, self.heads, self.falls, strict=True)
+        return {
+            "keypoints": list(self.keypoints),
+            "values": plain(self.values),
+            "heads": [
+                {"layer": name, "head": head, "falls": plain(falls)} for name, head, falls in rows
+            ],
+        }
 
 
 def heads(

@@ -144,7 +144,8 @@ class SSANet(nn.Module):
 
     ``stage_loss`` holds the running averages of the stages' losses that weight the stages in
     training (see :mod:`posekit.models.ssa_attention`), fields first; it rides along in checkpoints
-    so that a resumed training goes on as if it had not stopped.
+    so that a resumed training goes on as if it had not stopped. ``wide`` is there where the blocks
+    around a keypoint's own learnt offsets to it.
     """
 
     stage_loss: Tensor
@@ -186,14 +187,26 @@ class SSANet(nn.Module):
             for gate in self.gates:  # a gate of 2 * sigmoid(0) changes nothing at first
                 nn.init.zeros_(cast(nn.Conv2d, gate).weight)
                 nn.init.zeros_(cast(Tensor, cast(nn.Conv2d, gate).bias))
+        if config.grid.wide:  # nothing else in the weights tells how the offsets were taught
+            self.register_buffer("wide", torch.ones(()))
         self.register_buffer("stage_loss", torch.zeros(config.paf_stages + config.heat_stages))
 
     @classmethod
     def for_weights(cls, config: SSAConfig, weights: Mapping[str, Tensor]) -> SSANet:
-        """The network that these weights are of: with offsets or without, as their shapes say."""
-        last = [weights[name] for name in weights if name.startswith("heat_stages.0.6.weight")]
-        offsets = not last or len(last[0]) > config.heat_channels
-        return cls(replace(config, offsets=offsets))
+        """The network of these weights: with or without offsets, gates, and wide targets."""
+        if config.layout == "column":
+            heat = weights.get("heat_stages.0.6.weight")
+            offsets = heat is None or len(heat) > config.heat_channels
+        else:
+            offsets = any(name.startswith("branches.0.2.") for name in weights)
+        return cls(
+            replace(
+                config,
+                offsets=offsets,
+                attn_gate=any(name.startswith("gates.") for name in weights),
+                grid=replace(config.grid, wide="wide" in weights),
+            )
+        )
 
     def forward(self, images: Tensor) -> StageOutputs:
         """All stages' fields, heatmaps and offsets.

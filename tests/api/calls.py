@@ -13,8 +13,11 @@ import httpx
 from app.blocks import Page
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "api.md"
-CALLS = {"/models", "/predict", "/explain", "/compare"}
+CALLS = {
+    "/models", "/predict", "/explain", "/compare", "/occlude", "/dependencies", "/heads",
+}  # fmt: skip
 MODEL = "transpose-r-small"
+DEFAULTS = None, False, True, 0, "row", "attention", "mean"
 HAS_MCP = find_spec("mcp") is not None
 
 Json = dict[str, Any]
@@ -29,7 +32,7 @@ def left(page: Page) -> list[str]:
     for state in page.state_holder.session_data.values():
         for one in state.components:
             value = one.get("props", {}).get("value")
-            if one.get("type") == "api" and value not in (None, False, True, 0, "row", "attention"):
+            if one.get("type") == "api" and value not in DEFAULTS:
                 found.append(f"a session remembers {value!r:.60}")
     return found
 

@@ -1,4 +1,4 @@
-"""The four calls: what there is, that answers are the library's, that docs/api.md runs."""
+"""The calls: what there is, that answers are the library's, that docs/api.md runs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from PIL import Image
 
 from app.api import Api
 from app.blocks import Page
+from posekit import occlusion
 from posekit.compare import compare, describe, predict_alike
 from posekit.explain import explain, list_methods, numbers
+from posekit.explain.dependencies import dependencies
+from posekit.explain.heads import heads
+from posekit.geometry import Box
+from posekit.occlusion import Rectangle, limb_band, study
 from posekit.photo import read_photo
 from posekit.zoo import entry, load
 from tests.api.calls import CALLS, DOCUMENT, MODEL, ask, at, code, events
@@ -26,7 +31,7 @@ from tests.api.calls import CALLS, DOCUMENT, MODEL, ask, at, code, events
 # -- what there is ------------------------------------------------------------------------------
 
 
-def test_the_four_calls_and_nothing_else_are_public(client: Client) -> None:
+def test_the_calls_and_nothing_else_are_public(client: Client) -> None:
     info = client.view_api(return_format="dict", print_info=False)
     assert set(info["named_endpoints"]) == CALLS
     assert not info["unnamed_endpoints"]
@@ -37,8 +42,9 @@ def test_the_four_calls_and_nothing_else_are_public(client: Client) -> None:
 
 def test_the_document_names_every_argument_and_every_method() -> None:
     text = DOCUMENT.read_text("utf-8")
-    for call in (Api.models, Api.predict, Api.explain, Api.compare):
-        section = text.split(f"### `/{call.__name__}`")[1].split("\n## ")[0]
+    for name in CALLS:
+        call = getattr(Api, name[1:])
+        section = text.split(f"### `{name}`")[1].split("\n<a id")[0].split("\n## ")[0]
         for name in list(signature(call).parameters)[1:]:
             assert f"`{name}`" in section, (call.__name__, name)
     assert set(re.findall(r"\| `method` \|.*\| (.*) \|", text)[0].split()) == {
@@ -156,6 +162,65 @@ def test_compare_answers_what_posekit_compare_prints(client: Client, person: Pat
     assert found["overlaps"][0]["panels"] == [0, 1]
 
 
+def test_occlude_answers_what_posekit_occlude_prints(
+    client: Client, person: Path, empty: None
+) -> None:
+    box = [250.0, 180.0, 80.0, 90.0]
+    occluder = {"kind": "rectangle", "box": box, "colour": "knockout"}
+    found, picture = client.predict(
+        photo=handle_file(person), model=MODEL, keypoint="left wrist", occluder=occluder,
+        layer="encoder.2", picture=True, api_name="/occlude",
+    )  # fmt: skip
+    ours = occlusion.describe(
+        study(
+            load(MODEL, device="cpu"), read_photo(person), Rectangle(Box(*box), "knockout"),
+            keypoint="left wrist", layer="encoder.2", masks="best",
+        )
+    )  # fmt: skip
+    assert found.pop("notes") == []
+    assert found.keys() == ours.keys()
+    assert found["occluder"] == occluder and found["covered_pixels"] == 80 * 90
+    assert found["sentences"] == ours["sentences"] and found["layer"] == "encoder.2"
+    for one, other in zip(found["changes"], ours["changes"], strict=True):
+        assert one["difference"] == pytest.approx(other["difference"], abs=1e-3)
+    with Image.open(picture) as drawn:
+        assert drawn.format == "PNG" and min(drawn.size) > 200
+
+
+def test_a_limb_is_covered_as_far_as_asked(client: Client, person: Path, prediction: Any) -> None:
+    found, picture = client.predict(
+        photo=handle_file(person), model=MODEL, keypoint="left wrist", limb="left elbow", share=0.5,
+        colour=[10, 20, 30], api_name="/occlude",
+    )  # fmt: skip
+    assert picture is None
+    ours = limb_band(prediction, "left elbow", "left wrist", 0.5, colour=(10, 20, 30))
+    assert ours is not None
+    sent, own = found["occluder"], ours.to_dict()
+    assert sent.keys() == own.keys() and sent["colour"] == [10, 20, 30]
+    np.testing.assert_allclose(sent["points"], own["points"], atol=0.05)
+
+
+def test_dependencies_and_heads_answer_what_the_library_finds(
+    client: Client, person: Path, prediction: Any
+) -> None:
+    asked = {"photo": handle_file(person), "model": MODEL}
+    found = client.predict(**asked, layer="encoder.2", head=1, api_name="/dependencies")
+    ours = dependencies(prediction, "encoder.2", head=1)
+    assert (found["layer"], found["head"], found["person"]) == ("encoder.2", 1, 0)
+    shares = np.array(found["shares"], dtype=float)  # null is NaN
+    np.testing.assert_allclose(shares, ours.shares, atol=1e-4)
+    np.testing.assert_allclose(np.array(found["even_map"], dtype=float), ours.chance, atol=1e-4)
+
+    told = client.predict(**asked, layer="encoder.3", api_name="/heads")
+    worth = heads(prediction, layers=["encoder.3"])
+    assert [(one["layer"], one["head"]) for one in told["heads"]] == [
+        ("encoder.3", head) for head in range(4)
+    ]
+    falls = np.array([one["falls"] for one in told["heads"]], dtype=float)
+    np.testing.assert_allclose(falls, worth.falls, atol=1e-4)
+    assert told["trained"] is True
+
+
 def test_a_keypoint_that_was_not_found_is_null(page: Page, address: str, tmp_path: Path) -> None:
     """Also in the event stream, whose JSON knows no NaN."""
     shelf = page.api.explorer.shelf
@@ -197,6 +262,9 @@ def test_the_python_example_runs(
     assert f"left wrist at {x:.0f}, {y:.0f}" in said
     assert f"{MODEL} - " in said
     assert "of the attention lies inside the photo" in said
+    assert "confidence" in said
+    with Image.open(re.findall(r"^before and after are in (.+)$", said, re.MULTILINE)[0]) as p:
+        assert p.format == "PNG"
     with Image.open(re.findall(r"^the map over the photo is in (.+)$", said, re.MULTILINE)[0]) as p:
         assert min(p.size) > 200
 

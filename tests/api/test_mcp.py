@@ -1,4 +1,4 @@
-"""The MCP tools: the four calls for programs that talk to language models."""
+"""The MCP tools: the calls for programs that talk to language models."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def by_tools(address: str, do: Callable[[Any], Any]) -> Any:
 
 
 @needs_mcp
-def test_the_tools_are_the_four_calls_and_say_what_they_take(address: str) -> None:
+def test_the_tools_are_the_calls_and_say_what_they_take(address: str) -> None:
     found = by_tools(address, lambda session: session.list_tools()).tools
     assert {f"/{tool.name}" for tool in found} == CALLS
     for tool in found:

@@ -13,6 +13,7 @@ from gradio_client.exceptions import AppError
 
 from tests.api.calls import MODEL, Json, ask
 
+RECTANGLE = {"kind": "rectangle", "box": [10, 10, 50, 50]}
 WRONG: list[tuple[str, Json, str]] = [
     ("predict", {"model": "transpose-x"}, r"no model named 'transpose-x': choose one of .*small"),
     ("predict", {"model": 7}, r"no model named 7"),
@@ -31,6 +32,24 @@ WRONG: list[tuple[str, Json, str]] = [
     ("compare", {"models": [MODEL], "keypoint": "neck"}, r"takes 2 to 5 models, and 1 model was"),
     ("compare", {"models": [MODEL, "b"], "keypoint": "neck"}, r"no model named 'b': choose one"),
     ("compare", {"models": MODEL, "keypoint": "neck"}, r"a list of two to five names"),
+    ("occlude", {"keypoint": "neck"}, r"either an occluder, or the limb to cover"),
+    (
+        "occlude",
+        {"keypoint": "neck", "occluder": {"kind": "x"}},
+        r"one of rectangle, stroke",
+    ),
+    ("occlude", {"keypoint": "neck", "occluder": RECTANGLE, "limb": "neck"}, r"either an occluder"),
+    ("occlude", {"point": [9, 9], "limb": "neck"}, r"ask about one, not about a point"),
+    ("occlude", {"keypoint": "left wrist", "limb": "left elbow", "share": 2}, r"0 to 1, not 2"),
+    (
+        "occlude",
+        {"keypoint": "left wrist", "limb": "left elbow", "colour": "red"},
+        r"The colour",
+    ),
+    ("dependencies", {"layer": "x.1"}, r"no layer 'x.1'"),
+    ("dependencies", {"person": 4}, r"There is no person 4"),
+    ("heads", {"layer": "x.1"}, r"no layer 'x.1'"),
+    ("heads", {"model": "querypose-small"}, r"makes no heatmaps|attention"),
 ]
 
 
@@ -86,7 +105,7 @@ def test_what_cannot_begin_is_told_and_the_queue_cannot_be_skipped(address: str)
 
     reply = post("call/nothing", {"data": []})
     assert reply.status_code == 404
-    assert reply.json()["detail"].endswith("choose one of models, predict, explain, compare.")
+    assert reply.json()["detail"].endswith("dependencies, heads.")
     reply = post("call/v2/predict", {"model": MODEL, "foto": "x"})
     assert reply.status_code == 422
     assert reply.json()["detail"].startswith("/predict takes photo, model, and perhaps boxes")

@@ -13,10 +13,10 @@ import torch
 from posekit.decode.instance_people import Grouping
 from posekit.errors import TraceError
 from posekit.explain.dependencies import dependencies
+from posekit.explain.instance import affinity_of
 from posekit.explain.query import check_person
 from posekit.geometry import TokenGrid
 from posekit.layer_words import layer_words
-from posekit.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -133,7 +133,7 @@ def matrices_of(prediction: Prediction, person: int = 0) -> tuple[Matrix, ...]:
         if record.kind == "gate" and place is not None:
             found.append(_gates(record, place))
     if isinstance(prediction.evidence, Grouping) and len(prediction.evidence.peaks):
-        found.append(_affinity(prediction.evidence, prediction.skeleton))
+        found.append(_affinity(prediction))
     return (*found, *_keypoints(prediction, person))
 
 
@@ -175,17 +175,12 @@ def _attention(
     return Matrix(layer.name, layer.kind, rows, cols, weights, mine, boxes, words)
 
 
-def _affinity(grouping: Grouping, skeleton: Skeleton) -> Matrix:
+def _affinity(prediction: Prediction) -> Matrix:
     """Candidates person by person, so that people are blocks."""
-    order, owner = grouping.ordered()
-    names = tuple(
-        f"{skeleton.keypoints[grouping.peaks[peak].keypoint]}, "
-        + ("nobody" if who < 0 else f"person {who + 1}")
-        for peak, who in zip(order, owner, strict=True)
-    )
-    values = np.asarray(grouping.affinity[np.ix_(order, order)], dtype=np.float64)
+    found = affinity_of(prediction)
     words = "How much any two keypoints attend to each other; people are blocks."
-    return Matrix("affinity", "affinity", names, names, values, None, None, words)
+    values = np.asarray(found.matrix, dtype=np.float64)
+    return Matrix("affinity", "affinity", found.labels, found.labels, values, None, None, words)
 
 
 def _gates(record: NamedTensor, place: int) -> Matrix:

@@ -1,0 +1,106 @@
+"""What the calls of the API have in common: the photo, the prediction, long tasks, pictures.
+
+With the models, the gate and the line of long jobs that the page uses.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app import api_answers as answers
+from app.api_arguments import boxes_of, model_name
+from app.api_pictures import Pictures
+from app.explore import Explorer
+from app.methods import batch_for, within_memory
+from app.uploads import Uploads, photo_bytes
+from posekit.draw import draw_explanation, save_png
+from posekit.estimator import Prediction
+from posekit.explain import Explanation, HeatMap, Method, Query, explain
+from posekit.explain.batches import Progress
+from posekit.explain.faithfulness import Faithfulness, faithfulness_of
+from posekit.explain.faithfulness.grids import Map
+from posekit.photo import Photo, read_photo
+
+Json = dict[str, Any]
+
+LOOK_SECONDS = 30.0  # well within the patience of app.jobs
+
+
+class Work:
+    """Has the work of the calls done; it keeps nothing of theirs."""
+
+    def __init__(self, explorer: Explorer, uploads: Uploads, pictures: Pictures) -> None:
+        self.explorer, self.uploads, self.pictures = explorer, uploads, pictures
+
+    def photo(self, sent: Any) -> Photo:
+        """The photo of a call, in its own size; from here on nothing else holds it."""
+        data = photo_bytes(sent, self.uploads)
+        return read_photo(data, name="This file", limits=self.explorer.photo_limits)
+
+    def predict(self, photo: Photo, model: Any, boxes: Any) -> tuple[Prediction, list[str]]:
+        """The people in a photo, and what the caller should know about how they were found."""
+        name = model_name(model, self.explorer.shelf)
+        return self.explorer.predict(photo, name, boxes_of(boxes))
+
+    def explain(
+        self, prediction: Prediction, query: Query, method: Method, options: Json
+    ) -> Explanation | HeatMap:
+        """A method's answer; methods that run the network wait in the line of long jobs."""
+        if "direction" in method.options:  # a look at the trace
+            return explain(prediction, query, method=method.name, **options)
+        if "batch_size" in method.options:
+            options["batch_size"] = batch_for(prediction, method.needs == "gradient")
+
+        def run(progress: Progress) -> Explanation | HeatMap:
+            more = options | ({"progress": progress} if "progress" in method.options else {})
+            return explain(prediction, query, method=method.name, **more)
+
+        found: Explanation | HeatMap = self.patiently(method.title, run)
+        return found
+
+    def trust(self, prediction: Prediction, query: Query, shown: Map) -> Faithfulness:
+        """How far to trust a map."""
+        size = batch_for(prediction, False)
+        trust: Faithfulness = self.patiently(
+            "The test of faithfulness",
+            lambda progress: faithfulness_of(
+                prediction, query, shown, person=query.person, batch_size=size, progress=progress
+            ),
+        )
+        return trust
+
+    def picture(
+        self,
+        found: Explanation | HeatMap,
+        shown: Map,
+        prediction: Prediction,
+        query: Query,
+        trust: Faithfulness | None,
+    ) -> Any:
+        """The map over the photo, as PNG."""
+        about: Json = {"prediction": prediction, "query": query, "faithfulness": trust}
+        if isinstance(found, Explanation):
+            assert not isinstance(shown, HeatMap)  # one of its maps
+            about["faithfulness"] = None if trust is None else {shown.layer: trust}
+            found = replace(found, maps=(shown,))
+        figure = draw_explanation(found, **about)
+        write = partial(save_png, figure, explanation=found, **about)
+        return self.file(write)
+
+    def file(self, write: Callable[[Path], None]) -> Any:
+        """What ``write`` draws, as a file that Gradio's clients fetch."""
+        return answers.file(self.pictures.save(write))
+
+    def patiently(self, label: str, task: Callable[[Progress], Any]) -> Any:
+        """The result of a long task, which waits in the same line as those of visitors."""
+        jobs, token = self.explorer.methods.jobs, f"api {secrets.token_urlsafe(12)}"
+        job = jobs.start(token, label, lambda progress: within_memory(lambda: task(progress)))
+        while True:
+            job, _ = jobs.look(token, job.id, LOOK_SECONDS)  # raises what the task raised
+            if job.state == "done":
+                return job.result
