@@ -25,6 +25,7 @@ from posekit.explain.batches import Progress
 from posekit.explain.faithfulness import Faithfulness, faithfulness_of
 from posekit.explain.faithfulness.grids import Map
 from posekit.photo import Photo, read_photo
+from posekit.unsure import unsure_words
 
 Json = dict[str, Any]
 
@@ -45,7 +46,9 @@ class Work:
     def predict(self, photo: Photo, model: Any, boxes: Any) -> tuple[Prediction, list[str]]:
         """The people in a photo, and what the caller should know about how they were found."""
         name = model_name(model, self.explorer.shelf)
-        return self.explorer.predict(photo, name, boxes_of(boxes))
+        found, notes = self.explorer.predict(photo, name, boxes_of(boxes))
+        doubt = unsure_words(found)
+        return found, [*notes, doubt] if doubt else notes
 
     def explain(
         self, prediction: Prediction, query: Query, method: Method, options: Json

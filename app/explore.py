@@ -46,7 +46,7 @@ from posekit.occlusion import CaseLibrary
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
 from posekit.report.previews import plain_preview
-from posekit.top_down import best_finder
+from posekit.top_down import best_finder, crowd_words
 from posekit.zoo import entry
 
 MAX_SIDE = 1600
@@ -122,7 +122,10 @@ class Explorer:
             sent.files[0][1], name="This file", limits=self.photo_limits, max_side=MAX_SIDE
         )
         boxes = boxes_of(json.loads(fields.get("boxes") or "[]"))
-        return self.open(fields["token"], photo, fields["model"], boxes)
+        reply = self.open(fields["token"], photo, fields["model"], boxes)
+        if boxes is None and (words := self._crowd(photo, str(fields["model"]))):
+            reply["notes"] = [*reply["notes"], words]
+        return reply
 
     def analyse_example(self, sent: Json) -> Json:
         """A bundled photo."""
@@ -262,7 +265,18 @@ class Explorer:
         if not boxes:
             raise BoxError(f"{title} found nobody in this photo: draw a box around each person.")
         count = "one person" if len(boxes) == 1 else f"{len(boxes)} people"
-        return boxes, [f"{title} found {count}."]
+        others = " or ".join(
+            entry(name).title
+            for name in self.shelf.names()
+            if entry(name).view == "photo" and name != finder and self.shelf.has_weights(name)
+        )
+        more = f" If somebody is missing, choose {others} as the model." if others else ""
+        return boxes, [f"{title} found {count}.{more}"]
+
+    def _crowd(self, photo: Photo, model: str) -> str | None:
+        """What a visitor should know whose photo holds more than the one person asked about."""
+        finder = best_finder() if entry(model).view == "crop" else None
+        return finder and crowd_words(self.predict(photo, finder, None)[0], entry(model))
 
     def open(
         self,

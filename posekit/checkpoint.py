@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from torch import Tensor, nn
 from posekit.errors import WeightsError
 
 __all__ = ["load_into", "read_metadata", "read_state_dict", "save_safetensors"]
+
+# Said of a bare pickle before it is refused, as if it were torch's business to read it.
+warnings.filterwarnings("ignore", message="Detected pickle protocol", module="torch")
 
 State = dict[str, Tensor]
 
@@ -74,7 +78,10 @@ def _read_pytorch(path: Path) -> object:
     except pickle.UnpicklingError as error:
         asked = re.search(r"(?:GLOBAL|global:?) ([\w.]+)", str(error))
         if asked is None:
-            raise WeightsError(f"{path.name} is damaged and cannot be read.") from error
+            raise WeightsError(
+                f"{path.name} cannot be read, and nothing in it was run: it is damaged, or a "
+                "pickle that is no checkpoint."
+            ) from error
         raise WeightsError(
             f"{path.name} was refused and nothing in it was run: besides weights it holds Python "
             f"objects ({asked[1]}), which could run anything; ask for a plain state dict."

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from posekit.decode.crops import people_of
 from posekit.device import autocast, cpu_copy, is_out_of_memory, release_memory
-from posekit.errors import ModelError
+from posekit.errors import ModelError, PhotoError
 from posekit.found import Finder, in_boxes
 from posekit.geometry import Box, Crop
 from posekit.knockout import attention_modules
@@ -89,7 +89,7 @@ class Estimator:
             ways (its entry's ``groupings``); None is its first.
 
     Raises:
-        ModelError: the batch size is below 1, or the model knows no such grouping.
+        ModelError: the batch size is below 1, or the model knows no such grouping or no flip test.
     """
 
     def __init__(
@@ -108,6 +108,11 @@ class Estimator:
                 f"{model.entry.title} groups keypoints {known}, not {grouping}."
                 if known
                 else f"There is one way in which {model.entry.title} puts people together."
+            )
+        if flip_test and not model.entry.flips:
+            raise ModelError(
+                f"{model.entry.title} has no flip test: what it finds in the mirrored photo cannot "
+                "be averaged with what it finds in this one."
             )
         self.model = model
         self.grouping = grouping
@@ -135,7 +140,8 @@ class Estimator:
                 (:mod:`posekit.knockout`); it costs a second pass.
 
         Raises:
-            BoxError: a box is empty or lies outside the photo, or there are too many.
+            PhotoError: it is not a photo.
+            BoxError: a box is none, is empty or lies outside the photo, or there are too many.
             ModelError: not even one person fits in memory, or attention is to be knocked out of a
                 model that has none between places of the photo.
             OcclusionError: every token would be knocked out.
@@ -143,28 +149,7 @@ class Estimator:
         Warns:
             PoseKitWarning: the GPU ran out of memory, and smaller batches or the CPU took over.
         """
-        started = time.perf_counter()
-        if self.model.entry.find is not None:
-            return self._find(photo, boxes, record, knocked_out)
-        chosen = check_boxes([whole_photo_box(photo)] if boxes is None else boxes, photo)
-        size = self.model.entry.input_size
-        crops = [Crop.of_box(box, size, photo.size) for box in chosen]
-        images = np.zeros((len(crops), *size, 3), dtype=np.uint8)
-        for image, crop in zip(images, crops, strict=True):
-            image[...] = crop.warp(photo.pixels)
-        cropped = time.perf_counter()
-        unseen = self._unseen(images, crops, [knocked_out] * len(crops))
-        heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
-        ran = time.perf_counter()
-        people = people_of(chosen, crops, heatmaps)
-        ended = time.perf_counter()
-        seconds = {
-            "crop": cropped - started,
-            "forward": ran - cropped,
-            "decode": ended - ran,
-            "total": ended - started,
-        }
-        return Prediction(photo, self.model, people, trace, seconds, knocked_out=knocked_out)
+        return self._predict([photo], boxes, record, [knocked_out])[0]
 
     def predict_each(
         self,
@@ -186,14 +171,32 @@ class Estimator:
             knocked_out: for each photo what no token may look at, or None; see :meth:`predict`.
 
         Raises:
-            BoxError, ModelError, OcclusionError: see :meth:`predict`.
+            PhotoError, BoxError, ModelError, OcclusionError: see :meth:`predict`.
+
+        Warns:
+            PoseKitWarning: see :meth:`predict`.
         """
-        out = [None] * len(photos) if knocked_out is None else list(knocked_out)
+        out = [None] * len(photos) if knocked_out is None else knocked_out
+        return self._predict(photos, boxes, record, out)
+
+    def _predict(
+        self,
+        photos: Sequence[Photo],
+        boxes: Sequence[Box] | None,
+        record: bool,
+        out: Sequence[Mask | None],
+    ) -> tuple[Prediction, ...]:
+        for photo in photos:
+            if not isinstance(photo, Photo):
+                raise PhotoError(
+                    "A photo is read before it is looked at: posekit.read_photo(path or array), "
+                    f"not {type(photo).__name__}."
+                )
         if self.model.entry.find is not None:
-            return tuple(
-                self.predict(photo, boxes, record=record, knocked_out=mask)
-                for photo, mask in zip(photos, out, strict=True)
-            )
+            everybody = []
+            for photo, mask in zip(photos, out, strict=True):
+                everybody.append(self._find(photo, boxes, record, mask))
+            return tuple(everybody)
         if not photos:
             return ()
         started = time.perf_counter()
@@ -207,11 +210,20 @@ class Estimator:
         images = np.zeros((len(crops), *size, 3), dtype=np.uint8)
         for image, crop, (photo, _) in zip(images, crops, pairs, strict=True):
             image[...] = crop.warp(photo.pixels)
+        cropped = time.perf_counter()
         masks = [mask for mask, held in zip(out, chosen, strict=True) for _ in held]
         unseen = self._unseen(images, crops, masks)
         heatmaps, trace = self._run(torch.from_numpy(images), record, unseen)
+        ran = time.perf_counter()
         people = iter(people_of([box for _, box in pairs], crops, heatmaps))
-        seconds = {"total": (time.perf_counter() - started) / len(photos)}
+        ended = time.perf_counter()
+        took = {
+            "crop": cropped - started,
+            "forward": ran - cropped,
+            "decode": ended - ran,
+            "total": ended - started,
+        }
+        seconds = {step: whole / len(photos) for step, whole in took.items()}
         return tuple(
             Prediction(
                 photo,
@@ -234,10 +246,12 @@ class Estimator:
         assert find is not None  # see predict
         if self.grouping is not None:
             find = cast(Finder, partial(cast(Any, find), grouping=self.grouping))
+        if self.flip_test:
+            find = cast(Finder, partial(cast(Any, find), flip_test=True))
         unseen = self._unseen_whole(find, photo, knocked_out)
         try:
             with _without(unseen, model.module):
-                found = find(model, photo, recorded=record, flip_test=self.flip_test)
+                found = find(model, photo, recorded=record)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -255,7 +269,7 @@ class Estimator:
             )
             spare = replace(model, module=cpu_copy(model.module), device=torch.device("cpu"))
             with _without(unseen, spare.module):
-                found = find(spare, photo, recorded=record, flip_test=self.flip_test)
+                found = find(spare, photo, recorded=record)
         if chosen is not None:
             found = in_boxes(found, chosen, model.entry.skeleton.size)
         seconds = {"total": time.perf_counter() - started}
@@ -391,4 +405,4 @@ def _name(device: torch.device) -> str:
 
 
 def _warn(sentence: str) -> None:
-    warnings.warn(sentence, PoseKitWarning, stacklevel=4)
+    warnings.warn(sentence, PoseKitWarning, stacklevel=5)  # whoever called predict

@@ -51,16 +51,13 @@ class Found:
 class Finder(Protocol):
     """How the zoo knows a model's way from a photo to people."""
 
-    def __call__(
-        self, model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
-    ) -> Found:
+    def __call__(self, model: PoseModel, photo: Photo, *, recorded: bool = False) -> Found:
         """Find everybody in a photo.
 
         Args:
             model: one with this finder.
             photo: of any size.
             recorded: keep the trace.
-            flip_test: also look at the mirrored photo, where the model can make use of it.
         """
 
 

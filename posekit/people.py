@@ -81,9 +81,11 @@ def check_boxes(boxes: Sequence[Box], photo: Photo) -> list[Box]:
     """The boxes, cut to the photo, in the order given.
 
     Raises:
-        BoxError: there are more than 32, or one lies outside the photo or keeps less than 2 pixels
-            of a side within it.
+        BoxError: they are no list of boxes, there are more than 32, or one lies outside the photo
+            or keeps less than 2 pixels of a side within it.
     """
+    if isinstance(boxes, Box) or not all(isinstance(box, Box) for box in boxes):
+        raise BoxError("People are a list of boxes, [posekit.Box(x, y, width, height), ...].")
     if len(boxes) > MAX_BOXES:
         raise BoxError(f"At most {MAX_BOXES} boxes are analysed at once, but {len(boxes)} came.")
     clipped = [box.clipped(photo.size) for box in boxes]

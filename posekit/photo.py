@@ -143,12 +143,20 @@ def _name_of(source: object) -> str:
     return Path(path).name[:120] if isinstance(path, str | Path) else ""
 
 
+def _no_file(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder: name one picture file in it."
+    if path.exists():
+        return f"{path} is a pipe or a device and no picture file: read its bytes and pass those."
+    return f"There is no picture file at {path}."
+
+
 def _read_bytes(source: str | Path | bytes | BinaryIO, name: str, limits: PhotoLimits) -> bytes:
     """The file's bytes, never more than the limit."""
     try:
         if isinstance(source, str | Path):
-            if not Path(source).is_file():  # refuses folders, pipes and devices as well
-                raise PhotoError(f"There is no picture file at {source}.")
+            if not Path(source).is_file():
+                raise PhotoError(_no_file(Path(source)))
             with Path(source).open("rb") as file:
                 data = file.read(limits.max_bytes + 1)
         elif isinstance(source, bytes | bytearray | memoryview):

@@ -12,11 +12,13 @@ from posekit.errors import ModelError
 from posekit.estimator import Estimator, Prediction
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo
-from posekit.zoo import PoseModel, choose_weights, entry, list_models
+from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models
 
-__all__ = ["TopDown", "best_finder"]
+__all__ = ["TopDown", "best_finder", "crowd_words"]
 
 RECALL = "person recall"
+SMALL = 0.4
+"""In a crop of the whole photo a person is coarse whose box has a smaller share of its area."""
 
 
 class TopDown:
@@ -93,3 +95,25 @@ def best_finder() -> str | None:
         recall = card.get("measured", {}).get(most, {}).get(RECALL, 0.0)
         found.append((float(recall), name))
     return max(found)[1] if found else None
+
+
+def crowd_words(found: Prediction, asked: ModelEntry) -> str | None:
+    """Why a model of crops should not take the whole photo for one person; None where it may.
+
+    Args:
+        found: the people that a model of whole photos found in it.
+        asked: the model of crops.
+    """
+    finder, people = found.model.entry.title, [one for one in found.people if one.found.any()]
+    if len(people) > 1:
+        return (
+            f"{finder} finds {len(people)} people here, and {asked.title} takes the whole photo "
+            "for one: choose Find people, or draw a box around each."
+        )
+    height, width = found.photo.size
+    if len(people) == 1 and people[0].box.area < SMALL * height * width:
+        return (
+            f"{finder} finds one person in a part of this photo, and {asked.title} takes the whole "
+            "of it: choose Find people, or draw a box, for a closer look."
+        )
+    return None

@@ -34,6 +34,14 @@ __all__ = ["ModelEntry", "Paper", "PoseModel", "entry", "list_models", "load", "
 State = Mapping[str, Tensor]
 View = Literal["crop", "photo", "backbone"]
 
+UNSURE = 0.4
+"""Keypoints of a lower confidence are wrong more often than right.
+
+Measured on 300 photographs of LSPET kept out of training (``benchmarks/unsure.py``): of the
+keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btranspose-small``, 29 %
+with ``ssa-small`` and 33 % with ``instance-attention-small`` (PCK@0.2); of the others 77, 74, 57
+and 61 %.
+"""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -76,6 +84,9 @@ class ModelEntry:
         find: how people are found in a whole photo, for the view ``"photo"``.
         groupings: the ways in which it can put keypoints together to people, the first by
             default; its ``find`` takes one as ``grouping``.
+        flips: whether heatmaps of the mirrored crop or photo can be averaged with its own; of the
+            view ``"photo"``, its ``find`` then takes ``flip_test``.
+        unsure: keypoints of a lower confidence are wrong more often than right.
         fit: the network that some weights are of, and these in its names, where a checkpoint may be
             of another variant than ``build`` makes or name its tensors in another way.
     """
@@ -95,6 +106,8 @@ class ModelEntry:
     view: View = "crop"
     find: Finder | None = None
     groupings: tuple[str, ...] = ()
+    flips: bool = True
+    unsure: float = UNSURE
     fit: Callable[[State], tuple[nn.Module, State]] | None = None
 
     def normalised(self, images: Tensor) -> Tensor:
@@ -114,7 +127,10 @@ class ModelEntry:
         for file in self.weights:
             if file.kind == kind:
                 return file
-        raise WeightsError(f"{self.title} has no {kind} weights.")
+        how = ""
+        if kind == "official" and self.paper_figures:
+            how = " that can be downloaded: a file of the authors' is read with --weights FILE"
+        raise WeightsError(f"{self.title} has no {kind} weights{how}.")
 
 
 @dataclass(frozen=True, eq=False)

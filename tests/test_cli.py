@@ -67,7 +67,7 @@ def test_models_tells_what_is_trained(posekit_) -> None:
     lines = posekit_("models").stdout.splitlines()
     assert lines[0].split()[:3] == ["NAME", "WEIGHTS", "HERE"]
     rows = {line.split()[0]: line for line in lines[1:]}
-    assert list(rows) == posekit.list_models()
+    assert list(rows) == [*posekit.list_models(), *posekit.list_models(view="backbone")]
     assert "shipped" in rows[SMALL] and "PCK@0.2 71.5 on kept out, measured by us" in rows[SMALL]
     assert "none: untrained" in rows["transpose-r-a3"] and "5.2 M" in rows["transpose-r-a3"]
     assert "AP 71.7 on COCO val2017, in the paper" in rows["transpose-r-a3"]
@@ -188,7 +188,8 @@ def test_random_weights_are_announced(posekit_) -> None:
         (["explain", "photo.png", "-k", "neck", "--head", "8"], "no head 8"),
         (["explain", "photo.png", "-k", "neck", "--layer", "encoder.9"], "no layer 'encoder.9'"),
         (["explain", "photo.png", "-k", "neck", "--person", "3"], "no person 3"),
-        (["weights", "download", SMALL], "no official weights"),
+        (["weights", "download", SMALL], "no official weights."),
+        (["weights", "download", "querypose-hrnet-w32"], "is read with --weights FILE"),
         (["weights", "verify", "transpose-h-s"], "no weights of transpose-h-s on this machine"),
     ],
 )
@@ -379,10 +380,51 @@ def test_faithfulness_is_printed_and_written(
         (["--method", "contribution", "--target", "x"], "cannot be divided"),
         (["--part", "content"], "its dot product is one piece"),
         (["--target", "y"], "'attention' answers for a keypoint or a point"),
+        (["--method", "rollout", "--target", "x"], "followed from where a keypoint lies"),
+        (["--method", "grad-cam", "--layer", "encoder.1"], "no module 'encoder.1'"),
     ],
 )
 def test_what_a_method_cannot_do_is_one_sentence(posekit_, words: list[str], said: str) -> None:
     assert said in sentence(posekit_("explain", "photo.png", "-k", "neck", *words, code=1))
+
+
+def test_the_photo_is_never_written_over(posekit_, home: Path) -> None:
+    before = (home / "photo.png").read_bytes()
+    for words in (
+        ["predict", "photo.png", "--out", "photo.png"],
+        ["explain", "photo.png", "-k", "neck", "--out", "../" + home.name + "/photo.png"],
+        ["heads", "photo.png", "--out", "photo.png"],
+        ["occlude", "photo.png", "-k", "neck", "--limb", "head top", "--out", "photo.png"],
+    ):
+        assert "is the photo itself" in " ".join(posekit_(*words, code=2).stderr.split())
+    assert (home / "photo.png").read_bytes() == before
+
+
+def test_what_a_model_is_not_sure_of_is_said(posekit_) -> None:
+    done = posekit_("predict", "photo.png", "--json")
+    said = json.loads(done.stdout)["unsure"]
+    assert "not sure of this pose: 14 of 14 keypoints" in said and said in done.stderr
+    assert said in posekit_("explain", "photo.png", "-k", "neck").stderr
+
+
+def test_a_flow_says_that_it_is_one(posekit_) -> None:
+    flow = posekit_("explain", "photo.png", "-k", "neck", "--method", "flow").stdout
+    assert flow.startswith("Neck looks at, through this layer and all after it:\n")
+    assert posekit_("explain", "photo.png", "-k", "neck").stdout.startswith("Neck looks at:\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--rectangle", "5,5,60,60", "--share", "0.5"], "--share goes with --limb"),
+        (["--rectangle", "5,5,60,60", "--grid", "2,2"], "--grid goes with --sweep grid"),
+        (["--limb", "head top", "--steps", "4"], "--steps goes with --sweep limb"),
+        (["--occluder", "x.json", "--colour", "grey"], "--colour goes with a rectangle or a limb"),
+    ],
+)
+def test_options_of_occlude_that_would_change_nothing(posekit_, words, said: str) -> None:
+    refused = posekit_("occlude", "photo.png", "-k", "neck", *words, code=2)
+    assert said in " ".join(refused.stderr.split())
 
 
 def test_a_point_has_no_coordinate_of_its_own(posekit_) -> None:

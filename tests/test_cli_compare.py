@@ -82,7 +82,7 @@ def test_json_is_what_python_finds(posekit_, home: Path) -> None:
 
 def test_every_kind_of_file(posekit_, home: Path) -> None:
     for kind in ("png", "html", "json", "npz"):
-        posekit_("--models", TWO, "-k", "neck", "--out", f"out.{kind}", "--hide-photo")
+        posekit_("--models", TWO, "-k", "neck", "--out", f"out.{kind}", "--no-photo")
     with Image.open(home / "out.png") as picture:
         assert json.loads(picture.text["PoseKit"])["keypoint"] == "neck"
     assert "the photo itself is left out" in (home / "out.html").read_text("utf-8")

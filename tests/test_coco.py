@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -460,6 +461,26 @@ def test_evaluate_lsp_by_oks_too(tmp_path: Path, command: Callable[..., Any]) ->
     assert (oks["people"], oks["keypoints"], len(oks["measured"])) == (1, 14, 14)
     refused = command("--data", str(tmp_path), "--metric", "purity", code=1)
     assert "needs masks" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--metric", "instance", "--cut", "waist"], "--cut does not go with --metric instance"),
+        (["--metric", "instance", "--flip-test"], "--flip-test does not go with --metric inst"),
+        (["--metric", "contradiction", "--limit", "2"], "--limit does not go with --metric contr"),
+        (["--metric", "oks", "--people-by", "ssa-small"], "--people-by does not go with --metric"),
+        (["--side", "64"], "--side does not go with --metric oks"),
+        (["--beside", "a=b"], "--beside does not go with --metric oks"),
+        (["--part", "train"], "--part is for a folder with joints.npz"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    tmp_path: Path, command: Callable[..., Any], words: list[str], said: str
+) -> None:
+    file = write(tmp_path, [image(1)], [person(1, 1)])
+    refused = command("--data", str(file), *words, code=2)
+    assert said in " ".join(re.sub(r"[│╭╮╰╯─]", " ", refused.stderr).split())
 
 
 def test_evaluate_purity(tmp_path: Path, command: Callable[..., Any]) -> None:

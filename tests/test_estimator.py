@@ -17,6 +17,7 @@ from posekit.estimator import Estimator, PoseKitWarning
 from posekit.geometry import Box
 from posekit.photo import Photo
 from posekit.skeleton import COCO17
+from tests import tiny_instance
 from tests.tiny_models import BlobFinder, noise_photo, pose_model, tiny_model
 
 BOXES = [Box(20, 20, 40, 56), Box(130, 60, 44, 70), Box(60, 30, 70, 100), Box(0, 0, 30, 40)]
@@ -143,6 +144,11 @@ def test_flip_test_mirrors_the_maps_and_swaps_left_and_right():
     assert heatmaps.abs().max() < 1e-6
     without_swap = Estimator(model)._run(images, record=False)[0]
     assert without_swap.abs().max() > 0.1
+
+
+def test_where_mirrored_answers_have_no_mean_a_flip_test_is_refused():
+    with pytest.raises(ModelError, match="Instance-Attention-small has no flip test: what it"):
+        Estimator(tiny_instance.tiny_model(), flip_test=True)
 
 
 def test_flip_test_is_the_average_of_both_passes():

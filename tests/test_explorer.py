@@ -25,6 +25,7 @@ from posekit.explain import explain
 from posekit.geometry import Box
 from posekit.opening import first_person, opening
 from posekit.report import live
+from tests.api.calls import CALLS
 
 MODEL = "transpose-r-small"
 
@@ -191,10 +192,10 @@ def test_the_first_photo_is_ready_before_the_first_visitor(
     assert explorer.analyse_example(first)["people"]
 
 
-def test_gradio_offers_the_four_calls_of_the_api_and_no_other(explorer: Explorer) -> None:
+def test_gradio_offers_the_calls_of_the_api_and_no_other(explorer: Explorer) -> None:
     page = build(Api(explorer))
     offered = page.get_config_file()["dependencies"]
-    assert {one["api_name"] for one in offered} == {"models", "predict", "explain", "compare"}
+    assert {f"/{one['api_name']}" for one in offered} == CALLS
     assert page.analytics_enabled is False
 
 

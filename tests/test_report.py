@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
-from posekit.catalogue import catalogue, figure_words, state_of
+from posekit.catalogue import catalogue, comparable, figure_words, state_of
 from posekit.cli import app as cli
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, explain, head_grid, numbers, snap
@@ -282,3 +282,22 @@ def test_states_in_plain_words() -> None:
     assert state["command"] == "posekit weights download tiny"
     assert state_of(downloadable, official)["kind"] == "authors"
     assert figure_words("no such figure") == ""
+
+
+def test_the_first_figure_is_the_one_to_set_side_by_side() -> None:
+    """What a pass costs is none, and neither is how many people were found."""
+    measured = {
+        "cost of one photo": {"milliseconds a photo": 158.6},
+        "kept out": {"person recall": 88.6, "PCK@0.2": 28.8},
+        "elsewhere": {"OKS AP": 1.0},
+    }
+    found = comparable(measured)
+    assert list(found) == ["kept out", "elsewhere", "cost of one photo"]
+    assert list(found["kept out"]) == ["PCK@0.2", "person recall"]
+    first = {
+        one["name"]: next(iter(next(iter(one["measured"].values()))))
+        for group in catalogue()
+        for one in group["models"]
+        if one["state"]["kind"] == "trained" and one["view"] != "backbone"
+    }
+    assert len(first) == 5 and set(first.values()) == {"PCK@0.2"}

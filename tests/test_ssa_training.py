@@ -278,5 +278,5 @@ def test_what_does_not_fit_is_refused(photos: CrowdCanvases, tmp_path: Path) -> 
     wrong = replace(RECIPE, options={"crowds": {"size": 3}})
     with pytest.raises(DataError, match="no options of crowds"):
         ssa(tiny(), wrong, Source(tmp_path))
-    with pytest.raises(DataError, match="no options of the task"):
+    with pytest.raises(DataError, match="has no option"):
         ssa(tiny(), replace(RECIPE, options={"speed": 3}), Source(tmp_path))

@@ -19,7 +19,7 @@ from posekit.found import Found
 from posekit.geometry import Box, Crop
 from posekit.people import MAX_BOXES, Person
 from posekit.photo import Photo
-from posekit.top_down import TopDown, best_finder
+from posekit.top_down import TopDown, best_finder, crowd_words
 from posekit.weights import WeightsFile
 from posekit.zoo import PoseModel
 from tests.tiny_models import BlobFinder, noise_photo, pose_model
@@ -39,7 +39,7 @@ def photo_of_spots() -> Photo:
 def finder(boxes: tuple[Box, ...], scores: tuple[float, ...]) -> PoseModel:
     """A model of whole photos that finds somebody in each of these boxes."""
 
-    def find(model: PoseModel, photo: Photo, *, recorded: bool, flip_test: bool) -> Found:
+    def find(model: PoseModel, photo: Photo, *, recorded: bool) -> Found:
         crop = Crop.of_box(Box.whole(photo.size), (64, 64), photo.size)
         nothing = np.full((17, 2), np.nan), np.zeros(17)
         people = tuple(
@@ -79,6 +79,22 @@ def test_the_two_models_are_not_taken_for_one_another() -> None:
         TopDown(whole, whole)
     with pytest.raises(ModelError, match="finds nobody by itself"):
         TopDown(crops, crops)
+
+
+def test_a_photo_of_several_people_is_no_crop_of_one() -> None:
+    photo, model = photo_of_spots(), pose_model(BlobFinder(), (64, 48))
+
+    def words(*boxes: Box) -> str | None:
+        found = Estimator(model).predict(photo, list(boxes))
+        return crowd_words(found, model.entry)
+
+    several, small = words(*BOXES), words(BOXES[0])
+    title = model.entry.title
+    assert several is not None and several.startswith(f"{title} finds 2 people here, and {title}")
+    assert small is not None and "one person in a part of this photo" in small
+    assert words(Box(0, 0, 120, 40)) is None  # half of the photo
+    nobody = Estimator(finder((), ())).predict(photo)
+    assert crowd_words(nobody, model.entry) is None
 
 
 def test_the_finder_on_offer_is_the_one_that_misses_fewest(

@@ -59,7 +59,7 @@ def test_options_of_a_recipe() -> None:
     assert options_of(replace(RECIPE, options={"speed": 4}), Options) == Options(4, "red")
     with pytest.raises(DataError, match=r"task 'heatmaps'.*taste"):
         options_of(replace(RECIPE, options={"taste": 4}), Options)
-    with pytest.raises(DataError, match="no options of the task 'heatmaps'"):
+    with pytest.raises(DataError, match="The task 'heatmaps' has no option"):
         prepare(entry("transpose-r-small"), replace(RECIPE, options={"a": 1}), Source(Path("x")))
 
 

@@ -11,7 +11,8 @@ from app import payload
 from posekit.estimator import Estimator, Prediction
 from posekit.geometry import Box
 from posekit.people import DRAWN
-from posekit.unsure import UNSURE, unsure_keypoints, unsure_words
+from posekit.unsure import unsure_keypoints, unsure_words
+from posekit.zoo import UNSURE
 from tests.test_photo_models import PEOPLE, SIZE, knowing
 from tests.tiny_models import noise_photo, tiny_model
 
@@ -37,7 +38,7 @@ def scored(prediction: Prediction, *below: int) -> Prediction:
 
 def test_a_pose_is_unsure_from_half_of_its_keypoints(prediction: Prediction) -> None:
     assert prediction.model.trained
-    assert unsure_keypoints(scored(prediction, 8).people[0]) == 8
+    assert unsure_keypoints(scored(prediction, 8).people[0], UNSURE) == 8
     assert unsure_words(scored(prediction, 8)) is None
     said = unsure_words(scored(prediction, 9))
     title = prediction.model.entry.title
@@ -95,12 +96,43 @@ def test_portraits_beside_whole_bodies(prediction: Prediction) -> None:
     assert both.endswith(f"{title} finds 3 of 17 keypoints of person 3: {part}")
 
 
-def test_random_weights_and_models_of_whole_photos_are_not_judged(prediction: Prediction) -> None:
+def test_random_weights_are_not_judged() -> None:
     random = Estimator(tiny_model()).predict(noise_photo(180, 140))
     assert not random.model.trained and unsure_words(random) is None
-    finder = knowing(PEOPLE).predict(noise_photo(*SIZE))
-    nothing = [replace(person, scores=person.scores * 0) for person in finder.people]
-    assert unsure_words(replace(finder, people=tuple(nothing))) is None
+
+
+def test_of_a_model_of_whole_photos_the_keypoints_count_that_it_found() -> None:
+    finder = knowing(PEOPLE)
+    trained = replace(finder.model, weights=replace(finder.model.weights, kind="shipped"))
+    found = replace(finder.predict(noise_photo(*SIZE)), model=trained)
+    first = found.people[0]
+    there = int(first.found.sum())
+    low, sure = (replace(first, scores=np.full(17, score)) for score in (0.3, 0.9))
+    title = trained.entry.title
+    assert unsure_words(replace(found, people=(low,))) == (
+        f"{title} is not sure of this pose: {there} of {there} keypoints have a confidence below"
+        " 0.4, so the skeleton may well be wrong."
+    )
+    assert unsure_words(replace(found, people=(sure,))) is None
+    stricter = replace(trained, entry=replace(trained.entry, unsure=0.95))
+    said = unsure_words(replace(found, people=(sure,), model=stricter))
+    assert said is not None and "below 0.95" in said
+
+
+def test_boxes_in_which_a_model_found_nobody_are_named() -> None:
+    finder = knowing(PEOPLE)
+    trained = replace(finder.model, weights=replace(finder.model.weights, kind="shipped"))
+    found = replace(finder.predict(noise_photo(*SIZE)), model=trained)
+    sure = replace(found.people[0], scores=np.full(17, 0.9))
+    nobody = replace(sure, keypoints=np.full((17, 2), np.nan), scores=np.zeros(17))
+    title = trained.entry.title
+    assert unsure_words(replace(found, people=(nobody,))) == f"{title} found nobody in the box."
+    assert unsure_words(replace(found, people=(sure, nobody))) == (
+        f"{title} found nobody in the box of person 2."
+    )
+    assert unsure_words(replace(found, people=(nobody, sure, nobody))) == (
+        f"{title} found nobody in the boxes of persons 1 and 3."
+    )
 
 
 def test_the_page_is_told(prediction: Prediction) -> None:

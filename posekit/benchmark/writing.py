@@ -11,7 +11,7 @@ from pathlib import Path
 from posekit.benchmark.report import Cell, Report, Row
 from posekit.errors import DataError
 
-__all__ = ["SUFFIXES", "as_csv", "as_json", "as_markdown", "as_text_rows", "write"]
+__all__ = ["SUFFIXES", "as_csv", "as_json", "as_markdown", "as_text_rows", "refusals", "write"]
 
 SUFFIXES = (".csv", ".md", ".json")
 DIGITS = 12
@@ -97,7 +97,8 @@ def as_markdown(report: Report) -> str:
         parts.append(_table(head, body))
         parts += _against(report, rows)
         parts += _agreements(report, model)
-        parts += _refusals(rows)
+        if sentences := refusals(rows):
+            parts.append("\n- ".join(["Refused, and how often:\n", *sentences]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -202,14 +203,13 @@ def _agreements(report: Report, model: str) -> list[str]:
     return [_table(head, body)]
 
 
-def _refusals(rows: Sequence[Row]) -> list[str]:
-    """Each sentence once, with the methods it answered for and how often."""
+def refusals(rows: Sequence[Row]) -> list[str]:
+    """Each sentence once, after the methods it answered for and how often."""
     by_sentence: dict[str, list[str]] = {}
     for row in rows:
         for sentence, times in row.refused.items():
             by_sentence.setdefault(sentence, []).append(f"{row.method} ({times})")
-    lines = [f"- {', '.join(whom)}: {sentence}" for sentence, whom in by_sentence.items()]
-    return ["Refused, and how often:\n\n" + "\n".join(lines)] if lines else []
+    return [f"{', '.join(whom)}: {sentence}" for sentence, whom in by_sentence.items()]
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:

@@ -73,7 +73,7 @@ def benchmark(
     from posekit.benchmark import Settings, run
     from posekit.benchmark.entrants import split_list
     from posekit.benchmark.settings import DEFAULT_METRICS
-    from posekit.benchmark.writing import SUFFIXES, as_text_rows, write
+    from posekit.benchmark.writing import SUFFIXES, as_text_rows, refusals, write
 
     check_out(out, *SUFFIXES)
     settings = Settings(
@@ -117,6 +117,11 @@ def benchmark(
         remark(report.problems)
     for sentence, times in report.failed.items():
         remark(f"Not measured, {times} of the photographs: {sentence}")
+    for name, count in report.lost.items():
+        if count:
+            remark(f"{name}: {count} keypoints were not found, and are asked of no method.")
+    for sentence in refusals(report.rows):
+        remark(f"refused, {sentence}")
     if out is not None:
         write(report, out)
     show(report.as_dict(), table(*as_text_rows(report)), as_json=as_json)

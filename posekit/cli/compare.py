@@ -19,6 +19,7 @@ from posekit.cli.options import (
     PhotoArgument,
     PointOption,
     ReportOption,
+    WithPhotoOption,
     check_out,
     load_model,
     read_boxes,
@@ -69,9 +70,7 @@ def compare(
         typer.Option("--faithfulness", help="Add deletion and insertion: some passes more."),
     ] = False,
     out: ReportOption = None,
-    hide_photo: Annotated[
-        bool, typer.Option("--hide-photo", help="Leave the photo out of the .html, .svg or .png.")
-    ] = False,
+    with_photo: WithPhotoOption = True,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -87,7 +86,7 @@ def compare(
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
     query = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
     assert query is not None
-    check_out(out, *REPORTS)
+    check_out(out, *REPORTS, source=photo)
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_count(len(names))
     find_method(method)
@@ -112,7 +111,7 @@ def compare(
         if panel.note:
             remark(f"{panel.title}: {panel.note}")
     if out is not None:
-        _write(comparison, out, photo=not hide_photo)
+        _write(comparison, out, photo=with_photo)
     columns = columns_of(comparison)
     rows = [[one.cell(row) for one in columns] for row in comparison.table]
     text = f"{comparison.title}:\n{table([one.head.upper() for one in columns], rows)}"

@@ -26,6 +26,7 @@ from posekit.cli.options import (
     check_out,
     find_people,
     load_model,
+    remark_doubt,
 )
 from posekit.cli.output import show, table, writing
 from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
@@ -72,7 +73,7 @@ def dependencies(
     """
     from posekit.explain.plain import plain
 
-    check_out(out, ".png", ".svg", ".csv", ".json")
+    check_out(out, ".png", ".svg", ".csv", ".json", source=source)
     chosen: str | int = -1 if layer is None else layer
     if is_data(source, alone=bool(box or people_by is not None or person)):
         from posekit.evaluation.dependencies import survey_dependencies
@@ -94,6 +95,7 @@ def dependencies(
         )
         asked = prediction.model
         found, ends = dependencies_of(prediction, chosen, person, head=head), None
+        remark_doubt(prediction)
         about = {"person": person}
     result = {
         "model": asked.entry.name,

@@ -24,7 +24,7 @@ from posekit.cli.options import (
 from posekit.cli.output import remark, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from posekit.data.labelled import LabelledPerson, LabelledPhoto
     from posekit.data.problems import Problems
@@ -150,6 +150,22 @@ def evaluate(
             "A model card takes figures of a checkpoint on a whole .json file, or on all "
             "photographs held out, without flip test."
         )
+    _refuse(
+        chosen,
+        coco,
+        {
+            "--images": images is not None,
+            "--boxes": boxes != BoxSource.given,
+            "--people-by": people_by is not None,
+            "--cut": cut is not None,
+            "--part": part != "held out",
+            "--limit": limit is not None,
+            "--count": count != COUNT,
+            "--beside": bool(beside),
+            "--side": side is not None,
+            "--flip-test": flip_test,
+        },
+    )
     if chosen == Metric.instance:
         return evaluate_instances(
             loaded,
@@ -168,8 +184,6 @@ def evaluate(
             loaded, data, part=part, side=side, beside=beside or [], card=card, as_json=as_json
         )
     finder = None if people_by is None else load_model(people_by, "auto", device)
-    if finder is not None and chosen != Metric.people:
-        raise typer.BadParameter("--people-by goes with --metric people.")
     estimator = Estimator(loaded, flip_test=flip_test)
     if cut is not None and (metric != Metric.auto or finder is not None or flip_test):
         raise typer.BadParameter("--cut measures by itself: leave --metric and the like out.")
@@ -214,6 +228,29 @@ def evaluate(
         add_measurement(loaded.weights.local, name, score, command, boxes=where)
     result = dataclasses.asdict(score) | {"problems": problems.as_dict()}
     show(result, _text(score), as_json=as_json)
+
+
+_OF_SOME = {
+    "--boxes": {Metric.pck, Metric.pckh, Metric.oks},
+    "--people-by": {Metric.people},
+    "--cut": {Metric.pck, Metric.oks, Metric.people},
+    "--limit": set(Metric) - {Metric.contradiction},
+    "--count": {Metric.instance},
+    "--beside": {Metric.instance, Metric.contradiction},
+    "--side": {Metric.contradiction},
+    "--flip-test": set(Metric) - {Metric.instance, Metric.contradiction},
+}
+"""Options that only some metrics take account of."""
+
+
+def _refuse(metric: Metric, coco: bool, given: Mapping[str, bool]) -> None:
+    """Refuse options that would change nothing."""
+    for option in (name for name, here in given.items() if here):
+        if metric not in _OF_SOME.get(option, set(Metric)):
+            raise typer.BadParameter(f"{option} does not go with --metric {metric.value}.")
+        if (option == "--images" and not coco) or (option == "--part" and coco):
+            kind = "a folder with joints.npz" if coco else "a .json file"
+            raise typer.BadParameter(f"{option} is for {kind}.")
 
 
 def _measure_cut(estimator: Estimator, people: Iterable[LabelledPerson], cut: Cut) -> Score:
@@ -303,8 +340,12 @@ def _measure_people(
 def _text(score: Score) -> str:
     figures = ", ".join(f"{name} {value}" for name, value in score.figures.items())
     lines = [f"{figures} on {score.people} people, {score.keypoints} keypoints"]
-    known = score.details.get("per keypoint", {})
-    lines += [f"  {name:<16}{value:6.2f}" for name, value in known.items()]
+    if left_out := score.details.get("left out", 0):
+        lines[0] += f"; {left_out} people are left out, whose torso or head is not labelled"
+    known, counts = score.details.get("per keypoint", {}), score.details.get("labelled", {})
+    for name, value in known.items():
+        count = f"  of {counts[name]}" if name in counts else ""
+        lines.append(f"  {name:<16}{value:6.2f}{count}")
     if "keypoints measured" in score.details:
         lines.append(f"  measured: {', '.join(score.details['keypoints measured'])}")
     return "\n".join(lines)

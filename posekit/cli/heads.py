@@ -26,6 +26,7 @@ from posekit.cli.options import (
     check_out,
     find_people,
     load_model,
+    remark_doubt,
 )
 from posekit.cli.output import show, table, writing
 from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
@@ -59,7 +60,7 @@ def heads(
     """Silence one attention head after another, and say how far each keypoint falls without it."""
     from posekit.explain.plain import plain
 
-    check_out(out, ".png", ".svg", ".csv", ".json")
+    check_out(out, ".png", ".svg", ".csv", ".json", source=source)
     ends: Ends = None
     if is_data(source, alone=bool(box or people_by is not None or person)):
         from posekit.evaluation.heads import survey_heads
@@ -82,6 +83,7 @@ def heads(
         with bar("heads") as progress:
             layers = None if layer is None else [layer]
             found = heads_of(prediction, person, layers=layers, progress=progress)
+        remark_doubt(prediction)
         about = {"person": person}
     result = {
         "model": asked.entry.name,

@@ -19,6 +19,7 @@ from posekit.cli.options import (
     WithPhotoOption,
     check_out,
     find_people,
+    remark_doubt,
 )
 from posekit.cli.output import show, writing
 
@@ -41,13 +42,14 @@ def live(
     """Write a page that shows what the model looks at wherever one points, without PoseKit."""
     from posekit.report.live_report import live as live_of
 
-    check_out(out, ".html")
+    check_out(out, ".html", source=photo)
     prediction = find_people(
         photo, model, weights, box, device, flip_test=False, record=True, people_by=people_by
     )
     report = live_of(prediction, people=person or None, photo=with_photo)
     with writing(out):
         report.save(out)
+    remark_doubt(prediction)
     size = out.stat().st_size
     result = {
         "model": prediction.model.name,

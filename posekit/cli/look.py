@@ -38,6 +38,7 @@ from posekit.cli.options import (
     check_out,
     find_people,
     read_numbers,
+    remark_doubt,
 )
 from posekit.cli.output import show, table, writing
 from posekit.people import IN_BOX
@@ -69,7 +70,9 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Find the keypoints of the people in a photo."""
-    check_out(out, ".png")
+    from posekit.unsure import unsure_words
+
+    check_out(out, ".png", source=photo)
     prediction = find_people(
         photo,
         model,
@@ -87,7 +90,7 @@ def predict(
         drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton)
         with writing(out):
             save_png(drawn, out)
-    result = people_values(prediction)
+    result = people_values(prediction) | {"unsure": unsure_words(prediction)}
     rows = [
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
         for n, person in enumerate(result["people"])
@@ -98,6 +101,7 @@ def predict(
     if not result["people"]:
         who = people_by or prediction.model.entry.title
         text = f"{who} found nobody in this photo."
+    remark_doubt(prediction)
     show(result, text, as_json=as_json)
 
 
@@ -171,7 +175,7 @@ def explain(
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
     asked = keypoint if point is None else read_numbers(point, 2, "a point X,Y in pixels")
     assert asked is not None
-    check_out(out, ".png", ".svg", ".html", ".npz", ".json")
+    check_out(out, ".png", ".svg", ".html", ".npz", ".json", source=photo)
     chosen = find_method(method)
     flags = {"layer": layer or None, "head": head, "part": part}
     flags["direction"] = None if direction is None else direction.value
@@ -200,6 +204,7 @@ def explain(
         text += f"\n{trust_words(trust)}"
     if out is not None:
         _write(found, out, about, with_photo)
+    remark_doubt(prediction)
     show(result, text, as_json=as_json)
 
 

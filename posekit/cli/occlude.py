@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from posekit.occlusion import Occluder, Study, Sweep
 
 
+GRID, STEPS = "10,8", 13
+
+
 class SweepKind(StrEnum):
     """What moves, or grows, in a sweep."""
 
@@ -84,8 +87,8 @@ def occlude(
     ] = None,
     grid: Annotated[
         str, typer.Option("--grid", metavar="ROWS,COLS", help="Of the grid's places.")
-    ] = "10,8",
-    steps: Annotated[int, typer.Option("--steps", help="Of the growing band.")] = 13,
+    ] = GRID,
+    steps: Annotated[int, typer.Option("--steps", help="Of the growing band.")] = STEPS,
     mask: Annotated[
         Path | None,
         typer.Option(
@@ -122,8 +125,16 @@ def occlude(
         raise typer.BadParameter(
             "name one of --rectangle X0,Y0,X1,Y1, --limb KEYPOINT, --occluder FILE and --sweep."
         )
+    for option, given, needs, there in (
+        ("--share", share != 1.0, "--limb", limb is not None),
+        ("--grid", grid != GRID, "--sweep grid", sweep is SweepKind.grid),
+        ("--steps", steps != STEPS, "--sweep limb", sweep is SweepKind.limb),
+        ("--colour", colour != "mean", "a rectangle or a limb", occluder is None),
+    ):
+        if given and not there:
+            raise typer.BadParameter(f"{option} goes with {needs}.")
     rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
-    check_out(out, *REPORTS)
+    check_out(out, *REPORTS, source=photo)
     chosen, picture = read_boxes(box), read_photo(photo)
     # Before the network is loaded: whatever can be refused is.
     masks: Any = "best" if mask is None else masks_of_file(mask, picture)

@@ -109,10 +109,18 @@ def read_boxes(boxes: list[str] | None) -> list[Box] | None:
     return [Box(*read_numbers(box, 4, "a box X,Y,W,H in pixels")) for box in boxes]
 
 
-def check_out(out: Path | None, *suffixes: str) -> None:
-    """Refuse an output file that cannot be written, before any work is done."""
+def check_out(out: Path | None, *suffixes: str, source: Path | None = None) -> None:
+    """Refuse an output file that cannot be written, before any work is done.
+
+    Args:
+        out: the file to write; None is none.
+        suffixes: its possible endings, lower case.
+        source: the photo that is looked at, which is never written over.
+    """
     if out is None:
         return
+    if source is not None and out.exists() and source.exists() and out.samefile(source):
+        raise typer.BadParameter(f"--out {out.name!r} is the photo itself: choose another name.")
     if out.suffix.lower() not in suffixes:
         raise typer.BadParameter(f"--out writes {' or '.join(suffixes)}, not {out.name!r}.")
     if not out.parent.is_dir():
@@ -154,3 +162,11 @@ def find_people(
         finder = load_model(people_by, "auto", device)
         return TopDown(loaded, finder, flip_test=flip_test).predict(picture, record=record)
     return Estimator(loaded, flip_test=flip_test).predict(picture, chosen, record=record)
+
+
+def remark_doubt(prediction: Prediction) -> None:
+    """Say of which poses the model is not sure, beside a result that rests on them."""
+    from posekit.unsure import unsure_words
+
+    if (doubt := unsure_words(prediction)) is not None:
+        remark(doubt)

@@ -90,7 +90,7 @@ def people(
     from posekit.occlusion.masks import masks_by_another, masks_of_file
     from posekit.photo import read_photo
 
-    check_out(out, ".png", ".json")
+    check_out(out, ".png", ".json", source=photo)
     picture = read_photo(photo)
     loaded = load_model(model, weights, device)
     estimator = Estimator(loaded, grouping=None if view is None else view.value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class PCK:
         per_keypoint: the same for each, by name.
         people: how many were measured.
         keypoints: how many labelled keypoints they have.
+        counts: how many of them each keypoint has, by name.
+        left_out: people whose yardstick is not labelled.
         measure: what was measured, ``"PCK@0.2"`` or ``"PCKh@0.5"``.
     """
 
@@ -40,6 +43,8 @@ class PCK:
     people: int
     keypoints: int
     measure: str = f"PCK@{THRESHOLD}"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def figures(self) -> dict[str, float]:
@@ -53,6 +58,8 @@ class PCK:
             "people": self.people,
             "keypoints": self.keypoints,
             "per keypoint": self.per_keypoint,
+            "labelled": dict(self.counts),
+            "left out": self.left_out,
         }
 
 
@@ -143,4 +150,13 @@ def _within(
     }
     mean = round(100 * float(right.sum() / known.sum()), 2)
     measure = f"{words[0]}@{threshold:g}"
-    return PCK(mean, per_keypoint, int(usable.sum()), int(known.sum()), measure)
+    counts = {name: int(known[:, skeleton.index(name)].sum()) for name in per_keypoint}
+    return PCK(
+        mean,
+        per_keypoint,
+        int(usable.sum()),
+        int(known.sum()),
+        measure,
+        counts=counts,
+        left_out=int((~usable).sum()),
+    )

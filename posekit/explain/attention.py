@@ -54,12 +54,15 @@ class Explanation:
         direction: ``row`` or ``column``.
         maps: one :class:`AttentionMap` per layer.
         prediction: what it explains.
+        through: each layer's map is what comes of it by all layers from there on, and not that
+            layer's attention alone; see :func:`posekit.explain.rollout.flow`.
     """
 
     query: Query
     direction: Direction
     maps: tuple[AttentionMap, ...]
     prediction: Prediction
+    through: bool = False
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -68,10 +71,14 @@ class Explanation:
 
     @property
     def title(self) -> str:
-        """``left wrist looks at``, ``point (120, 64) is looked at by``, ``evidence for nose``."""
+        """``left wrist looks at``, ``point (120, 64) is looked at by``, ``evidence for nose``.
+
+        Of a flow it is ``left wrist looks at, through this layer and all after it``.
+        """
         if self.maps and self.maps[0].meaning:
             return f"evidence for {self.query.label(self.prediction.skeleton)}"
-        return f"{self.query.label(self.prediction.skeleton)} {DIRECTION_WORDS[self.direction]}"
+        words = f"{self.query.label(self.prediction.skeleton)} {DIRECTION_WORDS[self.direction]}"
+        return f"{words}, through this layer and all after it" if self.through else words
 
     def layer(self, name: str | int) -> AttentionMap:
         """The map of one layer, by its name or its position (negative counts from the last).
@@ -237,7 +244,7 @@ def _evidence(
     part: str | None,
 ) -> AttentionMap:
     """A layer's map by keypoint, which has neither a direction nor heads nor parts."""
-    if direction != "row" or head not in (None, 0) or part is not None:
+    if direction != "row" or head is not None or part is not None:
         raise TraceError(
             f"{layer.name} of {prediction.model.entry.title} is a map by keypoint and no attention:"
             " it has one direction ('row') and no heads."

@@ -36,6 +36,8 @@ __all__ = ["TRUNK_END", "grad_cam", "guided_grad_cam"]
 
 TRUNK_END = "reduce"
 """By convention the layer that turns a trunk's features into tokens; its input is explained."""
+TRUNK = "trunk"
+"""By convention the CNN of a network that makes no tokens; its output is explained."""
 
 # Said at every call of guided backpropagation; the hooks are on a private copy, and go with it.
 warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU", module="captum")
@@ -62,8 +64,8 @@ def grad_cam(
         prediction: made with ``record=True``.
         target: see :func:`posekit.explain.explain`.
         person: index of the person.
-        layer: name of a layer, as in ``module.named_modules()``; the features that enter it are
-            explained. None is :data:`TRUNK_END`.
+        layer: name of a module of the network, as in ``module.named_modules()``; the features that
+            enter it are explained. None is :data:`TRUNK_END`, or what leaves the :data:`TRUNK`.
         batch_size: not needed for its one pass; taken so that all methods take it.
         progress: called with (done, total) passes; an exception it raises ends the work.
 
@@ -76,7 +78,7 @@ def grad_cam(
         TraceError: a target that :func:`posekit.explain.asked.ask` refuses.
     """
     asked = questions(prediction, [target], person)
-    name = _layer_name(asked, layer)
+    name, enters = _features(asked, layer)
 
     def compute(
         numbers: Numbers, image: Tensor, which: Tensor, size: int
@@ -86,13 +88,11 @@ def grad_cam(
         cam = LayerGradCam(numbers, numbers.network.get_submodule(name)).attribute(
             image,
             additional_forward_args=(which,),
-            attribute_to_layer_input=True,
+            attribute_to_layer_input=enters,
             relu_attributions=True,
         )
         if not isinstance(cam, Tensor) or cam.ndim != 4:
-            raise ModelError(
-                f"The features that enter the layer {name} have no place in the photo."
-            )
+            raise ModelError(f"The features at the module {name} have no place in the photo.")
         return cam, None
 
     values, _ = run(asked, compute, 1, batch_size, progress)  # (1, 1, rows, cols)
@@ -122,7 +122,7 @@ def guided_grad_cam(
     brought to the crop's size bilinearly. Arguments and errors as :func:`grad_cam`.
     """
     asked = questions(prediction, [target], person)
-    name = _layer_name(asked, layer)
+    name, enters = _features(asked, layer)
 
     def compute(
         numbers: Numbers, image: Tensor, which: Tensor, size: int
@@ -133,12 +133,10 @@ def guided_grad_cam(
             image,
             additional_forward_args=(which,),
             interpolate_mode="bilinear",
-            attribute_to_layer_input=True,
+            attribute_to_layer_input=enters,
         )
         if found.shape != image.shape:
-            raise ModelError(
-                f"The features that enter the layer {name} have no place in the photo."
-            )
+            raise ModelError(f"The features at the module {name} have no place in the photo.")
         return found.abs(), None
 
     # Two passes: one for each of the maps that are multiplied.
@@ -150,17 +148,26 @@ def guided_grad_cam(
     )[0]
 
 
-def _layer_name(asked: Questions, layer: str | None) -> str:
-    name = TRUNK_END if layer is None else layer
+def _features(asked: Questions, layer: str | None) -> tuple[str, bool]:
+    """The module at whose features to look, and whether at those that enter it."""
     module: nn.Module = asked.prediction.model.module
-    if name and name in dict(module.named_modules()):
-        return name
+    known = dict(module.named_modules())
+    if layer and layer in known:
+        return layer, True
+    if layer is None and TRUNK_END in known:
+        return TRUNK_END, True
+    if layer is None and TRUNK in known:
+        return TRUNK, False
+    some = ", ".join(name for name, _ in module.named_children())
     if layer is None:
         raise ModelError(
-            "Grad-CAM does not know where this model's CNN ends: "
-            "name the layer whose input is to be explained."
+            "Grad-CAM does not know where this model's CNN ends: name the module whose input is to "
+            f"be explained, such as one of {some}."
         )
-    raise TraceError(f"This model has no layer {layer!r}: take a name from its named_modules().")
+    raise TraceError(
+        f"The network has no module {layer!r}, and Grad-CAM looks at what enters one: {some}, or "
+        "one within them (named_modules)."
+    )
 
 
 def _feature_grid(asked: Questions, size: tuple[int, int]) -> TokenGrid:

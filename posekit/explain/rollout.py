@@ -34,7 +34,7 @@ from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.methods import method
 from posekit.explain.query import AnyQuery, Query, check_person, resolve
-from posekit.explain.targets import Target
+from posekit.explain.targets import KeypointCoordinate, Target
 from posekit.geometry import TokenGrid
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def flow(
         _layer_map(prediction, query, layer, row, token, head)
         for layer, row in zip(layers, rows, strict=True)
     )
-    return Explanation(query, "row", maps, prediction)
+    return Explanation(query, "row", maps, prediction, through=True)
 
 
 def rollout_rows(
@@ -186,6 +186,11 @@ def place_of(
 
     Attention needs a place and no value: a keypoint that was not found may be asked about too.
     """
+    if isinstance(target, KeypointCoordinate):
+        raise TraceError(
+            "Attention is followed from where a keypoint lies, whatever its x or y: ask for its "
+            "peak, or take a method that runs the network."
+        )
     if isinstance(target, Target):
         return target, check_person(prediction, person or 0)
     query = resolve(prediction, target, person)

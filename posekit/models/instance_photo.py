@@ -196,18 +196,11 @@ def points_of(peaks: tuple[Peak, ...], members: tuple[int, ...]) -> Floats:
 
 
 def find(
-    model: PoseModel,
-    photo: Photo,
-    *,
-    recorded: bool = False,
-    flip_test: bool = False,
-    grouping: View = "body-first",
+    model: PoseModel, photo: Photo, *, recorded: bool = False, grouping: View = "body-first"
 ) -> Found:
     """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`.
 
-    ``grouping`` is how keypoints are grouped, see :mod:`posekit.decode.instance`. A mirrored photo
-    has tokens of its own, whose attention cannot be averaged with this one's: ``flip_test`` changes
-    nothing.
+    ``grouping`` is how keypoints are grouped, see :mod:`posekit.decode.instance`.
     """
     seen = find_people(model, photo, recorded=recorded, view=grouping)
     everybody = zip(seen.people, seen.grouping.people, strict=True)

@@ -34,4 +34,5 @@ ENTRIES = register_photo_models(
     levels=LEVELS,
     find=find,
     groupings=get_args(View),
+    flips=False,  # attention between other tokens has no mean with this
 )

@@ -11,7 +11,7 @@ from torch import nn
 
 from posekit.skeleton import Skeleton
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, register
+from posekit.zoo import UNSURE, ModelEntry, register
 
 __all__ = ["PhotoModel", "register_photo_models"]
 
@@ -37,12 +37,14 @@ class PhotoModel:
         config: builds it.
         figures: those the authors report, by data set.
         shipped: PoseKit brings weights of its own, in a file of the model's name.
+        unsure: see :class:`posekit.zoo.ModelEntry`.
     """
 
     title: str
     config: Config
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shipped: bool = False
+    unsure: float = UNSURE
 
     def entry(
         self,
@@ -66,6 +68,7 @@ class PhotoModel:
             weights=(ours,) if self.shipped else (),
             paper_figures=self.figures,
             view="photo",
+            unsure=self.unsure,
             fit=None if fit is None else partial(fit, self.config),
             **family,
         )

@@ -110,13 +110,8 @@ def find_people(
     return PhotoPoses(people, crop, None if trace is None else trace.to("cpu"))
 
 
-def find(
-    model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
-) -> Found:
-    """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`.
-
-    The mirrored photo is not looked at: its queries are not those of the photo.
-    """
+def find(model: PoseModel, photo: Photo, *, recorded: bool = False) -> Found:
+    """Everybody in a photo, as the estimator wants them; see :class:`posekit.found.Finder`."""
     seen = find_people(model, photo, recorded=recorded)
     instances = seen.trace.instances.places if seen.trace and seen.trace.instances else ()
     place = {query: n for n, (_, query) in enumerate(instances)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,6 +103,10 @@ def read_recipe(path: str | Path) -> Recipe:
     """
     try:
         raw = tomllib.loads(Path(path).read_text())
+        _check_names(raw, Recipe, f"{path}")
+        for stage in raw["stages"]:
+            _check_names(stage, Stage, f"a stage of {path}")
+        _check_names(raw.get("augmentation", {}), Augmentation, f"the augmentation of {path}")
         stages = tuple(
             Stage(**{**stage, "input_size": tuple(stage["input_size"])})
             for stage in raw.pop("stages")
@@ -115,6 +119,16 @@ def read_recipe(path: str | Path) -> Recipe:
         raise DataError(f"There is no recipe at {path}.") from error
     except (tomllib.TOMLDecodeError, TypeError, KeyError) as error:
         raise DataError(f"{path} is not a training recipe: {error}.") from error
+
+
+def _check_names(given: Mapping[str, Any], kind: type[Any], where: str) -> None:
+    """Refuse names that nothing takes, and the lack of those that are needed."""
+    known = {one.name: one for one in fields(kind)}
+    if unknown := [name for name in given if name not in known]:
+        raise DataError(f"There is no {unknown[0]!r} in {where}: it may have {', '.join(known)}.")
+    for name, one in known.items():
+        if name not in given and one.default is MISSING and one.default_factory is MISSING:
+            raise DataError(f"{name!r} is missing in {where}.")
 
 
 def with_options(recipe: Recipe, changes: Sequence[str]) -> Recipe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -126,6 +126,12 @@ def options_of(recipe: Recipe, kind: type[Options]) -> Options:
     Raises:
         DataError: an option is not one of the task's.
     """
+    known = [field.name for field in fields(kind) if field.init]  # type: ignore[arg-type]
+    for name in recipe.options:
+        if name not in known:
+            raise DataError(
+                f"The task {recipe.task!r} has no option {name!r}: it has {', '.join(known)}."
+            )
     try:
         return kind(**recipe.options)
     except TypeError as error:

@@ -177,7 +177,7 @@ def test_occlude_answers_what_posekit_occlude_prints(
             keypoint="left wrist", layer="encoder.2", masks="best",
         )
     )  # fmt: skip
-    assert found.pop("notes") == []
+    assert found.pop("notes") == []  # sure of the pose
     assert found.keys() == ours.keys()
     assert found["occluder"] == occluder and found["covered_pixels"] == 80 * 90
     assert found["sentences"] == ours["sentences"] and found["layer"] == "encoder.2"
