@@ -11,6 +11,8 @@ import pytest
 from benchmarks.compare import compare
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import explain, head_grid, numbers, snap
+from posekit.geometry import Box
+from posekit.occlusion import Rectangle, Study, best_masks, study
 from posekit.photo import read_photo
 from posekit.zoo import load
 
@@ -48,6 +50,28 @@ def test_click(
         rounds=5,
     )
     benchmark(click, analysed, direction)
+
+
+def test_occlusion_click(benchmark: Callable[..., object], analysed: Prediction) -> None:
+    """Another keypoint behind the same occluder, against running the network behind it again."""
+    photo, masks = analysed.photo, best_masks(analysed)
+    occluder = Rectangle(Box(photo.width / 3, photo.height / 3, 80, 60))
+
+    def ask(after: Prediction | None) -> Study:
+        return study(
+            analysed.model, photo, occluder, keypoint=POINT, masks=masks, before=analysed,
+            after=after,
+        )  # fmt: skip
+
+    known = ask(None).after.prediction
+    compare(
+        f"{analysed.model.entry.title}: click behind an occluder",
+        lambda: ask(known),
+        "look again",
+        lambda: ask(None),
+        rounds=5,
+    )
+    benchmark(ask, known)
 
 
 def test_large_view(benchmark: Callable[..., object], analysed: Prediction) -> None:

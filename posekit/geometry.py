@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.affine import Affine
-from posekit.errors import BoxError
+from posekit.errors import BoxError, TraceError
 
 __all__ = [
     "Affine",
@@ -308,7 +308,8 @@ def token_cover(mask: npt.ArrayLike, grid_to_photo: Affine, size: Size) -> Float
 
     Args:
         mask: (H, W) in photo pixels, truthy inside.
-        grid_to_photo: token coordinates (column, row) to photo pixels.
+        grid_to_photo: token coordinates (column, row) to photo pixels; crops are never turned, so
+            a column of tokens is one of pixels.
         size: (rows, cols) of the grid.
 
     Returns:
@@ -320,9 +321,13 @@ def token_cover(mask: npt.ArrayLike, grid_to_photo: Affine, size: Size) -> Float
     finer = int(np.clip(np.ceil(grid_to_photo.scale), 4, _MOST_SAMPLES))
     x = (np.arange(cols * finer) + 0.5) / finer - 0.5
     y = (np.arange(rows * finer) + 0.5) / finer - 0.5
-    points = grid_to_photo.apply(np.stack(np.meshgrid(x, y), axis=-1))  # (rows f, cols f, 2)
-    pixel = np.floor(points + 0.5).astype(np.int64)
-    on_photo = ((pixel >= 0) & (pixel < (width, height))).all(-1)
-    col, row = np.clip(pixel[..., 0], 0, width - 1), np.clip(pixel[..., 1], 0, height - 1)
-    covered = inside[row, col] & on_photo
-    return np.asarray(covered.reshape(rows, finer, cols, finer).mean(axis=(1, 3)))
+    (across, turned, left), (sheared, down, top) = grid_to_photo.matrix
+    if turned or sheared:
+        raise TraceError("The cells of a grid that is turned are not those of pixel columns.")
+    col = np.floor(across * x + left + 0.5).astype(np.int64)
+    row = np.floor(down * y + top + 0.5).astype(np.int64)
+    on_cols, on_rows = (col >= 0) & (col < width), (row >= 0) & (row < height)
+    covered = np.zeros((rows * finer, cols * finer), dtype=np.uint8)
+    covered[np.ix_(on_rows, on_cols)] = inside[np.ix_(row[on_rows], col[on_cols])]
+    by_row = covered.reshape(rows, finer, -1).sum(axis=1, dtype=np.uint16)
+    return by_row.reshape(rows, cols, finer).sum(axis=2) / finer**2

@@ -12,7 +12,7 @@ import pytest
 
 from posekit.errors import BoxError, OcclusionError, SkeletonError, TraceError
 from posekit.estimator import Estimator
-from posekit.evaluation.purity import purity_of_layers
+from posekit.evaluation.purity import Covers, purity_of_layers
 from posekit.explain import explain
 from posekit.found import Found, box_around
 from posekit.geometry import Box, Crop
@@ -27,7 +27,6 @@ from posekit.occlusion import (
 )
 from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import covered_limbs, similarity
-from posekit.occlusion.side import Under
 from posekit.occlusion.words import percent
 from posekit.people import Person
 from posekit.photo import Photo
@@ -71,12 +70,16 @@ def test_the_share_of_a_map_made_by_hand() -> None:
     made = replace(one, weights=weights)
     x, y = made.grid_to_photo.apply([3, 5])
     half = 0.5 * made.grid_to_photo.scale
+
+    def on(mask: np.ndarray) -> float:
+        return Covers([mask], 0).shares(made).own
+
     cover = Rectangle(Box.from_edges(x - half, y - half, x + half, y + half))
-    assert Under(cover.cover(prediction.photo)).share(made) == pytest.approx(0.75, abs=0.04)
+    assert on(cover.cover(prediction.photo)) == pytest.approx(0.75, abs=0.04)
     wider = Rectangle(Box.from_edges(x - half - 1, y - half - 1, x + half + 1, y + half + 1))
-    assert Under(wider.cover(prediction.photo)).share(made) == pytest.approx(0.75, abs=1e-6)
-    assert Under(np.ones((160, 120), bool)).share(made) == pytest.approx(1.0)
-    assert Under(np.zeros((160, 120), bool)).share(made) == 0
+    assert on(wider.cover(prediction.photo)) == pytest.approx(0.75, abs=1e-6)
+    assert on(np.ones((160, 120), bool)) == pytest.approx(1.0)
+    assert on(np.zeros((160, 120), bool)) == 0
 
 
 def test_a_linear_model_changes_by_exactly_what_is_covered() -> None:
@@ -160,7 +163,7 @@ def test_purity_is_that_of_the_evaluation() -> None:
     with pytest.raises(OcclusionError, match="masks are"):
         study(model, PHOTO, None, keypoint=WRIST, masks=[np.ones((4, 4), bool)])
     # Layers are written as on the page, and shares as "59 %", which no line divides.
-    text = next(one for one in done.sentences if one.startswith("In encoder layer 2 "))
+    text = next(one for one in done.sentences if one.startswith("In encoder layer 2, "))
     own = 100 * done.after.purity["encoder.2"].own
     assert f"{own:.0f}\u00a0% does after" in text and "encoder.2" not in text
     assert rows["on_person.encoder.2"].name == "attention on this person, encoder layer 2"
@@ -219,9 +222,7 @@ def test_questions_that_cannot_be_are_refused() -> None:
 def whole_photo_model() -> PoseModel:
     """Finds a person under every bright spot, brightest first: spread keypoints, some missing."""
 
-    def find(
-        model: PoseModel, photo: Photo, *, recorded: bool = False, flip_test: bool = False
-    ) -> Found:
+    def find(model: PoseModel, photo: Photo, *, recorded: bool = False) -> Found:
         light = photo.pixels[..., 0].astype(float)
         people = []
         while light.max() > 60 and len(people) < 4:

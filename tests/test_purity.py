@@ -119,6 +119,23 @@ def test_cover_keeps_the_masks_area() -> None:
     assert cover.min() >= 0 and cover.max() <= 1
 
 
+def test_cover_is_the_share_of_the_samples_that_the_mask_holds() -> None:
+    """Cells of 6.3 x 5.2 pixels, some beyond the photo, against one sample after another."""
+    mask = np.random.default_rng(1).random((30, 26)) < 0.4
+    to_photo = Affine.scaling((6.3, 5.2), (-4.1, 2.7))
+    size, finer = (6, 5), 6  # the side of a square as large as a cell, rounded up
+    found = token_cover(mask, to_photo, size)
+    for row, col in np.ndindex(size):
+        held = 0
+        for n, m in np.ndindex(finer, finer):
+            at = [col + (m + 0.5) / finer - 0.5, row + (n + 0.5) / finer - 0.5]
+            x, y = np.floor(to_photo.apply(at) + 0.5).astype(int)
+            held += 0 <= x < 26 and 0 <= y < 30 and bool(mask[y, x])
+        assert found[row, col] == pytest.approx(held / finer**2, abs=1e-12)
+    with pytest.raises(TraceError, match="grid that is turned"):
+        token_cover(mask, Affine(np.array([[1.0, 0.1, 0.0], [0.0, 1.0, 0.0]])), size)
+
+
 def test_every_layer_of_a_click_in_one_call() -> None:
     prediction = Estimator(tiny_model()).predict(
         noise_photo(120, 100), [Box(5, 5, 40, 80), Box(50, 20, 45, 90)]

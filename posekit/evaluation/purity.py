@@ -104,6 +104,7 @@ class Covers:
         for index, array in enumerate(arrays):
             if index != person:
                 self.others |= array & ~self.own
+        self._crowd = bool(self.others.any())
         self._known: dict[tuple[object, ...], tuple[Floats, Floats]] = {}
 
     def shares(self, attention: AttentionMap) -> Purity:
@@ -124,9 +125,8 @@ class Covers:
         grid, to_photo = attention.grid.size, attention.grid_to_photo
         key = (*grid, to_photo.matrix.tobytes())
         if key not in self._known:  # the layers of an encoder share one grid
-            self._known[key] = (
-                token_cover(self.own, to_photo, grid),
-                token_cover(self.others, to_photo, grid),
-            )
-        own, others = (float((weights * c).sum() / total) for c in self._known[key])
-        return Purity(own, others, max(0.0, 1.0 - own - others))
+            own = token_cover(self.own, to_photo, grid)
+            others = token_cover(self.others, to_photo, grid) if self._crowd else np.zeros(grid)
+            self._known[key] = own, others
+        mine, theirs = (float((weights * c).sum() / total) for c in self._known[key])
+        return Purity(mine, theirs, max(0.0, 1.0 - mine - theirs))

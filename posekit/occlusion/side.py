@@ -14,10 +14,9 @@ from posekit.evaluation.purity import Covers, Purity
 from posekit.explain.attention import explain
 from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
-from posekit.geometry import token_cover
 from posekit.people import Person
 
-__all__ = ["Side", "Under", "Watch", "look"]
+__all__ = ["Side", "Watch", "look"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -90,39 +89,18 @@ class Side:
         return next((one for one in self.maps if one.layer == layer), None)
 
 
-class Under:
-    """How much of a map lies on the pixels of one mask: worked out once a grid.
-
-    Args:
-        mask: (H, W) bool, in photo pixels.
-    """
-
-    def __init__(self, mask: Mask) -> None:
-        self.mask = mask
-        self._known: dict[tuple[object, ...], Floats] = {}
-
-    def share(self, one: AttentionMap) -> float:
-        """Share of the map's mass, 0 to 1."""
-        to_photo, size = one.grid_to_photo, one.grid.size
-        key = (*size, to_photo.matrix.tobytes())
-        if key not in self._known:  # the layers of an encoder share one grid
-            self._known[key] = token_cover(self.mask, to_photo, size)
-        weights = one.weights.astype(np.float64)
-        return float((weights * self._known[key]).sum() / weights.sum())
-
-
 @dataclass(frozen=True, eq=False)
 class Watch:
     """What maps are measured against: the person's own mask among all, and the occluder's cover."""
 
     people: Covers | None
-    cover: Under | None
+    cover: Covers | None
 
     @classmethod
     def of(cls, masks: tuple[Mask, ...], own: int | None, cover: Mask | None) -> Watch:
         """Of everybody's masks; ``own`` is None when the person's mask is not known."""
         people = Covers(masks, own) if masks and own is not None else None
-        return cls(people, None if cover is None else Under(cover))
+        return cls(people, None if cover is None else Covers([cover], 0))
 
 
 def look(
@@ -161,5 +139,5 @@ def look(
         if watch.people is not None:
             purity[one.layer] = watch.people.shares(one)
         if watch.cover is not None:
-            on_occluder[one.layer] = watch.cover.share(one)
+            on_occluder[one.layer] = watch.cover.shares(one).own
     return Side(prediction, person, keypoint, query, maps, purity, on_occluder, note)

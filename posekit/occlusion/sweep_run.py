@@ -21,7 +21,7 @@ from posekit.occlusion.masks import PersonMasks
 from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import covered_limbs, limbs_at
 from posekit.occlusion.occluder import Occluder
-from posekit.occlusion.side import Side, Under, Watch, look
+from posekit.occlusion.side import Side, Watch, look
 from posekit.occlusion.study import MaskChoice, as_estimator, chosen_masks
 from posekit.occlusion.sweep_result import PARTS, Sweep
 from posekit.photo import Photo
@@ -166,7 +166,7 @@ def _sides(
         person: int | None = start.person if whole else 0
         if whole and boxes is None:
             person = matched(start.side.prediction, after)[start.person]
-        watch = Watch(start.people, None if one is None else Under(cover))
+        watch = Watch(start.people, None if one is None else Covers([cover], 0))
         sides.append((one, look(after, person, start.keypoint, None, watch), cover))
     return sides
 
