@@ -2,8 +2,8 @@
 
 Of instance attention. They belong to the weights: wider rows of attention raise affinities and the
 values of masks alike. Chosen on composites and photographs of people kept for validation, never on
-those that a model card's figures come from. Nothing is written; the constants are in
-:mod:`posekit.models.instance_photo`.
+those that a model card's figures come from. Nothing is written; the values are in
+:mod:`posekit.models.instance_config`.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from posekit.explain.heads import heads
     from posekit.explain.methods import explain
     from posekit.geometry import Box
+    from posekit.many import batch
     from posekit.occlusion import occlude
     from posekit.photo import read_photo
     from posekit.report.live_report import live
@@ -37,6 +38,7 @@ __all__ = [
     "PoseKitError",
     "TopDown",
     "__version__",
+    "batch",
     "compare",
     "dependencies",
     "explain",
@@ -54,6 +56,7 @@ _HOME = {
     "Estimator": "posekit.estimator",
     "PoseKitError": "posekit.errors",
     "TopDown": "posekit.top_down",
+    "batch": "posekit.many",
     "dependencies": "posekit.explain.dependencies",
     "heads": "posekit.explain.heads",
     "list_models": "posekit.zoo",

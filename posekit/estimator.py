@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from posekit.decode.crops import people_of
 from posekit.device import autocast, cpu_copy, is_out_of_memory, release_memory
-from posekit.errors import ModelError, PhotoError
+from posekit.errors import ModelError
 from posekit.found import Finder, in_boxes
 from posekit.geometry import Box, Crop
 from posekit.knockout import attention_modules
 from posekit.people import Person, check_boxes, whole_photo_box
-from posekit.photo import Photo
+from posekit.photo import Photo, check_photo
 from posekit.skeleton import Skeleton
 from posekit.trace import Trace
 from posekit.trace import record as recording
@@ -170,11 +170,8 @@ class Estimator:
             record: keep the trace.
             knocked_out: for each photo what no token may look at, or None; see :meth:`predict`.
 
-        Raises:
-            PhotoError, BoxError, ModelError, OcclusionError: see :meth:`predict`.
-
-        Warns:
-            PoseKitWarning: see :meth:`predict`.
+        Raises and warns:
+            As :meth:`predict` does.
         """
         out = [None] * len(photos) if knocked_out is None else knocked_out
         return self._predict(photos, boxes, record, out)
@@ -187,11 +184,7 @@ class Estimator:
         out: Sequence[Mask | None],
     ) -> tuple[Prediction, ...]:
         for photo in photos:
-            if not isinstance(photo, Photo):
-                raise PhotoError(
-                    "A photo is read before it is looked at: posekit.read_photo(path or array), "
-                    f"not {type(photo).__name__}."
-                )
+            check_photo(photo)
         if self.model.entry.find is not None:
             everybody = []
             for photo, mask in zip(photos, out, strict=True):
@@ -273,16 +266,10 @@ class Estimator:
         if chosen is not None:
             found = in_boxes(found, chosen, model.entry.skeleton.size)
         seconds = {"total": time.perf_counter() - started}
+        people, trace, masks, evidence = found.people, found.trace, found.masks, found.evidence
         return Prediction(
-            photo,
-            self.model,
-            found.people,
-            found.trace,
-            seconds,
-            found.masks,
-            found.evidence,
-            knocked_out,
-        )
+            photo, self.model, people, trace, seconds, masks, evidence, knocked_out
+        )  # fmt: skip
 
     def _unseen_whole(self, find: Finder, photo: Photo, knocked_out: Mask | None) -> Unseen | None:
         """The tokens under a mask, of a model of whole photos."""

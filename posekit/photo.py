@@ -137,6 +137,19 @@ def read_photo(
     return Photo(pixels, name)
 
 
+def check_photo(value: object) -> None:
+    """Refuse what is no photo yet.
+
+    Raises:
+        PhotoError: it is a path or an array, say.
+    """
+    if not isinstance(value, Photo):
+        raise PhotoError(
+            "A photo is read before it is looked at: posekit.read_photo(path or array), not "
+            f"{type(value).__name__}."
+        )
+
+
 def _name_of(source: object) -> str:
     """The file name of a path or an open file, else ""."""
     path = source if isinstance(source, str | Path) else getattr(source, "name", None)

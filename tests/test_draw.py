@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from posekit import draw
-from posekit.draw.legend import percent
+from posekit.draw.legend import asked_words, missed_share, percent
 from posekit.draw.panels import choose_window
+from posekit.draw.skeleton import left_out_words
 from posekit.errors import PoseKitError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, HeatMap, Query, explain
@@ -439,12 +440,68 @@ def test_a_map_s_legend_says_what_it_is(prediction, signed):
     said = draw.heat_legend(signed, prediction.model, faithfulness=TRUST)
     assert said == (
         "Tiny-TransPose (untrained) · Occlusion · left wrist · grid 8 × 6 · window 16 · "
-        "green for, violet against · scaled to its own maximum · convergence delta 0.0125 · "
+        "green for, violet against · scaled to its own maximum · "
+        "its sum meets the value within 5% · convergence delta 0.0125 · "
         "faithfulness 0.90 (random maps 0.50, a plain spot 0.80)"
     )
     plain = heat_of(prediction, np.abs(signed.values))
     said = draw.heat_legend(plain, prediction.model)
     assert "violet" not in said and "delta" not in said and "faithfulness" not in said
+
+
+def test_a_map_that_misses_its_value_says_by_how_much(prediction, signed):
+    """Its sum is 0.25: of a value of 0.5 half is missing, of one of 0.26 a twenty-fifth."""
+    for delta, said in (
+        (-0.25, "its sum misses the value by 50%"),
+        (-0.01, "meets the value within 4%"),
+    ):
+        assert said in draw.heat_legend(replace(signed, delta=delta), prediction.model)
+    none = draw.heat_legend(replace(signed, delta=0.25), prediction.model)  # of a value of 0
+    assert "convergence delta 0.25" in none and "the value" not in none
+    terms = replace(signed, method="contribution", options={"value": 2.0}, delta=-0.5)
+    assert missed_share(terms) == 0.25
+
+
+def test_a_method_s_options_are_said_in_plain_words(prediction, signed):
+    options = {"start": "encoder.1", "head": "mean", "residual": 0.5, "steps": 32}
+    said = asked_words("rollout", options, prediction.model)
+    assert said == [
+        "from encoder layer 1 on",
+        "mean of the heads",
+        "50% pass each layer unchanged (residual 0.5)",
+        "steps 32",
+    ]
+    assert asked_words("contribution", {"head": 1, "residual": 0.5}, prediction.model) == [
+        "head 2",
+        "residual 0.5",  # a term of the value here, not an option
+    ]
+    fine = TokenGrid(80, 60, Affine.scaling((0.1, 0.1), (0.0, 0.0)))
+    crop, values = prediction.people[0].crop, np.ones((80, 60), np.float32)
+    legend = draw.heat_legend(HeatMap("saliency", values, fine, crop), prediction.model)
+    assert "the top 0.5% of pixels share the full colour" in legend and "99.5" not in legend
+
+
+def test_keypoints_that_are_not_drawn_are_named(prediction):
+    names, people = COCO17.keypoints, prediction.people
+    scores = np.where([name in ("right ankle", "left knee") for name in names], 0.1, 0.9)
+    sure = [replace(one, scores=np.full(17, 0.9)) for one in people]
+    weak = replace(prediction, people=(replace(people[0], scores=scores), *sure[1:]))
+    missing = "not drawn (confidence below 0.20): left knee, right ankle"
+    asked = explain(weak, "left wrist")
+    for shown in (asked, signed_of(weak)):
+        figure = draw.draw_explanation(shown, prediction=weak)
+        assert missing in " ".join(texts(figure).split())
+        assert missing in draw.svg_text(shown, prediction=weak)
+    assert left_out_words(sure, COCO17) == ""
+    nobody = replace(people[0], scores=np.zeros(17))
+    assert left_out_words([nobody], COCO17).endswith(": all keypoints")
+    assert left_out_words([sure[0], weak.people[0]], COCO17).endswith(": 2 of other people")
+    lost = replace(sure[0], keypoints=np.where(np.eye(17, 2) > 0, np.nan, people[0].keypoints))
+    assert "nose, left eye" in left_out_words([lost], COCO17)
+
+
+def signed_of(prediction: Prediction) -> HeatMap:
+    return heat_of(prediction, np.eye(8, 6, dtype=np.float32), signed=True)
 
 
 def test_a_fine_map_is_not_blinded_by_a_few_pixels(prediction):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from posekit.decode.heatmap import decode_heatmaps
 from posekit.device import cpu_copy
-from posekit.errors import BoxError, ModelError
+from posekit.errors import BoxError, ModelError, PhotoError
 from posekit.estimator import Estimator, PoseKitWarning
 from posekit.geometry import Box
 from posekit.photo import Photo
@@ -297,6 +297,12 @@ def test_what_cannot_be_predicted_is_refused_in_words():
         estimator.predict(noise_photo(100, 100), [Box(0, 0, 20, 20)] * 33)
     with pytest.raises(ModelError, match="at least 1"):
         Estimator(tiny_model(), batch_size=0)
+    for no_photo in ("x.jpg", None, np.zeros((40, 30, 3), np.uint8)):
+        with pytest.raises(PhotoError, match=r"posekit.read_photo\(path or array\), not"):
+            estimator.predict(no_photo)  # type: ignore[arg-type]
+    for no_boxes in ([(1, 2, 30, 40)], Box(1, 2, 30, 40), np.ones((1, 4))):
+        with pytest.raises(BoxError, match="People are a list of boxes"):
+            estimator.predict(noise_photo(100, 100), no_boxes)  # type: ignore[arg-type]
 
 
 def test_the_warning_points_at_the_caller():

@@ -196,3 +196,16 @@ def test_a_job_that_is_over_lets_go_of_its_photo(jobs: Jobs) -> None:
     del photo, work
     gc.collect()
     assert gone() is None
+
+
+def test_a_page_stops_only_the_job_that_it_started_itself(jobs: Jobs, long: Long) -> None:
+    job = jobs.start("me", "RISE", long, "explore")
+    assert long.began.wait(10)
+    jobs.stop("me", "replaced", "compare")
+    long.step.release()
+    assert jobs.look("me", job.id)[0] is job and not job.reason
+    jobs.stop("me", "replaced", "explore")
+    long.step.release()
+    assert long.ended.wait(10)
+    with pytest.raises(JobError):
+        jobs.look("me", job.id)

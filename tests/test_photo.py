@@ -505,9 +505,9 @@ def test_tiny_pictures_are_refused(size: tuple[int, int]) -> None:
 
 def test_places_where_there_is_no_file(tmp_path: Path) -> None:
     assert "There is no picture file at" in refusal(tmp_path / "none.png")
-    assert "There is no picture file at" in refusal(tmp_path)
+    assert "is a folder: name one picture file in it" in refusal(tmp_path)
     assert "There is no picture file at" in refusal("http://localhost/me.jpg")
-    assert "There is no picture file at" in refusal("/dev/zero")
+    assert "is a pipe or a device and no picture file" in refusal("/dev/zero")
     assert "There is no picture file at" in refusal("a\x00b")
     refusal("a" * 5000)
     assert "There is no picture: give a path" in refusal(None)

@@ -38,6 +38,7 @@ def test_there_are_commands_to_check() -> None:
         "models",
         "predict",
         "explain",
+        "batch",
         "live",
         "dependencies",
         "heads",

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from posekit import __version__
+from posekit.cli.batch import batch
 from posekit.cli.benchmark import benchmark
 from posekit.cli.cases import cases_app
 from posekit.cli.compare import compare
@@ -76,6 +77,7 @@ def posekit(
 app.command()(models)
 app.command()(predict)
 app.command()(explain)
+app.command()(batch)
 app.command()(live)
 app.command()(dependencies)
 app.command()(heads)

@@ -97,7 +97,7 @@ def predict(
         for k in person["keypoints"]
         if k["x"] is not None
     ]
-    text = table(["PERSON", "KEYPOINT", "X", "Y", "SCORE"], rows)
+    text = table(["PERSON, FROM 0", "KEYPOINT", "X", "Y", "SCORE"], rows)
     if not result["people"]:
         who = people_by or prediction.model.entry.title
         text = f"{who} found nobody in this photo."
@@ -203,7 +203,7 @@ def explain(
     if trust is not None:
         text += f"\n{trust_words(trust)}"
     if out is not None:
-        _write(found, out, about, with_photo)
+        write_findings(found, out, with_photo)
     remark_doubt(prediction)
     show(result, text, as_json=as_json)
 
@@ -231,10 +231,15 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     return f"{title[0].upper()}{title[1:]}:\n{text}"
 
 
-def _write(findings: Findings, out: Path, about: dict[str, Any], photo: bool) -> None:
+def write_findings(findings: Findings, out: Path, photo: bool) -> None:
     """The file that its name asks for."""
     from posekit import draw, report
 
+    about: dict[str, Any] = {
+        "prediction": findings.prediction,
+        "query": findings.query,
+        "faithfulness": findings.faithfulness,
+    }
     with writing(out):
         match out.suffix.lower():
             case ".npz":

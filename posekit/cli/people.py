@@ -172,7 +172,7 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
                 words,
             ]
         )
-    text = table(["PERSON", "SCORE", "KEYPOINTS", "MASK"], rows)
+    text = table(["PERSON, FROM 1", "SCORE", "KEYPOINTS", "MASK"], rows)
     if "grouping" in result:
         between = result["grouping"]["between_people"]
         header = [
@@ -192,7 +192,7 @@ def _purity_table(result: dict[str, Any]) -> str:
         for n, one in enumerate(result["people"])
         for layer, part in one["purity"].items()
     ]
-    return table(["PERSON", "LAYER", "ON THE PERSON", "ON OTHERS", "ELSEWHERE"], rows)
+    return table(["PERSON, FROM 1", "LAYER", "ON THE PERSON", "ON OTHERS", "ELSEWHERE"], rows)
 
 
 def _write(prediction: Prediction, result: dict[str, Any], out: Path) -> None:

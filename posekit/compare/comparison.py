@@ -15,7 +15,7 @@ from posekit.compare.grid import CommonGrid, token_affine
 from posekit.compare.layers import Layers
 from posekit.compare.panel import Figures, Panel
 from posekit.errors import TraceError
-from posekit.explain.faithfulness.agreement import ranks, spearman
+from posekit.explain.faithfulness.agreement import spearman, standing
 from posekit.explain.faithfulness.grids import same_grid
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap, Direction
 from posekit.explain.methods import find_method
@@ -42,7 +42,7 @@ class DensityScale:
     limit: float
     even: float = 0.01
 
-    unit = "of the mass per 1% of the box"
+    unit = "of the map on 1% of the person's box"
     words = "one scale for all models: share of a map's mass on each 1% of the person's box"
 
     @property
@@ -248,7 +248,5 @@ class Comparison:
         both = self.grid.covered(a.grid, token_affine(a)) & self.grid.covered(
             b.grid, token_affine(b)
         )
-        x, y = (ranks(self._masses(n)[both]) for n in (first, second))
-        x, y = x - x.mean(), y - y.mean()
-        spread = np.sqrt((x**2).sum() * (y**2).sum())
-        return float((x * y).sum() / spread) if spread > 0 else 0.0
+        x, y = (standing(self._masses(n)[both]) for n in (first, second))
+        return float(x @ y)

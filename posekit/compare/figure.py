@@ -22,6 +22,7 @@ from posekit.compare.words import disagreement_table, figure_lines
 from posekit.draw.colours import colour_table
 from posekit.draw.legend import percent
 from posekit.draw.panels import BAR, BAR_TOP, DARK, FAINT, LINE, TEXT, TICKS, caption, outline, star
+from posekit.draw.skeleton import SIDES
 from posekit.errors import TraceError
 
 __all__ = ["draw_comparison", "draw_panel", "save_comparison"]
@@ -46,7 +47,7 @@ def draw_comparison(
 ) -> Figure:
     """The picture of a comparison, fit for a paper.
 
-    Above, the photo with the poses and each model's map, all on one colour scale; below, the
+    Above, the photo, then each model's map with its own pose, all on one colour scale; below, the
     keypoints the models disagree about most, and each further map's difference to the first.
 
     Args:
@@ -75,7 +76,7 @@ def draw_comparison(
         opacity=opacity,
         dim=dim,
     )
-    captions = [_caption(comparison, n) for n in range(len(comparison.panels))]
+    captions = [_caption(comparison, pictures, n) for n in range(len(comparison.panels))]
     sheet, second = _sheet(comparison, pictures, max(len(lines) for lines in captions))
     _poses(sheet, comparison, pictures)
     for n, lines in enumerate(captions):
@@ -113,7 +114,7 @@ def draw_panel(
         opacity=opacity,
         dim=dim,
     )
-    lines = _caption(comparison, panel)
+    lines = _caption(comparison, pictures, panel)
     image = PANEL * pictures.window.size[0] / pictures.window.size[1]
     below = BAR_TOP + BAR + TICKS + len(lines) * LINE + GAP
     size = (2 * MARGIN + PANEL, TOP + image + below)
@@ -167,9 +168,11 @@ def _map(
     contour_share: float | None,
     lines: list[str],
 ) -> None:
-    """A panel's map over the photo, where it was asked, and what is said under it."""
+    """A panel's map and pose over the photo, where it was asked, and what is said under it."""
     axes = sheet.axes(column, TOP, pictures)
-    axes.imshow(pictures.map(n), extent=pictures.window.extent, interpolation="antialiased")
+    axes.imshow(
+        pictures.map_with_pose(n), extent=pictures.window.extent, interpolation="antialiased"
+    )
     mass = comparison.panels[n].mass
     if mass is not None and contour_share is not None:
         values = pictures.window.values_of(mass)
@@ -186,18 +189,19 @@ def _scale(sheet: Sheet, columns: range, comparison: Comparison, pictures: Pictu
     sheet.bar(columns, TOP + sheet.image + BAR_TOP, pictures.colours, ticks)
 
 
-def _caption(comparison: Comparison, n: int) -> list[str]:
+def _caption(comparison: Comparison, pictures: Pictures, n: int) -> list[str]:
     panel = comparison.panels[n]
     lines = [panel.title]
-    for text in (panel.legend, *figure_lines(panel.figures, first=n == 0), *panel.remarks):
+    said = panel.legend, *figure_lines(panel.figures, first=n == 0), pictures.left_out(n)
+    for text in (*said, *panel.remarks):
         lines += wrap(text, _CHARACTERS)
     return lines
 
 
 def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
-    """The photo with the first model's pose, and where every model was asked."""
+    """The photo, and where every model was asked; each pose is on its own model's map."""
     axes = sheet.axes(0, TOP, pictures)
-    axes.imshow(pictures.pose(0), extent=pictures.window.extent, interpolation="antialiased")
+    axes.imshow(pictures.base, extent=pictures.window.extent, interpolation="antialiased")
     asked: dict[tuple[float, float], list[str]] = {}
     for n, panel in enumerate(comparison.panels):
         if panel.point is not None:
@@ -216,9 +220,9 @@ def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
         )
     height, width = comparison.photo.size
     lines = [
-        f"pose by {comparison.panels[0].title}",
         f"photo {width} × {height} px",
-        "blue: the person's left · orange: right",
+        "thin lines: each model's own pose",
+        SIDES,
         "numbers: where each model was asked",
         *(f"{n + 1}: {panel.title}" for n, panel in enumerate(comparison.panels)),
     ]
@@ -244,7 +248,9 @@ def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: 
         lines = [line for text in words for line in wrap(text, _CHARACTERS)]
         caption(sheet.figure, axes, lines, BAR_TOP + BAR + TICKS)
     limit = percent(pictures.limit)
-    ticks = [(0.0, f"−{limit}"), (0.5, "0"), (1.0, limit)]
+    # Under a single panel there is no room for what it counts; the bar above has it.
+    unit = f" {comparison.scale.unit}" if len(shown) > 2 else ""
+    ticks = [(0.0, f"−{limit}"), (0.5, "0"), (1.0, limit + unit)]
     columns = range(shown[1] + 1, shown[-1] + 2)
     sheet.bar(columns, top + sheet.image + BAR_TOP, pictures.signed_colours, ticks)
 

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from posekit.compare.picture import LESS, MORE, Pictures
+from posekit.compare.reproduce import command_line, needed, python_call
 from posekit.compare.words import columns_of, disagreement_table, figure_lines
 from posekit.draw.legend import percent
+from posekit.draw.skeleton import SIDES
 from posekit.report import shell
+from posekit.report.closing import closing
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -64,14 +67,20 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
         here.with_name("page.html"),
         few=" few" if few else "",
         panels="\n".join(_panel(comparison, n, pictures) for n in range(len(comparison.panels))),
-        colours=shell.gradient(pictures.colours),
-        ticks=_ticks(comparison),
+        bar=shell.bar(pictures.colours, _ticks(comparison)),
         scale=escape(_scale_sentence(comparison)),
+        sides=escape(SIDES),
         slider=slider,
         differences=_differences(comparison, pictures),
         table=shell.scrolled(_table(comparison), "Figures"),
         disagreement=_disagreement(comparison),
         meanings=_meanings(comparison),
+        closing=closing(
+            [(one.model, "") for one in comparison.predictions],
+            python_call(comparison),
+            command_line(comparison),
+            note=needed(comparison),
+        ),
     )
     return shell.document(
         comparison.title,
@@ -99,7 +108,7 @@ def _panel(comparison: Comparison, n: int, pictures: Pictures) -> str:
     panel = comparison.panels[n]
     what = f"map of {panel.title}" if panel.mass is not None else f"no map of {panel.title}"
     place = pictures.place(n)
-    lines = [panel.legend, *figure_lines(panel.figures, first=n == 0)]
+    lines = [panel.legend, *figure_lines(panel.figures, first=n == 0), pictures.left_out(n)]
     words = "<br>".join(escape(line) for line in lines if line)
     notes = "".join(f'<span class="note">{escape(text)}</span>' for text in panel.remarks)
     return (
@@ -164,7 +173,7 @@ def _differences(comparison: Comparison, pictures: Pictures) -> str:
         f'<div class="panels{width}">{"".join(figures)}</div>'
         f'<div class="bar{width}"><i style="background: linear-gradient(to right, {colours})"></i>'
         f"<span><span>−{limit}</span><span>0</span>"
-        f"<span>{limit} of the mass per 1% of the box</span></span></div></section>"
+        f"<span>{limit} {escape(comparison.scale.unit)}</span></span></div></section>"
     )
 
 
@@ -192,10 +201,9 @@ def _meanings(comparison: Comparison) -> str:
     return shell.meanings((one.head, one.meaning) for one in columns_of(comparison))
 
 
-def _ticks(comparison: Comparison) -> str:
+def _ticks(comparison: Comparison) -> list[str]:
     *ticks, (_, last) = comparison.scale.ticks
-    words = [text for _, text in ticks] + [f"{last} {comparison.scale.unit}"]
-    return "".join(f"<span>{escape(word)}</span>" for word in words)
+    return [*(text for _, text in ticks), f"{last} {comparison.scale.unit}"]
 
 
 def _scale_sentence(comparison: Comparison) -> str:

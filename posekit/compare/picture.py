@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from posekit.draw.overlay import dimmed, overlay
 from posekit.draw.panels import Window, blended
-from posekit.draw.skeleton import draw_skeleton
+from posekit.draw.skeleton import draw_skeleton, left_out_words
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -113,6 +113,22 @@ class Pictures:
         return draw_skeleton(
             self.base, prediction.people, prediction.skeleton, to_picture=self.window.to_drawn
         )
+
+    def map_with_pose(self, panel: int) -> Pixels:
+        """A panel's map with the pose of its own model in thin lines, which hide little of it."""
+        prediction = self.comparison.panels[panel].prediction
+        return draw_skeleton(
+            self.map(panel),
+            prediction.people,
+            prediction.skeleton,
+            line_width=self.width / 400,
+            to_picture=self.window.to_drawn,
+        )
+
+    def left_out(self, panel: int) -> str:
+        """Which keypoints a panel's pose lacks, in words; empty when it has all."""
+        prediction = self.comparison.panels[panel].prediction
+        return left_out_words(prediction.people, prediction.skeleton, self.comparison.person)
 
     def place(self, panel: int) -> tuple[float, float] | None:
         """Where a panel was asked, as shares of the picture's width and height; None if outside."""

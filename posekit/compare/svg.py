@@ -11,6 +11,7 @@ from posekit.compare.export import describe
 from posekit.compare.words import figure_lines
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
+from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -60,6 +61,8 @@ def svg_text(
     size, panels = comparison.photo.size, []
     for n, panel in enumerate(comparison.panels):
         said = [panel.legend, *figure_lines(panel.figures, first=n == 0), *panel.remarks]
+        people, skeleton = panel.prediction.people, panel.prediction.skeleton
+        said.append(left_out_words(people, skeleton, comparison.person))
         shapes = ground(PHOTO if photo else None, size, dim)
         if panel.mass is not None:
             found = contours(panel.mass, shares)
@@ -79,6 +82,7 @@ def svg_text(
         size,
         photos={PHOTO: comparison.photo.pixels} if photo else {},
         about=describe(comparison),
+        notes=[SIDES],
         columns=columns,
     )
 

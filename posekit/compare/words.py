@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from posekit.compare.disagreement import models_with
 from posekit.compare.panel import Figures
+from posekit.draw.legend import spread_words
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -39,14 +40,17 @@ def _distance(row: Figures) -> str:
         return NONE
     if row.distance_px == 0.0:
         return "0 px"
-    torso = "" if row.distance_torso is None else f" ({row.distance_torso:.2f} torso)"
-    return f"{row.distance_px:.1f} px{torso}"
+    return f"{row.distance_px:.1f} px{_torso(row)}"
+
+
+def _torso(row: Figures) -> str:
+    return "" if row.distance_torso is None else f" ({row.distance_torso:.2f} torso lengths)"
 
 
 def _entropy(row: Figures) -> str:
     if row.entropy_nats is None:
         return NONE
-    return f"{row.entropy_nats:.2f} nats ({_number(row.entropy_share, '.0%')})"
+    return f"{_number(row.entropy_share, '.0%')} of even ({row.entropy_nats:.2f} nats)"
 
 
 ON_PERSON = Column(
@@ -61,13 +65,13 @@ COLUMNS: tuple[Column, ...] = (
     Column("layer", "the layer whose map is shown", lambda r: r.layer or NONE),
     Column(
         "keypoint off",
-        "how far this model puts the keypoint from where the first does; torso: left shoulder to "
-        "right hip of the first",
+        "how far this model puts the keypoint from where the first does; a torso length is left "
+        "shoulder to right hip of the first",
         _distance,
     ),
     Column(
         "confidence",
-        "the height of the keypoint's peak, as each model scores itself",
+        "the height of the keypoint's peak, as each model scores itself; not a probability",
         lambda r: _number(r.confidence, ".2f"),
     ),
     ON_PERSON,
@@ -77,8 +81,8 @@ COLUMNS: tuple[Column, ...] = (
         lambda r: _number(r.on_others, ".0%") if r.on_others else NONE,
     ),
     Column(
-        "entropy",
-        "how spread out the map is: 0 % is one cell, 100 % is even",
+        "spread",
+        "how spread out the map is, by its entropy: 0 % is one cell, 100 % is all cells alike",
         _entropy,
     ),
     Column(
@@ -124,16 +128,16 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
     """A row of the table in a few short lines; the ``first`` panel is not held against itself."""
     lines = []
     if row.confidence is not None:
-        torso = "" if row.distance_torso is None else f" ({row.distance_torso:.2f} torso)"
-        off = f" · off by {row.distance_px:.0f} px{torso}" if not first and row.distance_px else ""
+        apart = not first and row.distance_px
+        off = f" · off by {row.distance_px:.0f} px{_torso(row)}" if apart else ""
         lines.append(f"confidence {row.confidence:.2f}{off}")
     if row.on_person is not None:
         others = f" · on others {row.on_others:.0%}" if row.on_others else ""
         lines.append(f"{row.where} {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
-    if row.entropy_nats is not None:
-        lines.append(f"entropy {row.entropy_nats:.2f} nats ({row.entropy_share:.0%} of even)")
+    if row.entropy_nats is not None and row.entropy_share is not None:
+        lines.append(spread_words(row.entropy_nats, row.entropy_share))
         shared = "" if first else f" · overlap with the first {row.overlap:.0%}"
-        lines.append(f"peak {row.peak_distance_px:.0f} px away{shared}")
+        lines.append(f"peak distance {row.peak_distance_px:.0f} px{shared}")
     if row.deletion is not None or row.insertion is not None:
         lines.append(
             f"deletion {_number(row.deletion, '.2f')} · insertion {_number(row.insertion, '.2f')}"

@@ -1,4 +1,4 @@
-"""Masks of people from nothing but attention: the mean of their keypoints' rows, cut at a half.
+"""Masks of people from nothing but attention: the mean of their keypoints' rows.
 
 Our reading of "Attend to Who You Are", arXiv 2111.12892.
 """

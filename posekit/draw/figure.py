@@ -36,6 +36,7 @@ from posekit.draw.panels import (
     choose_window,
     colour_bar,
     outline,
+    photo_lines,
     photo_panel,
     star,
 )
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 _PANEL, _GAP, _MARGIN, _TOP = 2.35, 0.16, 0.14, 0.52  # inches
 _DPI = 200
+_SPARE = int((BAR + TICKS) / LINE)  # lines that fit where the photo's panel has no colour bar
 
 
 def draw_explanation(
@@ -121,15 +123,24 @@ def draw_explanation(
     window = choose_window(prediction.photo.size, maps[0], view, round(_PANEL * _DPI))
     picture = window.pixels_of(prediction.photo.pixels)
     trust = trust_of(faithfulness, explanation)
-    lines = (5 if with_numbers else 3) + bool(trust)
-    title, model = explanation.title, prediction.model
-    figure, panels = _layout(title, model, len(maps) + 1, window, columns, lines)
-    about = photo_panel(panels[0], prediction, asked, window, picture)
-    star(panels[0], asked.point)
+    about = photo_lines(prediction, asked)
     if contour_share is not None:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
+    texts = []
+    for whole, part in zip(maps, kept, strict=True):
+        text = legend_lines(part, prediction.model, scale=scale)
+        if whole.layer in trust:
+            text.append(trust[whole.layer].words)
+        if with_numbers:
+            text += number_lines(numbers(whole, prediction))
+        texts.append(text)
+    lines = max(len(about) - _SPARE, *(len(text) for text in texts))
+    title, model = explanation.title, prediction.model
+    figure, panels = _layout(title, model, len(maps) + 1, window, columns, lines)
+    photo_panel(panels[0], prediction, window, picture)
+    star(panels[0], asked.point)
     caption(figure, panels[0], about, BAR_TOP)
-    for panel, whole, part, one in zip(panels[1:], maps, kept, coloured, strict=True):
+    for panel, whole, part, one, text in zip(panels[1:], maps, kept, coloured, texts, strict=True):
         laid = overlay(
             picture,
             window.values_of(one.map),
@@ -144,11 +155,6 @@ def draw_explanation(
         star(panel, asked.point)
         colours = blended(picture, colour_map, opacity, dim)
         colour_bar(figure, panel, colours, one.ticks, one.unit)
-        text = legend_lines(part, prediction.model, scale=scale)
-        if whole.layer in trust:
-            text.append(trust[whole.layer].words)
-        if with_numbers:
-            text += number_lines(numbers(whole, prediction))
         caption(figure, panel, text, BAR_TOP + BAR + TICKS)
     return figure
 
@@ -177,8 +183,13 @@ def _draw_heat(
     if with_numbers and asked.point is not None and heat.mass.any():
         text += number_lines(heat_numbers(heat, prediction, asked.point))
     title = f"{heat.target} by {find_method(heat.method).title}"
-    figure, panels = _layout(title, prediction.model, 2, window, 2, len(text))
-    about = photo_panel(panels[0], prediction, asked, window, picture)
+    about = photo_lines(prediction, asked)
+    outlined = contour_share is not None and heat.grid.tokens <= FINE
+    if outlined:
+        about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
+    lines = max(len(text), len(about) - _SPARE)
+    figure, panels = _layout(title, prediction.model, 2, window, 2, lines)
+    photo_panel(panels[0], prediction, window, picture)
     star(panels[0], asked.point)
     shown = window.values_of(heat)
     cover = None if keep == 1.0 else window.cover_of_cells(heat, np.abs(heat.values) >= level)
@@ -189,10 +200,9 @@ def _draw_heat(
         else overlay(picture, shown / limit, colour_map=colour_map, **blend)
     )
     panels[1].imshow(laid, extent=window.extent, interpolation="antialiased")
-    if contour_share is not None and heat.grid.tokens <= FINE:
+    if outlined and contour_share is not None:
         magnitude = window.values_of(replace(heat, values=np.abs(heat.values)))
         outline(panels[1], magnitude, heat.isoline(contour_share), window)
-        about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
     star(panels[1], asked.point)
     colours = blended(picture, colours_of, opacity, dim, signed=heat.signed)
     low = -limit if heat.signed else 0.0

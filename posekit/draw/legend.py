@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,11 +29,23 @@ SCALE_WORDS: dict[str, str] = {
 }
 """What a colour stands for."""
 
+MISSES = 0.1
+"""Share of the explained value beyond which a map that should add up to it is said to miss it."""
+
+
+def mass_word(one: AttentionMap | HeatMap) -> str:
+    """What a map's mass is called: ``attention``, or ``evidence`` of a map that is none."""
+    return "evidence" if isinstance(one, HeatMap) or one.meaning else "attention"
+
 
 def layer_words(attention: AttentionMap, model: PoseModel) -> str:
     """``encoder layer 3`` for ``encoder.3``; ``offset votes`` for ``votes``, without a number."""
-    kind = model.entry.levels.get(attention.kind, attention.kind)
-    return f"{kind} {attention.layer.rpartition('.')[2]}" if "." in attention.layer else kind
+    return _level(attention.layer, attention.kind, model)
+
+
+def _level(name: str, kind: str, model: PoseModel) -> str:
+    words = model.entry.levels.get(kind, kind)
+    return f"{words} {name.rpartition('.')[2]}" if "." in name else words
 
 
 def head_words(attention: AttentionMap) -> str:
@@ -85,12 +98,14 @@ def heat_legend_lines(
     """The legend of a method's map in short lines.
 
     Model and method; target and grid; options; what the colours mean; then, where there are such,
-    by how much the map's own sum is off (the convergence delta), and how faithful it is.
+    how much of the explained value the map misses (its convergence delta), and how faithful it is.
     """
     name = model.entry.title if model.trained else f"{model.entry.title} (untrained)"
     fine = heat.grid.tokens > FINE
     scale = ["green for, violet against"] if heat.signed else []
-    scale.append("full at 99.5% of the pixels" if fine else "scaled to its own maximum")
+    scale.append(
+        "the top 0.5% of pixels share the full colour" if fine else "scaled to its own maximum"
+    )
     if keep < 1.0:
         scale.append(f"heaviest {keep:.0%} of mass")
     lines = [
@@ -98,10 +113,10 @@ def heat_legend_lines(
         f"{heat.target} · grid {heat.grid.rows} × {heat.grid.cols}",
     ]
     if heat.options:
-        lines += _wrapped([option_word(*one) for one in heat.options.items()])
+        lines += _wrapped(asked_words(heat.method, heat.options, model))
     lines += _wrapped(scale)
     if heat.delta is not None:
-        lines.append(f"convergence delta {plain_number(heat.delta)}")
+        lines += missed_lines(heat)
     if faithfulness is not None:
         lines.append(faithfulness.words)
     return lines
@@ -114,10 +129,50 @@ def heat_legend(
     return " · ".join(heat_legend_lines(heat, model, faithfulness=faithfulness))
 
 
-def option_word(name: str, value: object) -> str:
-    """``steps 32``, ``noise 0.15``, ``value 0.0123``."""
+def asked_words(method: str, options: Mapping[str, Any], model: PoseModel) -> list[str]:
+    """What a method was asked with: ``from encoder layer 1 on``, ``steps 32``, ``noise 0.15``.
+
+    Layers are called as everywhere else, heads counted from 1 as in :func:`head_words`.
+    """
+    return [_option_word(method, name, value, model) for name, value in options.items()]
+
+
+def _option_word(method: str, name: str, value: Any, model: PoseModel) -> str:
+    if name in ("start", "layer") and isinstance(value, str):
+        kind = value.partition(".")[0]
+        # Grad-CAM's layer is a module of the network, which has no other name.
+        layer = _level(value, kind, model) if kind in model.entry.levels else f"layer {value}"
+        return f"from {layer} on" if name == "start" else layer
+    if name == "head" and value in ("mean", "max"):
+        return f"{'mean' if value == 'mean' else 'maximum'} of the heads"
+    if name == "head" and (value is None or isinstance(value, int)):
+        return "all heads" if value is None else f"head {value + 1}"
+    if name == "residual" and method in ("rollout", "flow"):
+        return f"{value:.0%} pass each layer unchanged (residual {plain_number(value)})"
     text = plain_number(value) if isinstance(value, float) else str(value)
     return f"{name.replace('_', ' ')} {'all' if value is None else text}"
+
+
+def missed_share(heat: HeatMap) -> float | None:
+    """How much of the explained value a map's sum misses: 0 is nothing, 1 as much as the value.
+
+    None of a map whose method promises no sum, and where the value is 0.
+    """
+    if heat.delta is None:
+        return None
+    # A path's attributions add up to the value but for delta; a decomposition says its value.
+    value = heat.options.get("value", heat.total - heat.delta)
+    return abs(heat.delta / value) if value else None
+
+
+def missed_lines(heat: HeatMap) -> list[str]:
+    """``its sum misses the value by 51%``, then the term: ``convergence delta 0.0125``."""
+    term, share = f"convergence delta {plain_number(heat.delta or 0.0)}", missed_share(heat)
+    if share is None:
+        return [term]
+    if share > MISSES:
+        return [f"its sum misses the value by {share:.0%}", term]
+    return [f"its sum meets the value within {max(1, round(100 * share))}%", term]
 
 
 def plain_number(value: float) -> str:
@@ -147,9 +202,24 @@ def number_lines(measured: MapNumbers) -> list[str]:
     if measured.mass_in_other_boxes > 0:
         where += f" · on others {measured.mass_in_other_boxes:.0%}"
     return [
-        where + f" · peak {measured.peak_distance_px:.0f} px away",
-        f"entropy {measured.entropy_nats:.2f} nats ({measured.entropy_share:.0%} of uniform)",
+        where + f" · peak distance {measured.peak_distance_px:.0f} px",
+        spread_words(measured.entropy_nats, measured.entropy_share),
     ]
+
+
+def spread_words(nats: float, share: float) -> str:
+    """A map's entropy: ``spread 71% of even (entropy 4.31 nats)``; 100 % is all cells alike."""
+    return f"spread {share:.0%} of even (entropy {nats:.2f} nats)"
+
+
+def shares(one: AttentionMap) -> bool:
+    """Whether a map's weights are shares: attention is, a heatmap's heights are not."""
+    return not one.meaning or abs(one.total - 1.0) < 1e-3
+
+
+def amount(weight: float, one: AttentionMap) -> str:
+    """A weight of a map as a percentage, or as a plain number where it is no share."""
+    return percent(weight) if shares(one) else plain_number(weight)
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 
 from posekit.draw.colours import colour_table
 from posekit.draw.overlay import dimmed, opacity_of
-from posekit.draw.skeleton import draw_skeleton
+from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap, resample, to_window
 from posekit.geometry import Affine
@@ -28,6 +29,7 @@ TEXT, FAINT, DARK = "#1b1e25", "#5b6270", "#101218"
 
 # Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
 BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
+CHARACTERS = 50  # of a caption's line under a panel of 2.35 inches
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,17 @@ def choose_window(
     return Window(left, top, right, bottom, (drawn_rows, drawn_cols))
 
 
-def photo_panel(
-    panel: Axes, prediction: Prediction, asked: Asked, window: Window, picture: np.ndarray
-) -> list[str]:
-    """Draw the photo with its people; returns the caption."""
-    skeleton = prediction.skeleton
-    drawn = draw_skeleton(picture, prediction.people, skeleton, to_picture=window.to_drawn)
+def photo_panel(panel: Axes, prediction: Prediction, window: Window, picture: np.ndarray) -> None:
+    """Draw the photo with its people."""
+    drawn = draw_skeleton(
+        picture, prediction.people, prediction.skeleton, to_picture=window.to_drawn
+    )
     panel.imshow(drawn, extent=window.extent, interpolation="antialiased")
+
+
+def photo_lines(prediction: Prediction, asked: Asked) -> list[str]:
+    """The caption of the photo: what was asked, what it shows, and what its skeleton lacks."""
+    skeleton = prediction.skeleton
     person = prediction.people[asked.person]
     words = f"query: {asked.label}"
     if asked.keypoint is not None:
@@ -125,8 +131,8 @@ def photo_panel(
     lines = [words, f"photo {width} × {height} px · {skeleton.title}"]
     if len(prediction.people) > 1:
         lines.append(f"person {asked.person + 1} of {len(prediction.people)}")
-    lines.append("blue: the person's left · orange: right")
-    return lines
+    lines.append(SIDES)
+    return lines + wrap(left_out_words(prediction.people, skeleton, asked.person), CHARACTERS)
 
 
 def star(panel: Axes, point: tuple[float, float] | None) -> None:
@@ -160,9 +166,12 @@ def colour_bar(
     panel: Axes,
     colours: np.ndarray,
     ticks: Sequence[tuple[float, str]],
-    unit: str,
+    unit: str = "",
 ) -> None:
-    """A bar of (256, 3) uint8 colours below a panel, with texts at places 0 to 1 of it."""
+    """A bar of (256, 3) uint8 colours below a panel, with texts at places 0 to 1 of it.
+
+    The last text also says the ``unit``.
+    """
     height = figure.get_size_inches()[1]
     box = panel.get_position()
     bottom = box.y0 - (BAR_TOP + BAR) / height
@@ -170,7 +179,7 @@ def colour_bar(
     bar.imshow(colours[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.set_yticks([])
     words = [text for _, text in ticks]
-    words[-1] += f" {unit}"
+    words[-1] += f" {unit}" if unit else ""
     bar.set_xticks([at for at, _ in ticks], words)
     bar.tick_params(length=2, width=0.5, pad=1.5, labelsize=5.8, labelcolor=FAINT, color=FAINT)
     labels = bar.get_xticklabels()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from posekit.draw.legend import FINE, SCALE_WORDS, Scale, percent
+from posekit.draw.legend import FINE, SCALE_WORDS, Scale, amount
 from posekit.errors import PoseKitError
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
@@ -49,7 +49,7 @@ def scaled(maps: Sequence[AttentionMap], scale: Scale = "own") -> list[Scaled]:
     result = []
     for one, peak in zip(maps, peaks, strict=True):
         limit = (peak if scale == "own" else top) or 1.0  # an empty map stays 0
-        ticks = tuple((at, percent(at * limit)) for at in (0.0, 0.5, 1.0))
+        ticks = tuple((at, amount(at * limit, one)) for at in (0.0, 0.5, 1.0))
         unit = "per cell"
         result.append(Scaled(_with(one, one.weights / np.float32(limit)), ticks, unit))
     return result

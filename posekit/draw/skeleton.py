@@ -12,7 +12,44 @@ from posekit.geometry import Affine
 from posekit.people import DRAWN, Person
 from posekit.skeleton import Skeleton
 
+SIDES = "blue: the person's left · orange: right"
+"""What the colours of a skeleton say."""
+
 _SHIFT = 4  # OpenCV draws to 1/16 pixel
+
+
+def left_out_words(people: Sequence[Person], skeleton: Skeleton, asked: int | None = 0) -> str:
+    """Which keypoints a drawn skeleton lacks, so that nobody takes them for not predicted.
+
+    Args:
+        people: those who are drawn.
+        skeleton: the keypoints' meaning.
+        asked: index of the person whose keypoints are named, of others they are counted; None
+            where only all of them are counted.
+
+    Returns:
+        ``not drawn (confidence below 0.20): right ankle, left knee``; empty when all are drawn.
+    """
+    said, others = [], 0
+    for number, person in enumerate(people):
+        missing = [
+            name
+            for name, score, there in zip(
+                skeleton.keypoints, person.scores, person.found, strict=True
+            )
+            if not (there and score >= DRAWN)
+        ]
+        if number == asked and len(missing) == skeleton.size:
+            said.append("all keypoints")
+        elif number == asked:
+            said += missing
+        else:
+            others += len(missing)
+    words = ", ".join(said)
+    if others:
+        rest = f"{others} of {'other people' if asked is not None else 'all'}"
+        words = f"{words} and {rest}" if words else rest
+    return f"not drawn (confidence below {DRAWN:.2f}): {words}" if words else ""
 
 
 def draw_skeleton(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from posekit.draw.colours import colour_table
@@ -11,6 +12,7 @@ from posekit.draw.contours import SHARES, contours
 from posekit.draw.figure import asked_of, prediction_of, trust_of
 from posekit.draw.legend import heat_legend_lines, legend_lines, number_lines
 from posekit.draw.save import describe
+from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["save_svg", "svg_text"]
 
 PHOTO = "photo"
+_CHARACTERS = 76  # of a line under the panels, as wide as one
 
 
 def svg_text(
@@ -98,6 +101,10 @@ def svg_text(
         drawn,
         size,
         photos={PHOTO: about.photo.pixels} if photo else {},
+        notes=[
+            SIDES,
+            *wrap(left_out_words(about.people, about.skeleton, asked.person), _CHARACTERS),
+        ],
         about=describe(shown, prediction=about, query=query, faithfulness=faithfulness),
         columns=columns,
     )

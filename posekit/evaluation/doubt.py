@@ -166,11 +166,11 @@ def auroc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
     Returns:
         0 to 1; NaN unless there are both kinds.
     """
+    from scipy.stats import rankdata  # slow to import
+
     values, yes = np.asarray(scores, np.float64), np.asarray(positive, bool)
     count = int(yes.sum())
     if not 0 < count < len(yes):
         return math.nan
-    _, which, held = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(held) - (held - 1) / 2)[which]  # from 1; equal values share their mean
-    above = float(ranks[yes].sum()) - count * (count + 1) / 2
+    above = float(rankdata(values)[yes].sum()) - count * (count + 1) / 2
     return above / (count * (len(yes) - count))

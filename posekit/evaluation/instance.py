@@ -31,12 +31,7 @@ from posekit.explain.maps import AttentionMap
 from posekit.explain.query import Query
 from posekit.geometry import token_cover
 from posekit.models.instance import InstanceAttention, InstanceConfig
-from posekit.models.instance_photo import (
-    MASK_THRESHOLD,
-    InstancePeople,
-    decoder_for,
-    find_people,
-)
+from posekit.models.instance_photo import InstancePeople, decoder_for, find_people
 from posekit.zoo import PoseModel
 
 __all__ = ["InstanceScore", "PhotoScore", "evaluate_instance", "grouped_right", "look_at"]
@@ -107,7 +102,7 @@ def look_at(model: PoseModel, truth: CrowdTruth) -> PhotoScore:
         [truth.points[n][truth.seen[n]] for n in chosen],
         config.tokens.to_input.inverse() @ people.crop.to_crop,
         truth.photo.size,
-        MASK_THRESHOLD,
+        config.least_mask,
     )
     ious = [
         float(mask_iou([one.array], [truth.masks[n]])[0, 0])

@@ -18,10 +18,11 @@ import numpy.typing as npt
 from posekit.benchmark.cases import Cases, open_cases
 from posekit.benchmark.report import DRAWS
 from posekit.errors import DataError, TraceError
-from posekit.estimator import Estimator, Prediction
 from posekit.explain.batches import Progress
+from posekit.many import looks
 
 if TYPE_CHECKING:
+    from posekit.estimator import Prediction
     from posekit.zoo import PoseModel
 
 __all__ = ["Gathered", "Surveyed", "gather", "intervals"]
@@ -128,15 +129,11 @@ def gather(
     cases = data if not isinstance(data, str | Path) else None
     if cases is None:
         cases = open_cases(str(data), images=images, part=part, limit=limit)
-    estimator = Estimator(model)
     by_photo: list[list[Answer]] = []
     left_out: Counter[str] = Counter()
     photos = 0
-    for case in cases:
+    for _, prediction in looks(model, cases):
         photos += 1
-        boxes = [subject.box for subject in case.people if subject.boxed]
-        finds = model.entry.find is not None
-        prediction = estimator.predict(case.photo, None if finds or not boxes else boxes)
         check(prediction)
         by_photo.append([])
         for person in range(len(prediction.people)):

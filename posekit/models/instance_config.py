@@ -32,6 +32,10 @@ class InstanceConfig:
         offsets: predict where in its heatmap cell a keypoint lies.
         dropout: in the encoder, in training.
         input_size: (height, width) that photos are scaled to fit in; any other will do.
+        least_peak: height of a heatmap's peak that may be a keypoint.
+        least_affinity: mean affinity with a person's keypoints that makes one theirs.
+        least_mask: height of a person's mean attention at which their mask ends.
+        least_parts: keypoints of a person; of fewer there is none.
 
     Raises:
         ModelError: there is no such layer.
@@ -48,6 +52,10 @@ class InstanceConfig:
     offsets: bool = True
     dropout: float = 0.1
     input_size: Size = (640, 640)
+    least_peak: float = 0.15
+    least_affinity: float = 0.3
+    least_mask: float = 0.5
+    least_parts: int = 3
 
     def __post_init__(self) -> None:
         if not 1 <= self.supervised_layer <= self.layers:
@@ -84,6 +92,12 @@ R50 = InstanceConfig()
 """At the paper's size, as far as it is known: ResNet-50 and six layers of 256 [ours]."""
 SMALL = InstanceConfig(
     LSP14, width=32, stride=8, d_model=128, heads=4, feedforward=384, layers=4, dropout=0.0,
-    input_size=(192, 192),
+    input_size=(192, 192), least_peak=0.2, least_affinity=0.2, least_mask=0.3, least_parts=5,
 )  # fmt: skip
-"""TransPose-R-small with a fourth layer: for CPUs, and for the checkpoint that ships [ours]."""
+"""TransPose-R-small with a fourth layer: for CPUs, and for the checkpoint that ships [ours].
+
+What is least was chosen for its weights on photographs and composites of LSPET's validation people
+(``benchmarks/instance_thresholds.py``): lower peaks are nobody's, higher affinities break people
+into pieces, higher masks cut them down to the surroundings of keypoints, and with four keypoints a
+person there are a sixth more false alarms while nobody more is found.
+"""

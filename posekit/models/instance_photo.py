@@ -36,7 +36,6 @@ from posekit.trace import Trace, record
 from posekit.zoo import PoseModel
 
 __all__ = [
-    "MASK_THRESHOLD",
     "InstancePeople",
     "decode",
     "decoder_for",
@@ -46,14 +45,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-
-PEAK_THRESHOLD, AFFINITY_THRESHOLD, MASK_THRESHOLD = 0.2, 0.2, 0.3
-"""Chosen on photographs and composites of LSPET's validation people: lower peaks are nobody's,
-higher affinities break people into pieces, higher masks cut them down to the surroundings of
-keypoints."""
-LEAST_PARTS = 5
-"""Keypoints of a person. With four, 144 photographs of validation people had a sixth more false
-alarms, and nobody more was found."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +77,10 @@ class InstancePeople:
 def decoder_for(config: InstanceConfig, view: View = "body-first") -> InstanceDecoder:
     """The decoder that a network's outputs are meant for."""
     decoder = InstanceDecoder(config.skeleton, config.heat, config.tokens, view=view)
-    peaks = replace(decoder.peaks, threshold=PEAK_THRESHOLD)
-    return replace(decoder, peaks=peaks, threshold=AFFINITY_THRESHOLD, least_parts=LEAST_PARTS)
+    peaks = replace(decoder.peaks, threshold=config.least_peak)
+    return replace(
+        decoder, peaks=peaks, threshold=config.least_affinity, least_parts=config.least_parts
+    )
 
 
 def rows_at(
@@ -184,7 +177,7 @@ def find_people(
         [points_of(found.peaks, person.members) for person in found.people],
         config.tokens.to_input.inverse() @ crop.to_crop,
         photo.size,
-        MASK_THRESHOLD,
+        config.least_mask,
     )
     found = replace(found, mask_confidence=tuple(mask.confidence for mask in masks))
     return InstancePeople(found, masks, crop, None if trace is None else trace.to("cpu"))

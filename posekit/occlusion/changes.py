@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import numbers
 from posekit.people import DRAWN, IN_BOX
 
@@ -130,12 +132,12 @@ def _keypoint_rows(study: Study) -> list[Change]:
             study.before.confidence,
             study.after.confidence,
             "",
-            "the height of the keypoint's peak, as the model scores itself",
+            "the height of the keypoint's peak, as the model scores itself; not a probability",
         ),
         Change("moved", f"{name} moved", None, moved, "px", "from its place before"),
         Change(
             "moved_torso",
-            f"{name} moved, in torsos",
+            f"{name} moved, in torso lengths",
             None,
             _divided(moved, study.torso),
             "torso",
@@ -171,11 +173,13 @@ def _attention_rows(study: Study) -> list[Change]:
         ]
         where = next((one.where for one in pairs if one is not None), IN_BOX)
         for key, unit, name, meaning in (
-            ("mass_in_box", "share", f"attention {where}",
+            ("mass_in_box", "share", f"{study.mass} {where}",
              "share on cells whose middle lies there, as the other pages measure it; on this person"
              " is the share on a mask, which is smaller"),
-            ("entropy_nats", "nats", "entropy", "how spread out the map is"),
-            ("peak_distance_px", "px", "heaviest place away", "from where the question stands"),
+            ("entropy_nats", "nats", "spread (entropy)", "how spread out the map is, in nats:"
+             f" 0 is one single cell{_even(before or after)}"),
+            ("peak_distance_px", "px", "peak distance",
+             "from where the question stands to the middle of the strongest cell"),
         ):  # fmt: skip
             values = [None if one is None else float(getattr(one, key)) for one in pairs]
             rows.append(
@@ -190,16 +194,16 @@ def _purity_rows(study: Study, layer: str) -> list[Change]:
     rows = []
     words = "" if study.masks is None else f"; {study.masks.words}"
     for key, part, name in (
-        ("on_person", "own", "attention on this person"),
-        ("on_others", "others", "attention on other people"),
-        ("on_background", "background", "attention on the background"),
+        ("on_person", "own", f"{study.mass} on this person"),
+        ("on_others", "others", f"{study.mass} on other people"),
+        ("on_background", "background", f"{study.mass} on the background"),
     ):
         if study.before.purity or study.after.purity:
             values = [
                 None if layer not in side.purity else float(getattr(side.purity[layer], part))
                 for side in (study.before, study.after)
             ]
-            meaning = f"share of the row's mass{words}, the same before and after"
+            meaning = f"share of the map's {study.mass}{words}, the same before and after"
             rows.append(
                 _row(
                     f"{key}.{layer}",
@@ -214,13 +218,20 @@ def _purity_rows(study: Study, layer: str) -> list[Change]:
         rows.append(
             _row(
                 f"on_occluder.{layer}",
-                f"attention where the occluder is, {study.layer_words(layer)}",
+                f"{study.mass} where the occluder is, {study.layer_words(layer)}",
                 shares,
                 "share",
                 "before: on what it will cover; after: on the occluder itself",
             )
         )
     return rows
+
+
+def _even(one: AttentionMap | None) -> str:
+    """What the entropy is of a map of that grid with all cells alike."""
+    if one is None:
+        return ""
+    return f", {math.log(one.grid.tokens):.2f} is all {one.grid.tokens} cells alike"
 
 
 def _person_rows(study: Study) -> list[Change]:

@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from posekit import __version__
-from posekit.draw.panels import FAINT, TEXT
+from posekit.draw.panels import BAR, BAR_TOP, FAINT, LINE, TEXT, TICKS, caption, colour_bar
 from posekit.occlusion.export import describe
 from posekit.occlusion.picture import StudyPictures, Which
 from posekit.occlusion.words import HEADS, change_cells
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["draw_study", "save_study"]
 
 _PANEL, _GAP, _MARGIN, _TOP, _DPI = 2.9, 0.14, 0.16, 0.5, 160  # inches, and pixels an inch
-_TABLE, _LINE = 4.4, 0.165
-_COLUMNS = (0.0, 2.45, 3.15, 3.8)
+_OVER = 0.12  # inches of a panel's title
+_BAR = BAR_TOP + BAR + TICKS  # inches of a colour bar under a map
+_CHARACTERS = 64  # of a caption's line
+_TABLE, _LINE = 5.3, 0.165
+_COLUMNS = (0.0, 3.05, 3.75, 4.7)
 
 
 def draw_study(study: Study, *, rows: int = 24) -> Figure:
@@ -47,11 +50,23 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
 
     pictures = StudyPictures(study, width=round(_PANEL * _DPI))
     image = _PANEL * pictures.window.size[0] / pictures.window.size[1]
+    sides: tuple[Which, ...] = ("before", "after")
+    under = {
+        which: [
+            [line for text in texts for line in wrap(text, _CHARACTERS)]
+            for texts in (pictures.pose_lines(which), pictures.map_lines(which))
+        ]
+        for which in sides
+    }
+    below = max(
+        max(BAR_TOP + len(pose) * LINE, _BAR + len(map_) * LINE) for pose, map_ in under.values()
+    )
+    step = _OVER + image + below + _GAP
     lines = [line for text in study.sentences for line in wrap(text, 76)]
     cells = [HEADS, *(change_cells(row) for row in study.changes[:rows])]
     side = (len(lines) + len(cells) + 2) * _LINE
     width = 2 * _MARGIN + 2 * _PANEL + 2 * _GAP + _TABLE
-    height = _TOP + max(2 * image + _GAP + 0.3, side) + _MARGIN
+    height = _TOP + max(2 * step, side) + _MARGIN
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
 
@@ -64,17 +79,20 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
     if not model.trained:
         about.append("untrained: shows nothing learnt")
     text(_MARGIN, 0.36, " · ".join(about), size=7.5, color=FAINT)
-    sides: tuple[Which, ...] = ("before", "after")
     for n, which in enumerate(sides):
         for m, draw in enumerate((pictures.pose, pictures.map)):
-            x, top = _MARGIN + m * (_PANEL + _GAP), _TOP + n * (image + _GAP + 0.12)
+            x, top = _MARGIN + m * (_PANEL + _GAP), _TOP + n * step
             panel = figure.add_axes(
-                (x / width, 1 - (top + 0.12 + image) / height, _PANEL / width, image / height)
+                (x / width, 1 - (top + _OVER + image) / height, _PANEL / width, image / height)
             )
             panel.set_axis_off()
             panel.imshow(draw(which), interpolation="antialiased")
-            words = f"{which}: {'pose' if m == 0 else f'{study.label} looks at'}"
-            text(x, top + 0.04, words, size=6.8, color=FAINT)
+            words = f"{which}: {f'pose by {model.entry.title}' if m == 0 else study.map_title}"
+            text(x, top + 0.04, words, size=6.8, color=TEXT)
+            ticks = pictures.ticks(which) if m else []
+            if ticks:
+                colour_bar(figure, panel, pictures.colours(which), ticks)
+            caption(figure, panel, under[which][m], _BAR if ticks else BAR_TOP)
     x, top = _MARGIN + 2 * (_PANEL + _GAP), _TOP + 0.1
     for line in lines:
         text(x, top, line, size=7, color=TEXT)

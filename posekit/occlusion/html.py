@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from posekit.occlusion.picture import StudyPictures, Which
+from posekit.occlusion.reproduce import command_line, needed, python_call
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
 from posekit.report import shell
+from posekit.report.closing import closing
 
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
@@ -59,6 +61,7 @@ def html_page(
         sweep="" if sweep is None else _sweep(sweep),
         changes=shell.scrolled(_changes(study), "What changed"),
         keypoints=shell.scrolled(_keypoints(study), "Every keypoint"),
+        closing=closing([(model, "")], python_call(study), command_line(study), note=needed(study)),
     )
     return shell.document(
         title or study.title,
@@ -81,15 +84,9 @@ def _warning(study: Study) -> str:
 def _pictures(study: Study, width: int) -> str:
     pictures = StudyPictures(study, width=width)
     title = study.before.prediction.model.entry.title
-    kinds = [("pose", pictures.pose, "the pose found")]
+    kinds = [("pose", pictures.pose, f"the pose found by {title}")]
     if study.layers:
-        kinds.append(
-            (
-                "map",
-                pictures.map,
-                f"what the {study.label} looks at, {study.layer_words(study.layer)}",
-            )
-        )
+        kinds.append(("map", pictures.map, study.map_title))
     segmented = study.model_masks is not None
     if study.masks is not None and not (segmented and study.masks.source == "model"):
         kinds.append(("people", pictures.masks, f"whose pixels are whose: {study.masks.words}"))
@@ -100,11 +97,29 @@ def _pictures(study: Study, width: int) -> str:
     for kind, draw, words in kinds:
         figures = "".join(
             f"<figure>{shell.image(draw(which), f'{kind} {which}', kind)}<figcaption>"
-            f"<strong>{which}</strong>{escape(words)}</figcaption></figure>"
+            f"<strong>{which}</strong>{_lines([words, *_said(pictures, kind, which)])}"
+            f"</figcaption>{_bar(pictures, kind, which)}</figure>"
             for which in sides
         )
         rows.append(f'<div class="pair">{figures}</div>')
     return "\n".join(rows)
+
+
+def _said(pictures: StudyPictures, kind: str, which: Which) -> list[str]:
+    """What else stands under a picture of a kind."""
+    if kind == "pose":
+        return pictures.pose_lines(which)
+    return pictures.map_lines(which) if kind == "map" else []
+
+
+def _bar(pictures: StudyPictures, kind: str, which: Which) -> str:
+    """The colour bar under a map."""
+    ticks = pictures.ticks(which) if kind == "map" else []
+    return shell.bar(pictures.colours(which), [text for _, text in ticks]) if ticks else ""
+
+
+def _lines(lines: list[str]) -> str:
+    return "<br>".join(escape(line) for line in lines)
 
 
 def _sweep(sweep: Sweep) -> str:

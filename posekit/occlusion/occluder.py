@@ -42,7 +42,7 @@ class Occluder(ABC):
     @property
     def sort(self) -> str:
         """Its kind in words, such as ``knocked-out rectangle``."""
-        kind = self.kind.replace("patch", "piece")
+        kind = {"patch": "piece", "cutout": "cut-out"}.get(self.kind, self.kind)
         return f"knocked-out {kind}" if self.knocks_out else kind
 
     @property

@@ -23,7 +23,7 @@ from posekit.occlusion.occluder import (
 )
 from posekit.photo import Photo
 
-__all__ = ["FILLS", "MOST_POINTS", "Fill", "Rectangle", "Stroke"]
+__all__ = ["FILLS", "MOST_POINTS", "Fill", "Rectangle", "Stroke", "mean_colour"]
 
 Fill = Literal["mean", "grey", "knockout"] | tuple[int, int, int]
 """A colour: the photo's mean, middle grey, or RGB 0 to 255. ``"knockout"`` is none: the photo stays
@@ -170,12 +170,17 @@ def _draw_segment(
     covered[y0:y1, x0:x1] |= near
 
 
+def mean_colour(photo: Photo) -> Pixels:
+    """(3,) uint8, the mean colour of a photo, which ``"mean"`` paints with."""
+    return np.round(cv2.mean(photo.pixels)[:3]).astype(np.uint8)
+
+
 def _colour(fill: Fill, photo: Photo) -> Pixels:
     """(3,) uint8, or the photo (H, W, 3) as it is."""
     if fill == "knockout":
         return photo.pixels
     if fill == "mean":
-        return np.round(cv2.mean(photo.pixels)[:3]).astype(np.uint8)
+        return mean_colour(photo)
     return np.array([_GREY] * 3 if fill == "grey" else fill, dtype=np.uint8)
 
 

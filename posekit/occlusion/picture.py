@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,18 +12,21 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.draw.colours import OUTLINE
+from posekit.draw.legend import amount, legend_lines, shares
 from posekit.draw.masks import draw_masks
 from posekit.draw.overlay import overlay
-from posekit.draw.panels import Window
-from posekit.draw.skeleton import draw_skeleton
-from posekit.explain.maps import AttentionMap
+from posekit.draw.panels import Window, blended
+from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
+from posekit.people import Person
 
 __all__ = ["StudyPictures", "Which"]
 
 Pixels = npt.NDArray[np.uint8]
 Which = Literal["before", "after"]
+
+_OPACITY, _DIM = 0.75, 0.4  # of a map, and of the photo's light under it
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +62,8 @@ class StudyPictures:
     def pose(self, which: Which) -> Pixels:
         """Everybody found; the person asked about alone when there is one."""
         side = self.side(which)
-        people = side.prediction.people if side.someone is None else (side.someone,)
-        drawn = draw_skeleton(
-            self.base(which), people, side.prediction.skeleton, to_picture=self.window.to_drawn
-        )
+        people, skeleton = self._people(which), side.prediction.skeleton
+        drawn = draw_skeleton(self.base(which), people, skeleton, to_picture=self.window.to_drawn)
         return self._starred(drawn, which)
 
     def map(self, which: Which, layer: str | None = None) -> Pixels:
@@ -69,8 +71,51 @@ class StudyPictures:
         one = self.side(which).map(layer or self.study.layer)
         if one is None:
             return self.base(which)
-        values = self._density(one) / self._limit(layer or self.study.layer)
-        return self._starred(overlay(self.base(which), values, colour_map=self.colour_map), which)
+        top = self.study.scale(one.layer).top(one) or 1.0  # an empty map stays 0
+        values = self.window.values_of(one) / np.float32(top)
+        drawn = overlay(
+            self.base(which), values, colour_map=self.colour_map, opacity=_OPACITY, dim=_DIM
+        )
+        return self._starred(drawn, which)
+
+    def colours(self, which: Which) -> Pixels:
+        """(256, 3): the scale as it looks over the mean of the darkened photo."""
+        return blended(self.base(which), self.colour_map, _OPACITY, _DIM)
+
+    def ticks(self, which: Which) -> list[tuple[float, str]]:
+        """Places on the colour bar of a side's map, 0 to 1, with their text; none without a map.
+
+        The last one says what they count.
+        """
+        one = self.side(which).map(self.study.layer)
+        if one is None:
+            return []
+        top = self.study.scale(one.layer).top(one)
+        words = [(at, amount(at * top, one)) for at in (0.0, 0.5, 1.0)]
+        counted = f"of the {self.study.mass} per cell" if shares(one) else "per cell"
+        words[-1] = (1.0, f"{words[-1][1]} {counted}")
+        return words
+
+    def pose_lines(self, which: Which) -> list[str]:
+        """What is to be said under a pose: its colours, and the keypoints that are not drawn."""
+        side = self.side(which)
+        asked = None if side.someone is None else 0
+        missing = left_out_words(self._people(which), side.prediction.skeleton, asked)
+        return [SIDES, *([missing] if missing else [])] if side.prediction.skeleton.size else []
+
+    def map_lines(self, which: Which) -> list[str]:
+        """What is to be said under a map: direction, heads and grid, and its scale."""
+        one = self.side(which).map(self.study.layer)
+        if one is None:
+            gone = "no map" if self.side(which).someone else "this person is not found"
+            return [self.side(which).note or gone]
+        lines = legend_lines(one, self.side(which).prediction.model)[1:-1]
+        return [*lines, "one colour scale before and after"]
+
+    def _people(self, which: Which) -> Sequence[Person]:
+        """The person asked about alone when there is one, else everybody."""
+        side = self.side(which)
+        return side.prediction.people if side.someone is None else (side.someone,)
 
     def masks(self, which: Which) -> Pixels:
         """The people's masks, as they were given, over either side."""
@@ -98,16 +143,6 @@ class StudyPictures:
         size = (self.window.size[1], self.window.size[0])
         scaled = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         return np.asarray(scaled, dtype=np.uint8)
-
-    def _density(self, one: AttentionMap) -> npt.NDArray[np.float32]:
-        """The map in the window, as weight per square photo pixel: grids may differ in cells."""
-        cell = abs(float(np.linalg.det(one.grid_to_photo.matrix[:, :2])))
-        return np.asarray(self.window.values_of(one) / np.float32(cell), dtype=np.float32)
-
-    def _limit(self, layer: str | None) -> float:
-        found = [side.map(layer) for side in (self.study.before, self.study.after)]
-        most = [float(self._density(one).max()) for one in found if one is not None]
-        return max([*most, 1e-12])
 
     def _starred(self, pixels: Pixels, which: Which) -> Pixels:
         """A ring round the place asked about."""

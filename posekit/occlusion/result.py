@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from posekit.draw.legend import mass_word
 from posekit.geometry import Box
 from posekit.layer_words import layer_words
 from posekit.occlusion.changes import Change, KeypointChange, changes_of, keypoint_changes_of
@@ -26,6 +27,7 @@ from posekit.occlusion.measure import (
     torso_of,
 )
 from posekit.occlusion.occluder import Occluder
+from posekit.occlusion.scale import StudyScale
 from posekit.occlusion.side import Side
 from posekit.photo import Photo
 
@@ -109,6 +111,24 @@ class Study:
         if held is None:
             return layer or "no attention map"
         return layer_words(held.layer, held.kind, self.before.prediction.model.entry.levels)
+
+    def scale(self, layer: str | None) -> StudyScale:
+        """The colour scale that the maps of a layer share, before and after."""
+        return StudyScale.of((self.before.map(layer), self.after.map(layer)))
+
+    @property
+    def mass(self) -> str:
+        """What the maps' mass is called: ``attention``, or ``evidence`` where they are none."""
+        one = next(iter((*self.before.maps, *self.after.maps)), None)
+        return "attention" if one is None else mass_word(one)
+
+    @property
+    def map_title(self) -> str:
+        """``left wrist looks at, layer 3``, or ``evidence for left wrist, offset votes``."""
+        what = f"{self.label} looks at"
+        if self.mass == "evidence":
+            what = f"evidence for {self.label}"
+        return f"{what}, {self.layer_words(self.layer)}"
 
     @cached_property
     def model_masks(self) -> tuple[FoundMasks, FoundMasks] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
 from posekit.draw.legend import legend_lines
+from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["save_svg", "svg_text"]
 
-_CHARACTERS = 150  # of a line under both panels
+_CHARACTERS, _UNDER = 150, 76  # of a line under both panels, and under one
 
 
 def svg_text(
@@ -72,7 +73,7 @@ def svg_text(
         study.photo.size,
         photos=pixels if photo else {},
         about=describe(study),
-        notes=[line for text in study.sentences for line in wrap(text, _CHARACTERS)],
+        notes=[line for text in (*study.sentences, SIDES) for line in wrap(text, _CHARACTERS)],
         columns=2,
     )
 
@@ -112,6 +113,9 @@ def _panel(
         lines.append(side.note)
     # The person asked about alone, as in the picture; everybody where that person is not found.
     people = None if side.someone is None else [side.someone]
+    drawn = people or side.prediction.people
+    missing = left_out_words(drawn, side.prediction.skeleton, 0 if people else None)
+    lines += wrap(missing, _UNDER)
     shapes += people_shapes(side.prediction, people)
     point = None if side.query is None else side.query.point
     shapes += star_shape(point, study.label, size[1])

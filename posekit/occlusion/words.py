@@ -34,7 +34,13 @@ _FORMS = {
     "count": ".0f",
     "": ".2f",
 }
-_TAILS = {"share": "\u00a0%", "px": " px", "nats": " nats", "torso": " torso", "box": " box"}
+_TAILS = {
+    "share": "\u00a0%",
+    "px": " px",
+    "nats": " nats",
+    "torso": " torso lengths",
+    "box": " box",
+}
 
 
 def percent(share: float) -> str:
@@ -71,7 +77,7 @@ def keypoint_cells(row: KeypointChange) -> list[str]:
     elif row.moved is None:
         moved = NONE
     else:
-        torso = "" if row.moved_torso is None else f" ({row.moved_torso:.2f} torso)"
+        torso = "" if row.moved_torso is None else f" ({cell(row.moved_torso, 'torso')})"
         moved = f"{row.moved:.1f} px{torso}"
     return [
         row.keypoint,
@@ -123,7 +129,7 @@ def _keypoint(study: Study) -> str:
     found = [bool(np.isfinite(side.keypoints[index]).all()) for side in (study.before, study.after)]
     if found == [True, True]:
         moved = float(study.displacement[index])
-        torso = "" if study.torso is None else f" ({moved / study.torso:.2f} torso)"
+        torso = "" if study.torso is None else f" ({cell(moved / study.torso, 'torso')})"
         return f"The {name} moves {moved:.1f} px{torso}, and {confidence}."
     if found[0]:
         return f"The {name} is not found any more."
@@ -139,16 +145,30 @@ def _attention(study: Study) -> str:
         if there[0] is None or there[1] is None:
             return ""
         return (
-            f"In {study.layer_words(layer)} {percent(there[0])} of its attention lay where the "
+            f"{_in_layer(study, layer)} {percent(there[0])} of {_whose(study)} lay where the "
             f"{_what(study)} is now, and {percent(there[1])} lies on the {_what(study)}."
         )
     before, after = study.before.purity[layer], study.after.purity[layer]
     on = study.after.on_occluder.get(layer)
     tail = "" if on is None else f"; {percent(on)} lies on the {_what(study)} itself"
     return (
-        f"In {study.layer_words(layer)} {percent(before.own)} of its attention lay on this person, "
+        f"{_in_layer(study, layer)} {percent(before.own)} of {_whose(study)} lay on this person, "
         f"and {percent(after.own)} does after{tail}."
     )
+
+
+def _in_layer(study: Study, layer: str) -> str:
+    """``In layer 3,``, ``In the part map of stage 3,``: the comma keeps two numbers apart."""
+    words = study.layer_words(layer)
+    a_name = words[-1].isdigit() and " of " not in words
+    return f"In {words}," if a_name else f"In the {words},"
+
+
+def _whose(study: Study) -> str:
+    """``its attention`` after a sentence about the keypoint; of a point, which has none, whose."""
+    if study.keypoint is not None:
+        return f"its {study.mass}"
+    return f"the {study.mass} of {study.label}"
 
 
 def _others(study: Study) -> str:

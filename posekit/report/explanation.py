@@ -7,13 +7,14 @@ from html import escape
 from pathlib import Path
 from typing import BinaryIO
 
-from posekit.draw.legend import heat_legend_lines, legend_lines, option_word
+from posekit.draw.legend import asked_words, heat_legend_lines, legend_lines
+from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers, around_words
 from posekit.people import IN_BOX, IN_PHOTO
 from posekit.report import shell
-from posekit.report.card import card_rows
+from posekit.report.closing import closing
 from posekit.report.findings import Findings
 from posekit.report.pictures import Pictures
 from posekit.report.reproduce import command_line, python_call
@@ -25,8 +26,11 @@ COLUMNS = (
     ("on other people", "Share on cells in somebody else's box and outside this one's."),
     ("background", "Share on cells in nobody's box."),
     ("entropy", "How spread out the map is, in nats: 0 is one single cell."),
-    ("of uniform", "The entropy as a share of that of a map that is even over all its cells."),
-    ("peak away", "Distance on the photo from the marked spot to the strongest cell, in pixels."),
+    ("spread", "The entropy as a share of the greatest: 100 % is a map with all cells alike."),
+    (
+        "peak distance",
+        "From the marked spot to the middle of the strongest cell, in pixels of the photo.",
+    ),
 )
 """The columns of the table of numbers, each with what it says."""
 WHOLE = (
@@ -36,7 +40,11 @@ WHOLE = (
 """The first of them where the person's box is the whole photo."""
 
 OTHERS = (
-    ("confidence", "The height of a keypoint's peak in the heatmap, or the model's own score."),
+    (
+        "confidence",
+        "The height of a keypoint's peak in the heatmap, or the model's own score. Training aims "
+        "at peaks of 1, and a peak may be higher: it is not a probability.",
+    ),
     (
         "looks at",
         "Dependency: a row of the attention matrix, where the marked spot takes its evidence from;"
@@ -109,19 +117,18 @@ def html_report(
     sections = shell.filled(
         here.with_name("explanation.html"),
         pose=shell.image(pictures.pose, "The pose on the photo", "map") + shell.star(pictures.star),
-        pose_words=_caption("The pose", [f"asked: {findings.asked.label}", *_confidence(findings)]),
+        pose_words=_caption("The pose", _pose_lines(findings)),
         map=shell.image(pictures.large(main), _alt(main), "map") + shell.star(pictures.star),
         map_words=_caption(_name(main, findings), _lines(main, findings)),
-        colours=shell.gradient(pictures.bar(main)),
-        ticks=_ticks(main, pictures),
+        bar=shell.bar(pictures.bar(main), _ticks(main, pictures)),
         layers=_layers(findings, pictures),
         heads=_heads(findings, pictures),
         numbers=shell.scrolled(_numbers(findings), "Numbers"),
         meanings=shell.meanings([*_columns(findings), *OTHERS]),
         keypoints=shell.scrolled(_pose(findings), "Keypoints", "narrow"),
-        card=_card(findings),
-        python=escape(python_call(findings)),
-        command=escape(command_line(findings)),
+        closing=closing(
+            [(prediction.model, _method(findings))], python_call(findings), command_line(findings)
+        ),
     )
     style = here.with_name("explanation.css").read_text(encoding="utf-8")
     return shell.document(title, about, sections, lead=_warning(findings), style=style)
@@ -136,12 +143,14 @@ def _warning(findings: Findings) -> str:
     )
 
 
-def _confidence(findings: Findings) -> list[str]:
-    asked = findings.asked
-    if asked.keypoint is None:
-        return []
-    score = findings.prediction.people[asked.person].scores[asked.keypoint]
-    return [f"confidence {score:.2f}"]
+def _pose_lines(findings: Findings) -> list[str]:
+    """What stands under the pose."""
+    asked, prediction = findings.asked, findings.prediction
+    lines = [f"asked: {asked.label}"]
+    if asked.keypoint is not None:
+        lines.append(f"confidence {prediction.people[asked.person].scores[asked.keypoint]:.2f}")
+    missing = left_out_words(prediction.people, prediction.skeleton, asked.person)
+    return [*lines, SIDES, *([missing] if missing else [])]
 
 
 def _name(one: AttentionMap | HeatMap, findings: Findings) -> str:
@@ -168,9 +177,9 @@ def _caption(name: str, lines: Sequence[str]) -> str:
     return f"<figcaption><strong>{escape(name)}</strong>{words}</figcaption>"
 
 
-def _ticks(one: AttentionMap | HeatMap, pictures: Pictures) -> str:
+def _ticks(one: AttentionMap | HeatMap, pictures: Pictures) -> list[str]:
     *ticks, last = pictures.ticks(one)
-    return "".join(f"<span>{escape(text)}</span>" for text in (*ticks, f"{last} per cell"))
+    return [*ticks, f"{last} per cell"]
 
 
 def _layers(findings: Findings, pictures: Pictures) -> str:
@@ -218,7 +227,7 @@ def _short(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
         return ["nothing there"]
     return [
         f"{measured.mass_in_box:.0%} {_columns(findings)[0][0]}",
-        f"entropy {measured.entropy_nats:.2f} nats · peak {measured.peak_distance_px:.0f} px away",
+        f"spread {measured.entropy_share:.0%} · peak distance {measured.peak_distance_px:.0f} px",
         *([f"most around {around_words(measured)}"] if measured.around else []),
     ]
 
@@ -279,11 +288,10 @@ def _pose(findings: Findings) -> str:
     return shell.table(heads, rows)
 
 
-def _card(findings: Findings) -> str:
-    """The model card, and what the method was asked with."""
-    facts = card_rows(findings.prediction.model)
+def _method(findings: Findings) -> str:
+    """What the method was asked with; nothing where it was asked for no more than its name."""
     options = findings.shown.options if isinstance(findings.shown, HeatMap) else findings.options
-    if options:
-        asked = " · ".join(option_word(name, value) for name, value in options.items())
-        facts.insert(1, ("Method", f"{findings.method.title}: {asked}"))
-    return shell.meanings(facts)
+    if not options:
+        return ""
+    words = asked_words(findings.method.name, options, findings.prediction.model)
+    return f"{findings.method.title}: {' · '.join(words)}"

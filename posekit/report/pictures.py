@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.draw.colours import DIVERGING, colour_table
-from posekit.draw.legend import percent, plain_number
+from posekit.draw.legend import amount, plain_number
 from posekit.draw.overlay import overlay, signed_overlay
 from posekit.draw.panels import Window, blended, choose_window
 from posekit.draw.scale import colour_limit
@@ -126,5 +126,4 @@ class Pictures:
         if isinstance(one, HeatMap):
             low = -top if one.signed else 0.0
             return [plain_number(low + at * (top - low)) for at in (0.0, 0.5, 1.0)]
-        word = plain_number if one.meaning else percent
-        return [word(at * top) for at in (0.0, 0.5, 1.0)]
+        return [amount(at * top, one) for at in (0.0, 0.5, 1.0)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from posekit.explain.heat import HeatMap
 from posekit.explain.options import settable
@@ -11,7 +12,21 @@ from posekit.geometry import Box
 from posekit.people import whole_photo_box
 from posekit.report.findings import Findings
 
-__all__ = ["command_line", "python_call"]
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+    from posekit.zoo import PoseModel
+
+__all__ = [
+    "PHOTO",
+    "box_options",
+    "boxes_of",
+    "boxes_words",
+    "command_line",
+    "load_call",
+    "photo_call",
+    "python_call",
+    "weights_of",
+]
 
 PHOTO = "photo.jpg"
 """Stands for the photo, whose own name is nobody's business."""
@@ -20,9 +35,8 @@ PHOTO = "photo.jpg"
 def python_call(findings: Findings) -> str:
     """Python that asks the same of the same photo, which it calls ``photo.jpg``."""
     asked, prediction = findings.asked, findings.prediction
-    height, width = prediction.photo.size
-    boxes = _boxes(findings)
-    given = ", [" + ", ".join(_call("posekit.Box", box) for box in boxes) + "]" if boxes else ""
+    boxes = boxes_of(prediction)
+    given = f", {boxes_words(boxes)}" if boxes else ""
     options = _options(findings)
     if findings.method.name != "attention":
         options = {"method": findings.method.name, **options}
@@ -38,8 +52,8 @@ def python_call(findings: Findings) -> str:
     return "\n".join(
         [
             *lines,
-            f"model = posekit.load({prediction.model.name!r}, weights={_weights(findings)!r})",
-            f"photo = posekit.read_photo({PHOTO!r})  # {width} x {height} px",
+            f"model = {load_call(prediction.model)}",
+            f"photo = {photo_call(prediction)}",
             f"prediction = posekit.Estimator(model).predict(photo{given})",
             f"answer = posekit.explain(prediction, {question}, person={asked.person}{words})",
         ]
@@ -49,9 +63,9 @@ def python_call(findings: Findings) -> str:
 def command_line(findings: Findings, out: str = "report.html") -> str:
     """The command that asks the same of a photo called ``photo.jpg`` and writes ``out``."""
     asked, model = findings.asked, findings.prediction.model.name
-    words = ["posekit", "explain", PHOTO, "--model", model, "--weights", _weights(findings)]
-    for box in _boxes(findings):
-        words += ["--box", ",".join(f"{value:.6g}" for value in _edges(box))]
+    weights = weights_of(findings.prediction.model)
+    words = ["posekit", "explain", PHOTO, "--model", model, "--weights", weights]
+    words += box_options(boxes_of(findings.prediction))
     if asked.keypoint is not None:
         words += ["--keypoint", findings.prediction.skeleton.keypoints[asked.keypoint]]
     elif asked.point is not None:
@@ -96,9 +110,19 @@ def _recorded(findings: Findings) -> list[Any]:
     return list(layers_of(findings.prediction))
 
 
-def _boxes(findings: Findings) -> list[Box]:
+def load_call(model: PoseModel) -> str:
+    """Python that loads a model with the weights it has."""
+    return f"posekit.load({model.name!r}, weights={weights_of(model)!r})"
+
+
+def photo_call(prediction: Prediction) -> str:
+    """Python that reads the photo, with its size as a remark."""
+    height, width = prediction.photo.size
+    return f"posekit.read_photo({PHOTO!r})  # {width} x {height} px"
+
+
+def boxes_of(prediction: Prediction) -> list[Box]:
     """The boxes to ask with; none where the photo was taken whole, or people were found in it."""
-    prediction = findings.prediction
     boxes = [person.box for person in prediction.people]
     if prediction.model.entry.find is not None or boxes == [whole_photo_box(prediction.photo)]:
         return []
@@ -114,13 +138,22 @@ def _python_question(findings: Findings) -> str:
     return "({:.6g}, {:.6g})".format(*asked.point)
 
 
-def _weights(findings: Findings) -> str:
-    kind = findings.prediction.model.weights.kind
+def weights_of(model: PoseModel) -> str:
+    """The kind of its weights; a name that stands for a file of somebody's own."""
+    kind = model.weights.kind
     return "weights.safetensors" if kind == "file" else kind
 
 
-def _call(name: str, box: Box) -> str:
-    return f"{name}({', '.join(f'{value:.6g}' for value in _edges(box))})"
+def boxes_words(boxes: Sequence[Box]) -> str:
+    """Boxes as a Python list."""
+    calls = (f"posekit.Box({', '.join(f'{v:.6g}' for v in _edges(box))})" for box in boxes)
+    return f"[{', '.join(calls)}]"
+
+
+def box_options(boxes: Sequence[Box]) -> list[str]:
+    """Boxes as words of a command."""
+    words = [",".join(f"{value:.6g}" for value in _edges(box)) for box in boxes]
+    return [word for one in words for word in ("--box", one)]
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:

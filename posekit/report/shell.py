@@ -20,6 +20,7 @@ from PIL import Image
 from posekit import __version__
 
 __all__ = [
+    "bar",
     "document",
     "filled",
     "gradient",
@@ -123,6 +124,15 @@ def gradient(colours: Iterable[np.ndarray]) -> str:
     """256 colours as the stops of a CSS gradient."""
     stops = list(colours)[::17]  # 0, 17, ..., 255
     return ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in stops)
+
+
+def bar(colours: Iterable[np.ndarray], ticks: Iterable[str]) -> str:
+    """A colour bar of 256 colours with plain texts under it, from its left end to its right."""
+    words = "".join(f"<span>{escape(text)}</span>" for text in ticks)
+    return (
+        f'<div class="bar"><i style="background: linear-gradient(to right, {gradient(colours)})">'
+        f"</i><span>{words}</span></div>"
+    )
 
 
 def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from posekit.errors import PackageError
-
 __all__ = ["NOBODY", "CostWeights", "assign", "giou", "iou", "matching_cost", "share_inside"]
 
 NOBODY = -1
@@ -75,16 +73,9 @@ def assign(cost: Tensor, present: Tensor, each: int = 1) -> Tensor:
 
     Returns:
         (B, N) long, the person's place in its image, NOBODY where a prediction has none.
-
-    Raises:
-        PackageError: scipy is not installed.
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise PackageError(
-            "Matching predictions with people needs scipy: pip install -e '.[train]'."
-        ) from error
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     # One transfer for the whole batch: the solver runs on the CPU.
     table = torch.nan_to_num(cost.detach().float(), nan=_WORST, posinf=_WORST, neginf=-_WORST)
     costs, there = table.cpu().numpy(), present.cpu()

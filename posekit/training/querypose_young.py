@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from posekit.data.crowd import Kind
 from posekit.data.crowd_augment import People
 from posekit.data.crowd_canvas import CrowdCanvases
-from posekit.errors import PackageError
 from posekit.models.querypose import STRIDES, QueryPose
 from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.querypose_pose import PartPose
@@ -133,15 +132,9 @@ def part_targets(
 
 
 def spread_out(network: QueryPose, data: CrowdCanvases, seed: int = 0) -> None:
-    """Let each query start where people are: at the middles of k-means clusters of their boxes.
+    """Let each query start where people are: at the middles of k-means clusters of their boxes."""
+    from scipy.cluster.vq import kmeans2  # slow to import
 
-    Raises:
-        PackageError: scipy is not installed.
-    """
-    try:
-        from scipy.cluster.vq import kmeans2
-    except ImportError as error:
-        raise PackageError("Spreading queries needs scipy: pip install -e '.[train]'.") from error
     somebody = data.kinds == Kind.PERSON  # (N, P)
     low, high = data.outlines.amin(2), data.outlines.amax(2)  # (N, P, 2)
     extent = data.sizes.flip(-1)[:, None].float()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +17,15 @@ import torch
 from PIL import Image
 
 import posekit
-from posekit.compare import Comparison, compare
+from posekit.compare import Comparison, compare, predict_alike
 from posekit.compare.picture import LESS, MORE
+from posekit.compare.reproduce import command_line, python_call
+from posekit.compare.sheet import DPI, PANEL
 from posekit.draw.overlay import dimmed
 from posekit.errors import PoseKitError
 from posekit.estimator import Prediction
+from posekit.geometry import Box
+from posekit.people import DRAWN
 from posekit.skeleton import COCO17
 from tests.comparing.predictions import with_masses
 from tests.tiny_models import noise_photo
@@ -78,7 +84,7 @@ def images_of(page: str, kind: str) -> list[np.ndarray]:
 
 def test_html_needs_nothing_else(found: Comparison) -> None:
     page = saved(found, "html").decode()
-    assert "http" not in page.replace('http-equiv="Content-Security-Policy"', "")
+    assert not re.search(r"""(?:src|href|action)=["']?http""", page)  # papers are named, not asked
     assert "default-src 'none'" in page
     assert not re.search(r'(?:src|href)="(?!data:image/jpeg;base64,)', page)
     assert not re.search(r"url\(|@import", page)
@@ -135,6 +141,76 @@ def test_the_picture(found: Comparison) -> None:
         assert turned @ wanted > 0.95 * np.linalg.norm(turned) * np.linalg.norm(wanted) > 0
     with pytest.raises(PoseKitError, match="no colour map"):
         posekit.compare.draw_comparison(found, colour_map="jet")
+
+
+def test_every_panel_has_the_pose_of_its_own_model(found: Comparison) -> None:
+    pictures = posekit.compare.Pictures(found, width=240)
+    for n, panel in enumerate(found.panels):
+        drawn, bare = pictures.map_with_pose(n).astype(int), pictures.map(n).astype(int)
+        someone = panel.prediction.people[0]
+        assert (drawn != bare).any() is np.bool_((someone.scores >= DRAWN).any())
+    sure = [
+        replace(
+            panel,
+            prediction=replace(
+                panel.prediction,
+                people=tuple(
+                    replace(one, scores=np.full(17, 0.9)) for one in panel.prediction.people
+                ),
+            ),
+        )
+        for panel in found.panels
+    ]
+    found = replace(found, panels=tuple(sure))
+    figure = posekit.compare.draw_comparison(found)
+    pictures = posekit.compare.Pictures(found, width=round(PANEL * DPI))
+    for n in range(2):
+        shown = figure.axes[1 + n].images[0].get_array()
+        np.testing.assert_array_equal(shown, pictures.map_with_pose(n))
+        assert (pictures.map_with_pose(n) != pictures.map(n)).any()
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "blue: the person's left · orange: right" in words and "not drawn" not in words
+
+
+def test_the_files_say_what_is_not_drawn_and_speak_plainly(found: Comparison) -> None:
+    figure = posekit.compare.draw_comparison(found)
+    picture = " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    svg, page = saved(found, "svg").decode(), saved(found, "html").decode()
+    for text in (picture, svg, page):
+        assert "peak distance " in text and "of even (entropy " in text and "px away" not in text
+    missing = posekit.compare.Pictures(found).left_out(0)
+    assert missing.startswith("not drawn (confidence below 0.20): ") and missing in page
+    assert "of the map on 1% of the person&#x27;s box" in page and "mass per 1" not in page
+
+
+def test_the_report_has_cards_and_says_how_to_ask_again(
+    found: Comparison, pair: list[Prediction]
+) -> None:
+    page = saved(found, "html").decode()
+    for panel in found.panels:
+        assert f"The model {panel.prediction.model.entry.title}" in page
+    assert "Ask the same again" in page and "predict_alike(models, photo" in page
+    words = shlex.split(command_line(found))
+    assert words[:3] == ["posekit", "compare", "photo.jpg"] and "left wrist" in words
+    layers = compare(pair, (30.0, 40.0), layer=["encoder.1", "encoder.2"], head=0)
+    assert command_line(layers) == "" and "layer=['encoder.1', 'encoder.2']" in python_call(layers)
+    one = compare(pair, (30.0, 40.0), layer="encoder.1", head=0, direction="column")
+    said = shlex.split(command_line(one))
+    for name, value in (("--point", "30,40"), ("--head", "0"), ("--direction", "column")):
+        assert said[said.index(name) + 1] == value
+
+
+def test_the_python_of_a_report_gives_the_same_comparison(tmp_path: Path, monkeypatch) -> None:
+    Image.fromarray(noise_photo(200, 150, seed=3).pixels).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    models = [posekit.load("transpose-r-small", device="cpu") for _ in range(2)]
+    boxes = [Box(20, 15, 100, 180)]
+    predictions = predict_alike(models, posekit.read_photo("photo.png"), boxes)
+    done = compare(predictions, "neck", layer=["encoder.1", "encoder.3"], anchor="keypoint")
+    scope: dict = {}
+    exec(python_call(done).replace("photo.jpg", "photo.png"), scope)
+    for one, again in zip(done.panels, scope["answer"].panels, strict=True):
+        np.testing.assert_allclose(again.map.weights, one.map.weights, rtol=1e-4, atol=1e-7)
 
 
 def test_a_comparison_needs_no_matplotlib() -> None:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from posekit.errors import TraceError
 from posekit.explain.faithfulness.grids import Map, on_pixels, same_cells, same_grid, values
+from posekit.explain.maps import mass_level
 
-__all__ = ["agreement", "iou_of_mass", "ranks", "spearman"]
+__all__ = ["agreement", "iou_of_mass", "spearman", "standing"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +27,7 @@ def spearman(first: Map, second: Map) -> float:
         TraceError: the maps are of different crops.
     """
     _same_crop(first, second)
-    a, b = (_standing(one) for one in same_cells(first, second))
+    a, b = (standing(one) for one in same_cells(first, second))
     return float(a @ b)
 
 
@@ -55,7 +56,7 @@ def agreement(maps: Sequence[Map], measure: Callable[[Map, Map], float] = spearm
     """
     compare = measure
     if measure is spearman:
-        compare = _sorted_once(_standing, lambda a, b: float(a @ b))
+        compare = _sorted_once(standing, lambda a, b: float(a @ b))
     elif measure is iou_of_mass:
         compare = _sorted_once(lambda cells: _heaviest(cells, 0.1), _overlap)
     found = np.empty((len(maps), len(maps)))
@@ -65,11 +66,14 @@ def agreement(maps: Sequence[Map], measure: Callable[[Map, Map], float] = spearm
     return found
 
 
-def ranks(values: npt.ArrayLike) -> Floats:
-    """Rank of each value from 0, ties sharing their mean rank."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return np.asarray((last - (count + 1) / 2)[place.ravel()])
+def standing(cells: npt.ArrayLike) -> Floats:
+    """Ranks about their mean, of length 1: the product of two is their correlation. 0 if flat."""
+    from scipy.stats import rankdata  # slow to import
+
+    centred = rankdata(cells)
+    centred -= centred.mean()
+    length = np.sqrt((centred**2).sum())
+    return np.asarray(centred / length if length > 0 else centred)
 
 
 def _sorted_once(
@@ -91,14 +95,6 @@ def _sorted_once(
     return measure
 
 
-def _standing(cells: Floats) -> Floats:
-    """Ranks about their mean, of length 1: the product of two is their correlation. 0 if flat."""
-    centred = ranks(cells)
-    centred -= centred.mean()
-    length = np.sqrt((centred**2).sum())
-    return np.asarray(centred / length if length > 0 else centred)
-
-
 def _overlap(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> float:
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 0.0
@@ -107,12 +103,8 @@ def _overlap(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> flo
 def _heaviest(values: Floats, share: float) -> npt.NDArray[np.bool_]:
     """The cells at or above the level that holds the share; ties at the level are all in."""
     positive = np.maximum(values, 0.0)
-    descending = np.sort(positive)[::-1]
-    mass = np.cumsum(descending)
-    if not mass[-1] > 0:
-        return np.zeros(values.shape, dtype=bool)
-    last = int(np.searchsorted(mass, share * mass[-1] * (1 - 1e-12), side="left"))
-    return np.asarray(positive >= descending[min(last, descending.size - 1)])
+    level = mass_level(positive, share * (1 - 1e-12))
+    return np.asarray((positive >= level) & positive.any())
 
 
 def _same_crop(first: Map, second: Map) -> None:
