@@ -52,6 +52,8 @@ FORMATS = {
     "svg": "image/svg+xml",
 }
 
+PAGE = "compare"
+
 _WRITERS: dict[str, Callable[[Comparison, Path], None]] = {
     "html": save_html, "json": save_json, "npz": save_npz, "svg": save_svg,
 }  # fmt: skip
@@ -120,7 +122,7 @@ class Comparer:
         if kept is None and not wants_trust and is_instant(sent):
             kept = ask(predictions, sent)
         if kept is not None and (trusted(kept) or not wants_trust):
-            jobs.stop(token, "replaced")
+            jobs.stop(token, "replaced", PAGE)  # a look at Compare costs Explore nothing
             return {"answer": answer(kept, sent)}
 
         def task(progress: Progress) -> Json:
@@ -131,7 +133,7 @@ class Comparer:
             return {"answer": answer(found, sent)}
 
         label = "The test of faithfulness" if wants_trust else find_method(_method(sent)).title
-        job = jobs.start(token, label, task)
+        job = jobs.start(token, label, task, PAGE)
         return self.explorer.methods.progress({"token": token, "view": view, "job": job.id})
 
     def compare_live(self, sent: Json) -> Json:

@@ -53,6 +53,7 @@ class Job:
 
     Attributes:
         token: the visitor's.
+        page: of the page that started it, its name; empty where that matters to nobody.
         label: what is computed, in words.
         state: ``waiting``, ``running``, ``done`` or ``failed``.
         done: passes done.
@@ -71,6 +72,7 @@ class Job:
     total: int = 0
     result: Any = None
     error: BaseException | None = None
+    page: str = ""
     reason: str = ""
     began: float = 0.0
     ended: threading.Event = field(default_factory=threading.Event)
@@ -99,13 +101,13 @@ class Jobs:
         self._jobs: OrderedDict[str, Job] = OrderedDict()  # by visitor, oldest first
         self._thread: threading.Thread | None = None
 
-    def start(self, token: str, label: str, task: Task) -> Job:
-        """Put a job in line; the visitor's earlier one is stopped.
+    def start(self, token: str, label: str, task: Task, page: str = "") -> Job:
+        """Put a job in line; the visitor's earlier one is stopped, whichever page started it.
 
         Raises:
             BusyError: the line is full.
         """
-        job = Job(token, label, task, self._clock())
+        job = Job(token, label, task, self._clock(), page=page)
         with self._changed:
             self._stop(token, "replaced")
             self._forget_stale()
@@ -146,13 +148,16 @@ class Jobs:
             raise job.error
         return job, sum(state in ("waiting", "running") for state in before[:place])
 
-    def stop(self, token: str, why: str = "visitor") -> None:
+    def stop(self, token: str, why: str = "visitor", page: str | None = None) -> None:
         """Stop the visitor's job, if there is one; ``why`` is one of :data:`REASONS`.
 
-        A page that still looks is told the reason once.
+        A page that still looks is told the reason once.  With ``page``, only a job that this page
+        started is stopped: what one page no longer needs, another may be waiting for.
         """
         with self._changed:
-            self._stop(token, why)
+            job = self._jobs.get(token)
+            if job is not None and page in (None, job.page):
+                self._stop(token, why)
 
     def __len__(self) -> int:
         with self._changed:

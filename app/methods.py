@@ -27,6 +27,9 @@ from posekit.explain.heads import heads
 
 Answer = Explanation | HeatMap
 
+PAGE = "explore"
+"""Whose jobs these are: see :meth:`app.jobs.Jobs.stop`."""
+
 COSTS = {"attention": "instant", "gradient": "gradients", "perturbation": "many passes"}
 """The groups of the chooser: what a method needs, in words."""
 
@@ -74,7 +77,7 @@ class Methods:
         method = find_method(wanted.method)
         kept = self.sessions.recall(token, view, wanted)
         if kept is not None:
-            self.jobs.stop(token, "replaced")
+            self.jobs.stop(token, "replaced", PAGE)
             return self._answer(prediction, wanted, kept)
 
         def task(progress: Progress) -> Json:
@@ -89,7 +92,7 @@ class Methods:
             self.sessions.remember(token, view, wanted, answer, _nbytes(answer))
             return self._answer(prediction, wanted, answer)
 
-        return self._look(self.jobs.start(token, method.title, task))
+        return self._look(self.jobs.start(token, method.title, task, PAGE))
 
     def trust(self, sent: Json) -> Json:
         """How faithful the shown map is, against chance; chance is measured once a question."""
@@ -98,7 +101,7 @@ class Methods:
         key, query, shown = self._shown(prediction, sent)
         kept = self.sessions.recall(token, view, ("trust", key))
         if kept is not None:
-            self.jobs.stop(token, "replaced")
+            self.jobs.stop(token, "replaced", PAGE)
             return {"answer": payload.trust(kept)}
         chance: Chance | None = self.sessions.recall(token, view, ("chance", query))
 
@@ -114,7 +117,7 @@ class Methods:
             self.sessions.remember(token, view, ("trust", key), found, 1024)
             return {"answer": payload.trust(found)}
 
-        return self._look(self.jobs.start(token, "The test of faithfulness", task))
+        return self._look(self.jobs.start(token, "The test of faithfulness", task, PAGE))
 
     def heads_worth(self, sent: Json) -> Json:
         """What each head is worth to every keypoint of the person; kept for the photo."""
@@ -124,7 +127,7 @@ class Methods:
         key = ("heads", query.person)
         kept = self.sessions.recall(token, view, key)
         if kept is not None:
-            self.jobs.stop(token, "replaced")
+            self.jobs.stop(token, "replaced", PAGE)
             return {"answer": payload.heads(kept)}
 
         def task(progress: Progress) -> Json:
@@ -132,7 +135,7 @@ class Methods:
             self.sessions.remember(token, view, key, found, found.falls.nbytes + 1024)
             return {"answer": payload.heads(found)}
 
-        return self._look(self.jobs.start(token, "The test of each head", task))
+        return self._look(self.jobs.start(token, "The test of each head", task, PAGE))
 
     def progress(self, sent: Json) -> Json:
         """How far the visitor's job is, or what came of it."""

@@ -9,9 +9,10 @@ import numpy as np
 from app import payload
 from app.payload import Json
 from app.picture import data_url, encoded, floats
+from posekit.draw.legend import amount, mass_word, shares
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap
-from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep
+from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep, painted
 from posekit.occlusion.masks import MOST_MASKS
 from posekit.occlusion.runs import encoded as runs
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
@@ -29,6 +30,7 @@ def answer(found: Study) -> Json:
         "keypoint": found.keypoint,
         "layer": found.layer,
         "layerWords": found.layer_words(found.layer),
+        "mass": found.mass,
         "trained": prediction.model.trained,
         "occluder": None if found.occluder is None else found.occluder.to_dict(),
         "where": None if found.occluder is None else found.where,
@@ -86,10 +88,9 @@ def layer(found: Study, name: str) -> Json:
     """One layer's maps of both sides under one colour scale, and on whom they lie."""
     sides = found.before, found.after
     maps = [one.map(name) for one in sides]
-    # Weight per square photo pixel: the two sides' cells may differ in size.
-    limit = max((_density(one) for one in maps if one is not None), default=0.0)
+    scale = found.scale(name)
     before, after = (
-        None if one is None else _map(one, limit, which.prediction)
+        None if one is None else _map(one, scale.top(one), which.prediction)
         for one, which in zip(maps, sides, strict=True)
     )
     return {
@@ -100,25 +101,17 @@ def layer(found: Study, name: str) -> Json:
     }
 
 
-def _map(one: AttentionMap, limit: float, prediction: Prediction) -> Json:
+def _map(one: AttentionMap, top: float, prediction: Prediction) -> Json:
     return {
         "rows": one.grid.rows,
         "cols": one.grid.cols,
         "toPhoto": payload.affine(one.grid_to_photo),
         "weights": floats(one.weights),
         "token": one.query_token,
-        "top": limit * _cell(one),
+        "top": top,
+        "limit": f"{amount(top, one)}{' of the ' + mass_word(one) if shares(one) else ''}",
         "model": prediction.model.entry.title,
     }
-
-
-def _density(one: AttentionMap) -> float:
-    return float(one.weights.max()) / _cell(one)
-
-
-def _cell(one: AttentionMap) -> float:
-    """A cell's area in square photo pixels."""
-    return max(1e-12, abs(float(np.linalg.det(one.grid_to_photo.matrix[:, :2]))))
 
 
 def _shares(one: Side, name: str) -> Json:
@@ -151,9 +144,9 @@ def changes(found: Study) -> list[Json]:
             "meaning": "nothing says which pixels are this person's",
         }
         for key, name in (
-            ("on_person", "attention on this person"),
-            ("on_others", "attention on other people"),
-            ("on_background", "attention on the background"),
+            ("on_person", f"{found.mass} on this person"),
+            ("on_others", f"{found.mass} on other people"),
+            ("on_background", f"{found.mass} on the background"),
         )
     ]
     at = next((n for n, row in enumerate(rows) if row["layer"] is not None), len(rows))
@@ -187,7 +180,7 @@ def model_masks(found: Study) -> Json | None:
 
 def mean_colour(photo: Photo) -> list[int]:
     """The photo's mean colour, as occluders of that colour have it."""
-    return [round(float(value)) for value in photo.pixels.reshape(-1, 3).mean(axis=0)]
+    return [int(value) for value in painted.mean_colour(photo)]
 
 
 def sweep(found: Sweep) -> Json:

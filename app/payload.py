@@ -16,6 +16,7 @@ from app.jobs import Job
 from app.picture import data_url, floats
 from posekit.catalogue import figure_words
 from posekit.draw import colour_limit, heat_legend, legend
+from posekit.draw.legend import missed_share
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
@@ -185,6 +186,7 @@ def heat(found: HeatMap, prediction: Prediction, query: Query) -> Json:
         "signed": found.signed,
         "top": colour_limit(found),
         "delta": found.delta,
+        "missed": missed_share(found),
         "seconds": round(found.seconds, 3),
         "legend": heat_legend(found, prediction.model),
         "numbers": measured,
@@ -240,22 +242,23 @@ def card(model: PoseModel) -> Json:
     height, width = known["input_size"]
     facts: list[tuple[str, ...]] = [
         ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}"),
-        ("Size", f"{known['parameters'] / 1e6:.1f} M parameters, input {width} × {height} px"),
+        ("Parameters", f"{known['parameters'] / 1e6:.1f} million"),
+        ("Input", f"{width} × {height} px"),
         ("Keypoints", known["skeleton"]),
         *(
-            (f"Paper’s figures, {data}", _figures(found), _meaning(found))
+            (f"In the paper, {data}", _figures(found), _meaning(found))
             for data, found in known["paper_figures"].items()
         ),
         *(
-            (f"Our figures, {data}", _figures(found), _meaning(found))
+            (f"Measured by us, {data}", _figures(found), _meaning(found))
             for data, found in known["measured"].items()
         ),
-        ("Trained on", known["trained_on"]),
-        ("Not trained on", known["not_trained_on"]),
+        ("Has seen", known["trained_on"]),
+        ("Has not seen", known["not_trained_on"]),
         ("Limits", str(known.get("limits") or "")),
     ]
     if not known["measured"]:
-        facts.insert(-3, ("Our figures", "not measured for these weights"))
+        facts.insert(-3, ("Measured by us", "not measured for these weights"))
     return {
         "title": known["title"],
         "trained": known["trained"],

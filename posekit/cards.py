@@ -14,6 +14,7 @@ a checkpoint, ``transpose-r-small.json`` beside ``transpose-r-small.safetensors`
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from posekit.weights import WeightsFile
     from posekit.zoo import ModelEntry
 
-__all__ = ["model_card", "parameter_count", "read_card"]
+__all__ = ["comparable", "model_card", "parameter_count", "read_card"]
 
 UNTRAINED = (
     "Untrained: its weights are random, so its poses are guesses and its maps show nothing learnt."
@@ -62,6 +63,18 @@ def card_path(weights: WeightsFile) -> Path | None:
     return weights.local.with_suffix(".json") if weights.local is not None else None
 
 
+def comparable(measured: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Our figures with those first that all models of poses share, and what a pass costs last.
+
+    The first figure of the first data set is what people set side by side.
+    """
+    sets = sorted(measured.items(), key=lambda one: one[0].startswith("cost of"))
+    return {
+        data: dict(sorted(figures.items(), key=lambda one: not one[0].startswith("PCK")))
+        for data, figures in sets
+    }
+
+
 def model_card(
     entry: ModelEntry, weights: WeightsFile, *, parameters: int | None = None
 ) -> dict[str, Any]:
@@ -76,14 +89,15 @@ def model_card(
         ``name title system paper skeleton keypoints input_size parameters trained status weights
         paper_figures measured trained_on not_trained_on``, and what else the checkpoint's own card
         says. ``status`` is one sentence for people. ``paper_figures`` and ``measured`` are
-        ``{data set: {figure: number}}``, apart because they were measured by different people.
+        ``{data set: {figure: number}}``, apart because they were measured by different people; ours
+        in the order of :func:`comparable`.
 
     Raises:
         WeightsError: the checkpoint's card is damaged.
     """
     own = read_card(weights)
     trained = weights.kind != "random"
-    known = {
+    known: dict[str, Any] = {
         "name": entry.name,
         "title": entry.title,
         "system": entry.system,
@@ -106,7 +120,8 @@ def model_card(
         "not_trained_on": "",
     }
     fixed = known.keys() - {"measured", "trained_on", "not_trained_on"}
-    return known | {key: value for key, value in own.items() if key not in fixed}
+    card = known | {key: value for key, value in own.items() if key not in fixed}
+    return card | {"measured": comparable(card["measured"])}
 
 
 def _status(entry: ModelEntry, weights: WeightsFile) -> str:

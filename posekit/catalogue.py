@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from posekit.cards import model_card, parameter_count
 from posekit.weights import WeightsFile
 from posekit.zoo import ModelEntry, choose_weights, entry, list_models
 
-__all__ = ["catalogue", "comparable", "figure_words", "state_of"]
+__all__ = ["catalogue", "figure_words", "state_of"]
 
 MEANINGS = (
     (
@@ -130,8 +130,7 @@ def catalogue(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     Returns:
         One ``{"system", "papers", "models"}`` a system, ready for JSON. ``papers`` are those of its
         models without repetition; ``models`` are cards (:func:`posekit.cards.model_card`), those
-        with trained weights on this machine first, each with its figures in the order of
-        :func:`comparable`, and with ``view`` (what it looks at, see
+        with trained weights on this machine first, and each with ``view`` (what it looks at, see
         :class:`posekit.zoo.ModelEntry`) and ``state`` (:func:`state_of`).
 
     Raises:
@@ -146,7 +145,6 @@ def catalogue(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         weights = choose_weights(model)
         card = model_card(model, weights, parameters=_parameters(name))
         card |= {"view": model.view, "state": state_of(model, weights)}
-        card["measured"] = comparable(card["measured"])
         group = groups.setdefault(
             model.system, {"system": model.system, "papers": [], "models": []}
         )
@@ -156,18 +154,6 @@ def catalogue(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     for group in groups.values():
         group["models"].sort(key=lambda card: not card["trained"])
     return list(groups.values())
-
-
-def comparable(measured: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Our figures with those first that all models of poses share, and what a pass costs last.
-
-    The first figure of the first data set is what people set side by side.
-    """
-    sets = sorted(measured.items(), key=lambda one: one[0].startswith("cost of"))
-    return {
-        data: dict(sorted(figures.items(), key=lambda one: not one[0].startswith("PCK")))
-        for data, figures in sets
-    }
 
 
 @lru_cache(maxsize=256)

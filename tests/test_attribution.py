@@ -295,9 +295,7 @@ def test_what_cannot_be_explained_is_said_in_a_sentence(prediction, linear):
         ask(linear, "grad-cam", peak(0))
     with pytest.raises(TraceError, match="no module 'stem', and Grad-CAM looks at what"):
         ask(prediction, "grad-cam", layer="stem")
-    with pytest.raises(
-        ModelError, match="at the module global_encoder have no place"
-    ):
+    with pytest.raises(ModelError, match="at the module global_encoder have no place"):
         ask(prediction, "grad-cam", layer="global_encoder")
     cut = Estimator(pose_model(Cut(), (32, 24))).predict(noise_photo(80, 60))
     with pytest.raises(ModelError, match="No gradient leads"):

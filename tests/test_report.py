@@ -18,7 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
-from posekit.catalogue import catalogue, comparable, figure_words, state_of
+from posekit.cards import comparable
+from posekit.catalogue import catalogue, figure_words, state_of
 from posekit.cli import app as cli
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, explain, head_grid, numbers, snap

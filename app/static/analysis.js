@@ -83,7 +83,7 @@ async function again(options) {
   if (job !== page.jobs) return false;
   busy("");
   if (reply.error) return complain(reply.error), setModel(page.view), false;
-  await show(reply, page.source, { drawn: !find && boxes.length > before, wanted });
+  await show(reply, page.source, { drawn: !find && boxes.length > before, otherBoxes: Boolean(find || options.boxes), wanted });
   return true;
 }
 
@@ -94,11 +94,34 @@ async function renew() {
   return Boolean(reply.token);
 }
 
+/** What was asked of the view on show, in words that another model understands: a keypoint's name or a spot, and where whoever it was about stands. */
+function questionBefore() {
+  const { view, query, pinned } = page;
+  if (!query) return null;
+  const name = query.keypoint === null ? null : view.skeleton.keypoints[query.keypoint];
+  // The spot that a model without keypoints opens with is nobody's question.
+  const point = name === null && (pinned || view.skeleton.keypoints.length) ? query.point : null;
+  return { name, point, pinned, edges: view.people[query.person].edges };
+}
+
+/** Who stands where somebody stood in another analysis of the photo: whose box shares most with theirs. */
+function personAt(view, edges) {
+  const size = ([x0, y0, x1, y1]) => Math.max(0, x1 - x0) * Math.max(0, y1 - y0);
+  const shares = view.people.map(({ edges: own }) => {
+    const both = size([Math.max(own[0], edges[0]), Math.max(own[1], edges[1]), Math.min(own[2], edges[2]), Math.min(own[3], edges[3])]);
+    return both / (size(own) + size(edges) - both);
+  });
+  const at = shares.indexOf(Math.max(...shares)), someone = view.people[at];
+  const found = someone && (!view.skeleton.keypoints.length || someone.keypoints.some(Boolean));
+  return found && shares[at] > 0 ? at : view.person;
+}
+
 /**
- * Put a fresh analysis on the page and ask it about one keypoint, so that there is something to see.
- * `drawn`: the last box is new, so that person is meant.  `wanted`: a link asks something of its own.
+ * Put a fresh analysis on the page and ask it about one keypoint, so that there is something to see: of another photo, about
+ * the one that tells most; of the same photo through another model, what was asked before, which stays pinned if it was.
+ * `drawn`: the last box is new, so that person is meant.  `otherBoxes`: the people are others.  `wanted`: a link asks something of its own.
  */
-async function show(view, source, { drawn, wanted }) {
+async function show(view, source, { drawn, otherBoxes, wanted }) {
   if (view.photo.src) {
     const image = new Image();
     image.src = view.photo.src;
@@ -106,8 +129,9 @@ async function show(view, source, { drawn, wanted }) {
     stage.image = image;
     stage.viewport.reset();
   }
-  const sameSkeleton = page.view && page.view.skeleton.name === view.skeleton.name;
-  const asked = sameSkeleton && page.query ? page.query.keypoint : null;
+  page.asks++; // an answer that is still on its way is about what was on show before
+  const before = questionBefore(), samePhoto = source === page.source, same = before && samePhoto && !otherBoxes;
+  const asked = before && before.name ? view.skeleton.keypoints.indexOf(before.name) : -1;
   const computed = page.job && page.job.kind === "map" ? how().title : null;
   stopJob("photo");
   page.part = page.found = null;
@@ -116,11 +140,12 @@ async function show(view, source, { drawn, wanted }) {
   page.source = source;
   page.view = view;
   page.boxes = view.whole ? [] : view.people.map((person) => person.edges);
-  page.person = drawn ? view.people.length - 1 : view.person;
+  page.person = drawn ? view.people.length - 1 : same ? personAt(view, before.edges) : view.person;
   const someone = view.people[page.person];
-  const keypoint = someone ? firstKeypoint(someone, asked, Boolean(view.photo.src)) : -1;
+  const keypoint = someone ? firstKeypoint(someone, asked, !samePhoto) : -1;
+  const spot = same && someone ? before.point : null;
   page.query = page.answer = page.hover = page.live = null;
-  page.pinned = false;
+  page.pinned = Boolean(same && before.pinned && (spot || (keypoint >= 0 && keypoint === asked)));
   element.dataset.state = "ready";
   setModel(view);
   buildThumbs();
@@ -138,20 +163,29 @@ async function show(view, source, { drawn, wanted }) {
   if (wanted && (await askLinked(wanted))) return afterShown();
   const bare = someone && !view.skeleton.keypoints.length; // a backbone predicts no keypoints
   const [x0, y0, x1, y1] = someone ? someone.edges : [];
+  const interrupted = computed && "The photo or the model changed, so " + computed + " was stopped.";
+  if (spot && await ask({ person: page.person, point: spot, free: true, quiet: true, interrupted })) return tellNotes(view);
+  if (spot) page.pinned = false; // the spot is none for this model
   if (bare) await ask({ person: page.person, point: [(x0 + x1) / 2, (y0 + y1) / 2], quiet: true, interrupted: null });
-  else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted: computed && "The photo or the model changed, so " + computed + " was stopped." });
+  else if (keypoint >= 0) await ask({ person: page.person, keypoint, quiet: true, interrupted });
   else complain(view.notes.concat(nobodyWords(view)).join(" "));
-  if ((bare || keypoint >= 0) && view.notes.length) complain(view.notes.join(" "), true);
+  if (bare || keypoint >= 0) tellNotes(view);
+  else afterShown();
+}
+
+/** What the visitor should know about how the analysis came about, once its first question is answered. */
+function tellNotes(view) {
+  if (view.notes.length) complain(view.notes.join(" "), true);
   afterShown();
 }
 
 /**
- * The keypoint to ask somebody about before anybody clicks: the one that was asked about, unless nobody found it or another photo
- * hardly shows it; or else the one whose map tells most.
+ * The keypoint to ask somebody about before anybody clicks: the one that was asked about (-1: none), unless nobody found it or
+ * another photo hardly shows it; or else the one whose map tells most.
  */
 function firstKeypoint(someone, asked, otherPhoto) {
   const { keypoints, scores, opening } = someone;
-  if (asked !== null && keypoints[asked] && !(otherPhoto && scores[asked] < page.weak)) return asked;
+  if (keypoints[asked] && !(otherPhoto && scores[asked] < page.weak)) return asked;
   return keypoints[opening] ? opening : keypoints.findIndex(Boolean);
 }
 
@@ -160,9 +194,12 @@ function afterShown() {
   hint();
 }
 
-/** Ask about a point or a keypoint; the exact answer for every layer and head comes back in one reply. */
+/**
+ * Ask about a point or a keypoint; the exact answer for every layer and head comes back in one reply.
+ * Resolves to false when it was refused; the page says why.
+ */
 async function ask(question) {
-  if (!page.view) return;
+  if (!page.view) return false;
   const number = ++page.asks;
   const { quiet, again: repeat, interrupted, ...rest } = question;
   const wanted = repeat
@@ -170,12 +207,9 @@ async function ask(question) {
     : rest;
   stopJob("replaced"); // what is being computed answers an older question
   let reply = await call("explain", { token: page.token, view: page.view.id, direction: page.direction, part: page.part, ...wanted });
-  if (reply.expired) {
-    const kept = { ...question, quiet: true };
-    if (await analyseAgainSilently()) return ask(kept);
-  }
-  if (number !== page.asks) return;
-  if (reply.error) return complain(reply.error), refreshAnswer();
+  if (number !== page.asks) return true; // something newer was asked, or shown
+  if (reply.expired && await analyseAgainSilently()) return ask({ ...question, quiet: true });
+  if (reply.error) return complain(reply.error), refreshAnswer(), false;
   complain("");
   for (const layer of reply.layers) layer.weights = floatsOf(layer.weights);
   page.answer = reply;
@@ -193,6 +227,7 @@ async function ask(question) {
   fetchInside();
   if (moved || (page.live && page.live.person !== page.person)) fetchLive(page.person);
   hint();
+  return true;
 }
 
 async function analyseAgainSilently() {

@@ -128,9 +128,21 @@ function compareAgain() {
     tellCompare("None of these models knows a keypoint " + quoted(compare.wanted) + ".");
     compare.wanted = null;
   }
-  const { view } = ready.find((panel) => panel.view.skeleton.keypoints.length) || ready[0];
+  // A model that found somebody knows what there is to ask about.
+  const { view } = ready.find(foundSomebody) || ready.find((panel) => panel.view.skeleton.keypoints.length) || ready[0];
   const person = view.people[compare.person] || view.people[0];
   return compareAsk({ keypoint: compare.wanted || view.skeleton.keypoints[person ? person.opening : 0], quiet: true });
+}
+
+/** Whether a panel's model found a keypoint of anybody. */
+function foundSomebody({ view }) {
+  return view.people.some((person) => person.keypoints.some(Boolean));
+}
+
+/** Why there is no keypoint to compare. */
+function noRanks() {
+  const none = readyPanels().find((panel) => panel.view.skeleton.keypoints.length && !foundSomebody(panel));
+  return none ? none.view.title + " found nobody here, so there are no keypoints to compare." : "These models share no keypoint.";
 }
 
 /** Nothing of another photo stays on the page while the models look at this one. */
@@ -151,7 +163,7 @@ function drawAnswer(panel) {
   facts.replaceChildren(...[
     [figures.on_person, where, percent, "Share of the map that lies " + where + (where === "inside the photo" ? "; nobody drew a box, and the rest lies on the border around it." : ".")],
     [figures.confidence, "confidence", (value) => value.toFixed(2), HELP.confidence],
-    [figures.overlap, "like the first", percent, "Share of the attention that lies where the first model’s does."],
+    [figures.overlap, "like the first", percent, "Share of the map that lies where the first model’s does."],
   ].filter(([value], index) => value !== null && !(index === 2 && panel === first))
     .map(([value, words, show, meaning]) => make("span", {}, [make("b", { text: show(value) }), " ", helpWords(words, meaning)])));
   const person = panel.view.people[compare.person];
@@ -219,7 +231,7 @@ function drawRanks() {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
   const top = Math.max(1e-9, ...rows.map((row) => row.interest));
   const learnt = readyPanels().filter((panel) => isTrained(panel.model)).length;
-  slot("ranking-note").textContent = !rows.length ? "These models share no keypoint."
+  slot("ranking-note").textContent = !rows.length ? noRanks()
     : learnt < 2 ? "Most disagreement first. With untrained models among them the order says little."
     : new Set(readyPanels().map((panel) => panel.model)).size < 2 ? "Most disagreement first: how differently the layers of this one model look."
     : "Most disagreement first: how far apart the models put it, and how differently they look.";

@@ -170,9 +170,9 @@ function liveWords(panel, map) {
 function drawCompareBar(densest) {
   const { answer } = compare, bar = slot("compare-bar");
   write(slot("compare-bar-text"), compare.scale !== "one" ? "each panel up to its own strongest cell: colours do not compare"
-    : densest !== null ? "0 to " + percent(densest) + " of the attention on 1 % of the person’s box, the same in every panel"
+    : densest !== null ? "0 to " + percent(densest) + " of the map on 1 % of the person’s box, the same in every panel"
     : answer ? "0 to " + answer.scale.ticks[answer.scale.ticks.length - 1][1] + " " + answer.scale.unit + ", the same in every panel"
-    : "colour: share of the attention on 1 % of the person’s box");
+    : "colour: share of the map on 1 % of the person’s box");
   if (bar.dataset.palette === page.palette) return;
   bar.dataset.palette = page.palette;
   drawScale(bar, page.tables[page.palette]);

@@ -3,14 +3,14 @@
 const some = (show) => (value) => (value === null || value === undefined ? "–" : show(value));
 
 const FIGURES = [
-  ["layer", "Layer shown", (f) => f.layer || "all of it", "Which layer’s attention the panel shows."],
-  ["confidence", "Confidence", (f) => some((v) => v.toFixed(2))(f.confidence), "How sure the model is of this keypoint, by its own score."],
-  ["distance_px", "Keypoint off the first", (f) => some((v) => v.toFixed(0) + " px" + (f.distance_torso === null ? "" : ", " + percent(f.distance_torso) + " of the torso"))(f.distance_px), "Distance on the photo from this model’s keypoint to the first model’s."],
-  ["on_person", (f) => "Attention " + typeset(f.where), (f) => some(percent)(f.on_person), "Share of the map on cells whose middle lies there."],
+  ["layer", "Layer shown", (f) => f.layer || (f.entropy_nats === null ? "no map" : "one map for the whole model"), "Which layer the panel’s map is of."],
+  ["confidence", "Confidence", (f) => some((v) => v.toFixed(2))(f.confidence), "The height of the keypoint’s peak, as the model scores itself; not a probability."],
+  ["distance_px", "Keypoint off the first", (f) => some((v) => v.toFixed(0) + " px" + (f.distance_torso === null ? "" : ", " + f.distance_torso.toFixed(2) + " torso lengths"))(f.distance_px), "On the photo, from this model’s keypoint to the first model’s. A torso length is left shoulder to right hip of the first."],
+  ["on_person", (f, mass) => mass + " " + typeset(f.where), (f) => some(percent)(f.on_person), "Share of the map on cells whose middle lies there."],
   ["on_others", "on other people", (f) => some(percent)(f.on_others), "Share in other people’s boxes and outside this one’s."],
-  ["entropy_nats", "Spread (entropy)", (f) => some((v) => v.toFixed(2) + " nats, " + percent(f.entropy_share) + " of even")(f.entropy_nats), "0 is one single cell; 100 % is all cells alike."],
-  ["peak_distance_px", "To the strongest cell", (f) => some((v) => v.toFixed(0) + " px")(f.peak_distance_px), "Distance on the photo from the spot asked about."],
-  ["overlap", "Map like the first", (f) => some(percent)(f.overlap), "Share of the attention that lies where the first model’s does."],
+  ["entropy_nats", "Spread", (f) => some((v) => percent(f.entropy_share) + ", " + v.toFixed(2) + " nats")(f.entropy_nats), "By entropy: 0 % is one single cell, 100 % is all cells alike."],
+  ["peak_distance_px", "Peak distance", (f) => some((v) => v.toFixed(0) + " px")(f.peak_distance_px), "On the photo, from the spot asked about to the middle of the strongest cell."],
+  ["overlap", "Map like the first", (f) => some(percent)(f.overlap), "Share of the map that lies where the first model’s does."],
   ["deletion", "Deletion, lower is better", (f) => some((v) => v.toFixed(2))(f.deletion), "What is left of the keypoint as the cells this map calls important are removed: area under the curve, 1 is as much as with the whole photo (an untrained model may show more)."],
   ["insertion", "Insertion, higher is better", (f) => some((v) => v.toFixed(2))(f.insertion), "How fast the keypoint comes back as those cells are shown first."],
   ["predict_ms", "Time for the pose", (f) => f.predict_ms.toFixed(0) + " ms", "Wall-clock time on this server, when this photo was analysed."],
@@ -28,13 +28,19 @@ function drawFigures() {
   const figures = panels.map((panel) => panel.answer.figures);
   const head = make("tr", { role: "row" }, [make("td", { role: "cell" }), ...figures.map((f) => make("th", { scope: "col", role: "columnheader" }, [make("span", { text: f.title })]))]);
   const rows = FIGURES.filter(([key]) => key !== "on_others" || page.view.people.length > 1).map(([key, name, show, meaning]) => make("tr", { "data-figure": key, role: "row" }, [
-    make("th", { scope: "row", role: "rowheader" }, [make("b", { text: typeof name === "function" ? name(figures.find((f) => f.on_person !== null) || figures[0]) : name }), make("small", { text: meaning })]),
+    make("th", { scope: "row", role: "rowheader" }, [make("b", { text: typeof name === "function" ? name(figures.find((f) => f.on_person !== null) || figures[0], massOf(panels)) : name }), make("small", { text: meaning })]),
     ...(SLOW.has(key) && !(compare.trust && compare.trust.done) ? trustCells(key, panels.length)
       : figures.map((f, index) => figureCell(reference(key, figures, panels, index), show(f)))),
   ]));
   table.style.setProperty("--pk-models", Math.max(1, figures.length));
   table.replaceChildren(make("caption", { class: "pk-unseen", text: "The models in numbers, one column a model" }), make("thead", {}, [head]), make("tbody", {}, rows));
   if (focused) table.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** What the panels' maps hold: attention, evidence where none of them is attention, and where both are there just a map. */
+function massOf(panels) {
+  const attention = panels.map((panel) => METHODS.get(compare.method).layers && Boolean(panel.view.columns));
+  return attention.every(Boolean) ? "Attention" : attention.some(Boolean) ? "Map" : "Evidence";
 }
 
 /** What a cell says instead of a figure that holds a panel against itself; "" for every other. */

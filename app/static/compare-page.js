@@ -105,7 +105,7 @@ function bringModel() {
   if (!page.view) return;
   if (compare.panels.length && !compare.panels.some((panel) => panel.model === page.view.model)) setPanels([newPanel(page.view.model), ...compare.panels.slice(1)]);
   if (page.query && page.query.keypoint !== null) compare.wanted = page.view.skeleton.keypoints[page.query.keypoint];
-  compare.person = page.person;
+  compare.person = Math.max(0, page.person);
   compare.direction = page.direction;
   markCompare();
   goTo("compare");
@@ -115,7 +115,8 @@ function bringModel() {
 function takeBack() {
   const name = compare.query && compare.query.keypoint, known = page.view ? page.view.skeleton.keypoints.indexOf(name) : -1;
   goTo("explore");
-  if (known >= 0 && !(page.query && page.query.keypoint === known && page.person === compare.person)) askKeypoint(compare.person, known);
+  const someone = page.view && page.view.people[compare.person];
+  if (known >= 0 && someone && someone.keypoints[known] && !(page.query && page.query.keypoint === known && page.person === compare.person)) askKeypoint(compare.person, known);
 }
 
 const COMPARE_DEEDS = {

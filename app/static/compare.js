@@ -215,7 +215,8 @@ async function openCompare() {
       || (page.query && page.query.keypoint !== null ? page.view.skeleton.keypoints[page.query.keypoint] : null);
     compare.query = compare.answer = compare.ranking = compare.trust = compare.hover = null;
     compare.pinned = false;
-    compare.person = Math.min(page.person, page.view.people.length - 1);
+    // Where Explore's model found nobody, the other models are asked about the first person they are shown.
+    compare.person = Math.max(0, Math.min(page.person, page.view.people.length - 1));
     for (const panel of compare.panels) Object.assign(panel, { state: "waiting", view: null, opening: null, answer: null, previews: new Map() });
     clearAnswers();
   }

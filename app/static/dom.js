@@ -35,9 +35,13 @@ function draw(tag, attributes, children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** 0.0312 -> "3.1 %"; small shares keep two digits that mean something. */
+const NOTHING = 1e-7; // of a whole: sums of 32-bit numbers are no more exact
+
+/** 0.0312 -> "3.1 %"; small shares keep two digits that mean something, and those too small to tell are "0 %". */
 function percent(share) {
   const value = share * 100;
+  if (Math.abs(share) < NOTHING) return "0 %";
+  if (value > 0 && value < 0.01) return "< 0.01 %";
   return (value >= 9.95 ? value.toFixed(0) : value >= 0.995 ? value.toFixed(1) : value.toPrecision(2)) + " %";
 }
 

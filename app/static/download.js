@@ -5,6 +5,17 @@ const PACKING = {
   json: "Packing the numbers …", npz: "Packing the maps …",
 };
 
+/** Nothing to take along: the buttons are off, and say why. */
+function markDownloads() {
+  const words = nobodyFound() ? page.view.title + " found nobody, so there is nothing to take along" : "";
+  for (const kind of ["link", "html", "live-report", "png", "svg", "json", "npz"]) {
+    const node = element.querySelector('.pk-get [data-do="' + kind + '"]');
+    node.dataset.title = node.dataset.title || node.title;
+    node.disabled = Boolean(words);
+    node.title = words || node.dataset.title;
+  }
+}
+
 /** A file made by the server and handed over as bytes. */
 async function download(format) {
   if (!page.query) return complain("Click a spot on the photo first; then there is something to download.");

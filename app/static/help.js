@@ -1,7 +1,7 @@
 // A "?" beside a number: what it says, for the mouse, the keyboard and the finger. And copying, with a word that it is done.
 
 const HELP = {
-  confidence: "Confidence: the height of the keypoint’s peak in the model’s heatmap, or the model’s own score. 1 is sure, 0 is nothing found. It is not the chance of being right.",
+  confidence: "Confidence: the height of the keypoint’s peak in the model’s heatmap, or the model’s own score. Training aims at a peak of 1, and a peak may be a little higher; 0 is nothing found. It is not a probability, so not the chance of being right.",
   peak: "Peak: the share of the attention in the map’s strongest cell. A high peak is a narrow look, a low one a look around. Each map is coloured up to its own peak.",
   heads: "A layer looks with several heads at once, each in a way of its own. “Mean” is their average, which is what the numbers below are about unless you choose a head.",
   scale: "What the colours stand for: from nothing to the strongest cell of the map on show. One cell is one token of the model’s grid.",

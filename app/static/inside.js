@@ -16,7 +16,7 @@ async function fetchInside() {
   if (page.view.inside === "person" && inside.found && inside.view === page.view.id && inside.found.person === query.person) return frameAsked();
   const view = page.view.id;
   const reply = await call("inside", { token: page.token, view: page.view.id, person: query.person, keypoint: query.keypoint });
-  if (mine !== inside.asked) return;
+  if (mine !== inside.asked || view !== page.view.id) return;
   inside.view = view;
   showInside(reply.error ? null : reply);
 }

@@ -5,8 +5,27 @@ const LARGEST = props.max_bytes;
 function takeFile(file) {
   if (!file) return;
   if (file.size > LARGEST) return complain("This file is larger than " + Math.round(LARGEST / 1048576) + " MB; please choose a smaller photo.");
-  setBoxMode(false);
   closeCamera();
+  if (element.dataset.state === "failed") return complain("The page could not be started, so your photo was not sent; load the page anew and choose it again.");
+  if (element.dataset.state === "loading") return keepForStart(file);
+  return takeOwn(file);
+}
+
+/** A photo chosen while the page still loads is not sent yet: boot() in page.js does so as soon as it can. */
+function keepForStart(file) {
+  page.early = file;
+  busy("Loading the model; your photo comes next …");
+}
+
+/** The photo that was kept for the start, if there is one; resolves to the sentence it was refused with, or to "". */
+async function takeEarly() {
+  const file = page.early;
+  page.early = null;
+  return !file || await takeOwn(file) ? "" : slot("alert-text").textContent;
+}
+
+function takeOwn(file) {
+  setBoxMode(false);
   // The file's own name stays with the visitor.
   return analyse({ file: new File([file], "photo", { type: file.type }) }, { note: "Uploading and analysing …" });
 }

@@ -99,7 +99,7 @@ function foundGrid(index) {
   return {
     weights: one.weights, rows: one.rows, cols: one.cols, toPhoto: one.toPhoto, signed: one.signed, top: one.top,
     numbers: one.numbers && (one.numbers[0] || one.numbers), legend: one.legend || one.legends[0],
-    delta: one.delta, heat: !page.found.layers, live: false,
+    delta: one.delta, missed: one.missed, heat: !page.found.layers, live: false,
   };
 }
 

@@ -19,13 +19,18 @@ function drawNumbers() {
         ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
         : "Share of the " + mass + " on cells inside this person’s box; "
           + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
-    number(n.entropy_nats.toFixed(2), "nats of spread", "Entropy: 0 is one single cell, "
-      + Math.log(grid.weights.length).toFixed(2) + " is all " + grid.weights.length + " cells alike. This map: "
-      + percent(n.entropy_share) + " of that."),
-    number(n.peak_distance_px.toFixed(0), "px to the peak", "Distance on the photo from the marked spot to the strongest cell."),
-    four && number(plainNumber(grid.delta), "left over",
-      "Convergence delta: by so much the map’s sum misses the value it divides up. 0 would be exact."),
+    number(percent(n.entropy_share), "spread", "0 % is one single cell, 100 % is all " + grid.weights.length + " cells alike. By entropy: "
+      + n.entropy_nats.toFixed(2) + " nats of " + Math.log(grid.weights.length).toFixed(2) + "."),
+    number(n.peak_distance_px.toFixed(0) + " px", "peak distance", "On the photo, from the marked spot to the middle of the strongest cell."),
+    four && leftOver(grid),
   ]), ...mostAround(n.around, mass));
+}
+
+/** How much of the value that a map divides up its sum misses; posekit.draw.legend says the same in the legend. */
+function leftOver(grid) {
+  const term = "Convergence delta: the map’s sum misses the value it divides up by " + plainNumber(grid.delta) + ". ";
+  if (grid.missed === null) return number(plainNumber(grid.delta), "left over", term + "0 would be exact.");
+  return number(percent(grid.missed), "of the value left over", term + (grid.missed > 0.1 ? "The map misses that much: read it with care." : "0 % would be exact."));
 }
 
 /** Around which keypoints most of the map lies; each can be asked next. */

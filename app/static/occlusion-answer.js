@@ -91,14 +91,14 @@ function drawOcFacts() {
     const share = (key) => (shares && shares[key] !== null ? percent(shares[key]) : layer ? "–" : null);
     const known = shares && shares.own !== null, thing = occlusion.answer.occluder, nobody = answer.masks === null || answer.own === null;
     const cells = [
-      [confidence === null ? "–" : confidence.toFixed(2), "confidence", "The height of the keypoint’s peak, as the model scores itself"],
+      [confidence === null ? "–" : confidence.toFixed(2), "confidence", "The height of the keypoint’s peak, as the model scores itself; not a probability"],
       side === "after" && answer.moved !== null && thing ? [answer.moved.toFixed(0) + " px", "moved", "From its place before"] : side === "after" ? ["–", "moved", "From its place before"] : null,
       layer && !known && nobody ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured"] : null,
       layer && !known && !nobody ? ["–", "on this person", "The keypoint is not found here, so nothing looks from it"] : null,
-      layer && known ? [share("own"), occlusion.masks && occlusion.masks.source === "limbs" ? "on this person, estimated" : "on this person", "Share of the attention on this person’s mask" + (answer.masks ? " (" + typeset(answer.masks) + "), which is not the share in the box: the table below has both" : "")] : null,
-      layer && known ? [share("others"), "on others", "Share of the attention on other people’s masks"] : null,
-      layer && known ? [share("background"), "background", "Share of the attention on nobody"] : null,
-      layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", side === "before" ? "Share of the attention on what the occluder will hide" : "Share of the attention on the occluder itself"] : null,
+      layer && known ? [share("own"), occlusion.masks && occlusion.masks.source === "limbs" ? "on this person, estimated" : "on this person", "Share of the " + answer.mass + " on this person’s mask" + (answer.masks ? " (" + typeset(answer.masks) + "), which is not the share in the box: the table below has both" : "")] : null,
+      layer && known ? [share("others"), "on others", "Share of the " + answer.mass + " on other people’s masks"] : null,
+      layer && known ? [share("background"), "background", "Share of the " + answer.mass + " on nobody"] : null,
+      layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", "Share of the " + answer.mass + (side === "before" ? " on what the occluder will hide" : " on the occluder itself")] : null,
     ].filter(Boolean);
     slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", {}, [make("dt", {}, [helpWords(words, title + ".")]), make("dd", { text: value })])));
     write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.where || "nothing in front yet") : "");
@@ -109,6 +109,7 @@ function drawOcFacts() {
 /** The keypoint list; a keypoint that was not found before cannot be asked about. */
 function drawOcChips() {
   const { view, person, keypoint } = occlusion, someone = view.people[person], bar = slot("oc-chips");
+  markSweepOld();
   if (!someone) return bar.replaceChildren(make("p", { class: "pk-oc-soft", text: view.title + " found nobody here." }));
   const focused = bar.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
   const first = keypoint === null ? someone.keypoints.findIndex(Boolean) : keypoint;
@@ -169,7 +170,7 @@ function drawOcLayers() {
   write(slot("oc-layers-note"), answer.layers.length ? "The same click in every layer, before and after. Press one to see it above." : view.title + " has no attention between places to show.");
   box.replaceChildren(...answer.layers.map((layer) => {
     const grid = layer.before || layer.after, [before, after] = layer.shares;
-    // Not found on one side, the keypoint has no attention there; the mask is known all the same.
+    // Not found on one side, the keypoint has no map there; the mask is known all the same.
     const known = before.own !== null || after.own !== null, words = known ? [before, after].map((one) => (one.own === null ? "not found" : percent(one.own))).join(" → ") : "no mask known";
     return make("button", {
       type: "button", class: "pk-oc-layer", "data-oc-layer": layer.name, "aria-pressed": String(layer === shown), title: layer.name + ", " + grid.rows + " × " + grid.cols + " cells",

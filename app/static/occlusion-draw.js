@@ -192,7 +192,7 @@ function paintOcclusion() {
   bar.parentElement.title = "One colour scale for both photos; the mean of the layer’s heads";
   if (!shown) return;
   drawScale(bar, page.tables[page.palette]);
-  write(slot("oc-bar-text"), "0 to " + percent(shown.top) + " of the attention in a cell, on both sides · " + ocLayerTitle(layer.name).toLowerCase());
+  write(slot("oc-bar-text"), "0 to " + shown.limit.replace("%", " %") + " in a cell, on both sides · " + ocLayerTitle(layer.name).toLowerCase());
 }
 
 function ocLayerTitle(name) {

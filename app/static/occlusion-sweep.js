@@ -9,7 +9,8 @@ async function runSweep(kind) {
   const { view } = occlusion, mine = (occlusion.sweeping = { kind, view }), wanted = () => occlusion.sweeping === mine;
   complain("");
   drawSweepWork({ before: 0, share: null });
-  let reply = await call("occlusion_sweep", { ...ocRequest(), kind, grid: slot("oc-grid").value });
+  const asked = ocRequest();
+  let reply = await call("occlusion_sweep", { ...asked, kind, grid: slot("oc-grid").value });
   while (reply.job && wanted()) {
     drawSweepWork({ before: reply.before, share: reply.total ? reply.done / reply.total : null, done: reply.done, total: reply.total });
     await new Promise((go) => setTimeout(go, 200));
@@ -22,7 +23,7 @@ async function runSweep(kind) {
   if (reply.error) return complain(reply.error);
   const sweep = reply.answer;
   if (sweep.heat) sweep.heat.weights = floatsOf(sweep.heat.weights);
-  occlusion.sweep = { ...sweep, occluder: occlusion.occluder };
+  occlusion.sweep = { ...sweep, occluder: asked.occluder, person: asked.person };
   drawSweep();
   slot("oc-swept").scrollIntoView({ block: "nearest" });
 }
@@ -38,17 +39,28 @@ function stopSweep(why) {
 function drawSweepWork(work) {
   const bar = slot("oc-work"), progress = bar.querySelector("progress");
   bar.hidden = !work;
-  all('[data-do="oc-limb-sweep"], [data-do="oc-grid-sweep"]').forEach((node) => (node.disabled = Boolean(work)));
+  all('[data-do="oc-limb-sweep"], [data-do="oc-grid-sweep"]').forEach((node) => markNeedsKeypoint(node, "and a sweep watches one", work));
   if (!work) return;
   write(slot("oc-work-text"), work.before ? "The sweep waits: " + work.before + " before you." : work.total ? "Tried " + work.done + " of " + work.total + " occluders" : "Starting …");
   if (work.share === null) progress.removeAttribute("value");
   else progress.value = work.share;
 }
 
+/** The rest of the page may be about another keypoint by now; beside the sweep it says so. */
+function markSweepOld() {
+  const { sweep, view, person, keypoint } = occlusion, old = slot("oc-sweep-old");
+  old.hidden = !sweep || (sweep.keypoint === keypoint && sweep.person === person);
+  if (old.hidden) return;
+  const named = (k, of) => (k === null ? "a free spot" : "the " + view.skeleton.keypoints[k]) + (view.people.length > 1 ? " of person " + (of + 1) : "");
+  write(old, "About " + named(sweep.keypoint, sweep.person) + ", asked before; the rest of the page is about " + named(keypoint, person) + ".");
+}
+
 /** The last sweep of this photo; it says itself which keypoint and layer it is about. */
 function drawSweep() {
   const { sweep, view } = occlusion;
   slot("oc-swept").hidden = !sweep;
+  if (!occlusion.sweeping) drawSweepWork(null);
+  markSweepOld();
   element.querySelector('[data-do="oc-plotly"]').disabled = !sweep;
   if (!sweep || !pageShown("occlusion")) return;
   write(slot("oc-sweep-title"), sweep.title + (sweep.layer ? " · " + ocLayerTitle(sweep.layer).toLowerCase() : ""));

@@ -189,12 +189,28 @@ function coverInstead(title) {
   complain(title + " has no attention between places of the photo that could be blocked, so the place is covered.");
 }
 
+/** Why there is no keypoint here whose limb could be hidden or that a sweep could watch; "" where there is one. */
+function noKeypointWords() {
+  const { view } = occlusion;
+  return !view || view.people.some((one) => one.keypoints.some(Boolean)) ? ""
+    : view.skeleton.keypoints.length ? view.title + " found nobody here" : view.title + " predicts no keypoints";
+}
+
+/** A button that needs a keypoint: off, and it says why, where there is none. `busy`: it waits for something else. */
+function markNeedsKeypoint(node, after, busy) {
+  const words = noKeypointWords();
+  node.dataset.title = node.dataset.title || node.title;
+  node.disabled = Boolean(words || busy);
+  node.title = words ? words + ", " + after : node.dataset.title;
+}
+
 /** Which tool is in hand: a rectangle that blocks attention has a button of its own. */
 function markTools() {
   const held = occlusion.tool === "rectangle" && occlusion.colour === "knockout" ? "knockout" : occlusion.tool;
   all("[data-tool]").forEach((node) => node.setAttribute("aria-pressed", String(node.dataset.tool === held)));
   const button = element.querySelector('[data-tool="knockout"]'), { view } = occlusion;
   button.disabled = Boolean(view) && !view.columns;
+  markNeedsKeypoint(element.querySelector('[data-tool="limb"]'), "and a limb ends in one");
   button.title = button.disabled ? view.title + " has no attention between places of the photo to block" : OC_BLOCK;
 }
 

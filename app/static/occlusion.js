@@ -200,11 +200,21 @@ function drawOcHead() {
     : source.saved ? [view.case.note, "Saved " + new Date(view.case.created).toLocaleString() + (view.savedModel === view.model ? "." : " with another model.")].filter(Boolean).join(" ")
     : [view.found, view.unsure, "The photo that is open on Explore: upload one or draw boxes there. Choose a tool and put something in front."].filter(Boolean).join(" ");
   for (const node of all(".pk-oc-case")) {
-    const on = source.own ? node.dataset.case === "" : node.dataset.case === source.case, box = node.parentElement;
+    const on = source.own ? node.dataset.case === "" : node.dataset.case === source.case;
     node.setAttribute("aria-pressed", String(on));
-    // Into view within the list; the page itself stays where it is.
-    if (on) box.scrollTo({ top: node.offsetTop - box.offsetTop - box.clientHeight / 3, left: node.offsetLeft - box.offsetLeft - 16 });
+    if (on) showCase(node);
   }
+}
+
+/** A card into view within the list, no further than needed and beside "Your photo", which stays; the page itself does not move. */
+function showCase(node) {
+  const box = node.parentElement, first = box.firstElementChild, gap = 8;
+  if (node === first) return;
+  const room = box.getBoundingClientRect(), own = first.getBoundingClientRect(), card = node.getBoundingClientRect();
+  const beyond = (low, high, from, to) => (high > to ? high - to + gap : low < from ? low - from - gap : 0);
+  const across = own.bottom >= card.bottom; // the cards stand side by side
+  if (across) box.scrollBy({ left: beyond(card.left, card.right, own.right, room.right), behavior: "instant" });
+  else box.scrollBy({ top: beyond(card.top, card.bottom, own.bottom, room.bottom), behavior: "instant" });
 }
 
 function ocBusy(text) {

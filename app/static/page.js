@@ -64,6 +64,16 @@ slot("model").addEventListener("change", (event) => {
   again({ model: event.target.value, note: "Loading the model …" });
 });
 
+// One column: the keypoints stand before sliders and downloads, for the keyboard and a screen reader as for the eye.
+const ONE_COLUMN = window.matchMedia("(max-width: 1023px)");
+function placeKeypoints() {
+  const side = element.querySelector(".pk-side"), points = element.querySelector(".pk-points");
+  if (ONE_COLUMN.matches) slot("numbers").after(points);
+  else side.after(points);
+}
+ONE_COLUMN.addEventListener("change", placeKeypoints);
+placeKeypoints();
+
 new ResizeObserver(fitStage).observe(slot("stage"));
 element.addEventListener("pk-page", (event) => {
   if (event.detail !== "explore" || !page.view) return;
@@ -113,12 +123,16 @@ async function boot() {
   page.models = reply.models;
   buildExamples(reply.examples);
   buildCompareExamples();
-  if (reply.examples.length && ASKED.test(location.hash)) await openAsked();
+  let refused = await takeEarly();
+  // A photo of one's own is asked what a link asks, but gives way to no example.
+  if (reply.examples.length && ASKED.test(location.hash) && !(page.view && page.examples.some((one) => one.id === readAsked(location.hash).photo))) await openAsked();
   // Links of the other pages name a photo, too: no other one need be looked at first. The last resort names none.
   for (const state of [readPhoto(wordsOf(ASKED.test(location.hash) ? "" : location.hash).read), { photo: null, boxes: null }]) {
     if (!page.view && reply.examples.length) await bringPhotoOf(state, { note: "Loading the model and a first photo …", model: reply.model });
   }
   if (!page.view) element.dataset.state = "empty";
+  refused = (await takeEarly()) || refused;
+  if (refused) complain(refused);
 }
 
 boot();

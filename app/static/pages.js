@@ -10,6 +10,7 @@ function pageNamed(fragment) {
 /** Show one page and tell the others' scripts: event "pk-page" with its name. */
 function showPage(name) {
   element.dataset.shown = name;
+  document.title = capital(name) + " · PoseKit";
   all("[data-page]").forEach((node) => (node.hidden = node.dataset.page !== name));
   all("[data-page-link]").forEach((node) => {
     if (node.dataset.pageLink === name) node.setAttribute("aria-current", "page");

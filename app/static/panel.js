@@ -180,6 +180,7 @@ function refreshAnswer() {
   drawWork();
   drawTrust();
   drawHeadWorth();
+  markDownloads();
   keepAsked();
 }
 

@@ -4,6 +4,7 @@ const page = {
   token: null,        // proves to the server who we are; lives only here
   view: null,         // the analysed photo: size, people, skeleton, layers, model card
   source: null,       // {file} or {example}: lets us send the photo again if the server let go of it
+  early: null,        // a file chosen before the page was there to take it
   person: 0,
   query: null,        // {point, token, person, keypoint, label} of the last exact answer
   answer: null,       // exact maps of every layer and head for that query

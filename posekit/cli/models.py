@@ -41,15 +41,12 @@ def models(
     """List the models: which weights are here, how large they are, how good they are."""
     from posekit import zoo
     from posekit.cards import model_card
-    from posekit.catalogue import comparable
 
     names = [*zoo.list_models(pattern), *zoo.list_models(pattern, view="backbone")]
     if not names:
         raise ModelError(f"No model matches {pattern!r}; `posekit models` lists them all.")
     entries = [zoo.entry(name) for name in names]
     cards = [model_card(entry, zoo.choose_weights(entry)) for entry in entries]
-    for one in cards:
-        one["measured"] = comparable(one["measured"])
     header = ["NAME", "WEIGHTS HERE", "PARAMETERS", "INPUT", "SKELETON", "FIGURES"]
     rows = [_row(card) for card in cards]
     if write and not with_cost:

@@ -135,6 +135,9 @@ def test_the_numbers_and_the_list_are_those_of_the_server(
     assert visitor.text("compare-query").lower().startswith(name)
     cells = page.locator("[data-figure=confidence] td").all_inner_texts()
     assert cells == [f"{panel['figures']['confidence']:.2f}" for panel in reply["panels"]]
+    peak = page.locator("[data-figure=peak_distance_px]").inner_text()
+    assert peak.startswith("Peak distance")
+    assert "all of it" not in page.inner_text("[data-slot=figures]")
     assert "{:.1f} M".format(reply["panels"][1]["figures"]["parameters"] / 1e6) in (
         page.locator("[data-figure=parameters]").inner_text()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import jpeg
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import CALL, Visitor
 
 Visit = Callable[..., Visitor]
 
@@ -303,7 +304,72 @@ def test_it_fits_a_phone(visit: Visit, scheme: str) -> None:
         )
     )
     assert "layers" in answer
+    # Photo, model, answer, keypoints, and only then sliders and downloads: for eye and Tab key.
+    order = ("stage", "sources", "model", "answer", "layers", "numbers", "points", "look", "get")
+    parts = [page.locator(f'[data-page="explore"] .pk-{name}').first for name in order]
+    tops = [part.bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops)
+    assert page.evaluate(
+        "names => { const nodes = names.map(n => document.querySelector("
+        "`[data-page=explore] .pk-${n}`)); return nodes.every((node, n) => !n ||"
+        " nodes[n - 1].compareDocumentPosition(node) & Node.DOCUMENT_POSITION_FOLLOWING); }",
+        list(order),
+    )
+    bottoms = [part.bounding_box()["y"] + part.bounding_box()["height"] for part in parts]
+    cards = [n for n, name in enumerate(order) if name not in ("layers", "sources", "stage")]
+    assert all(bottoms[a] <= tops[b] for a, b in pairwise(cards))
     assert visitor.trouble == []
+
+
+@pytest.mark.parametrize("width", [1440, 1180, 1024, 390, 360])
+def test_no_button_sticks_out_of_its_card(visit: Visit, width: int) -> None:
+    page = visit(width, 800).page
+    beyond = page.eval_on_selector_all(
+        ".pk-get .pk-btn",
+        "nodes => nodes.filter(node => node.getBoundingClientRect().right >"
+        " node.closest('.pk-card').getBoundingClientRect().right - 8"
+        " || node.scrollWidth > node.clientWidth).map(node => node.innerText)",
+    )
+    assert beyond == []
+
+
+def test_the_keypoints_stand_below_the_photo_where_there_are_two_columns(visit: Visit) -> None:
+    page = visit(1440, 900).page
+    points = page.locator(".pk-points").bounding_box()
+    hero = page.locator(".pk-hero").bounding_box()
+    assert points["x"] == hero["x"] and points["y"] >= hero["y"] + hero["height"]
+    page.set_viewport_size({"width": 800, "height": 900})  # the same page, made narrow
+    page.wait_for_function("document.querySelector('.pk-points').parentElement.matches('.pk-side')")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.wait_for_function("document.querySelector('.pk-points').parentElement.matches('.pk-main')")
+
+
+def test_shares_too_small_to_tell_are_not_printed_raw(visit: Visit) -> None:
+    visitor = visit()
+    page, share = visitor.page, 1.1e-16
+
+    def small(route: Any) -> None:
+        if b'"fn_name":"explain"' not in (route.request.post_data_buffer or b""):
+            return route.continue_()
+        reply = route.fetch()
+        answer = reply.json()
+        for layer in answer["layers"]:
+            for numbers in layer["numbers"]:
+                numbers["mass_outside"] = share
+        route.fulfill(response=reply, json=answer)
+
+    page.route(lambda url: CALL in url, small)
+    for share, words in ((1.1e-16, "0 % on background"), (3e-6, "< 0.01 % on background")):
+        visitor.ask(lambda: page.click('.pk-points [data-keypoint="3"]'))
+        assert words in visitor.text("numbers"), share
+
+
+def test_each_page_has_a_title_of_its_own(visit: Visit) -> None:
+    page = visit().page
+    assert page.title() == "Explore · PoseKit"
+    for name in ("compare", "occlusion", "models", "explore"):
+        page.click(f'[data-page-link="{name}"]')
+        assert page.title() == f"{name.capitalize()} · PoseKit"
 
 
 def test_the_last_layer_stays_the_last_when_the_model_changes(visit: Visit) -> None:

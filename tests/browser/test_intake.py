@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from PIL import Image
 
-from tests.browser.visitor import Visitor, asked_for
+from tests.browser.conftest import jpeg
+from tests.browser.visitor import CALL, Visitor, asked_for
 
 Visit = Callable[..., Visitor]
 
@@ -66,3 +69,63 @@ def test_every_example_shows_its_people(visit: Visit) -> None:
         assert button.get_attribute("aria-pressed") == "true"
         assert visitor.text("caption") != ""
     assert visitor.trouble == []
+
+
+@pytest.mark.parametrize("held_up", ["start", "analyse_example"])
+def test_a_photo_chosen_while_the_page_loads_is_analysed(
+    window: Callable[..., Any], address: str, quarters: Image.Image, held_up: str
+) -> None:
+    """Before the server answered at all, and while it looks at the first example."""
+    page, held = window(), []
+
+    def hold(route: Any) -> None:
+        if f'"fn_name":"{held_up}"'.encode() in (route.request.post_data_buffer or b""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(lambda url: CALL in url, hold)
+    page.goto(address)
+    for _ in range(400):
+        if not held:
+            page.wait_for_timeout(50)
+    assert held
+    photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": jpeg(quarters)}
+    page.set_input_files('[data-slot="file"]', photo)
+    page.wait_for_timeout(100)
+    assert "your photo comes next" in page.text_content('[data-slot="busy-text"]')
+    with page.expect_response(asked_for("analyse")) as reply:
+        for route in held:
+            route.continue_()
+    assert reply.value.json()["photo"]["width"] == quarters.width
+    page.wait_for_selector(f'.pk-skeleton[viewBox="-0.5 -0.5 {quarters.width} {quarters.height}"]')
+    page.wait_for_load_state("networkidle")
+    assert page.locator(".pk-example[aria-pressed=true]").count() == 0
+    viewbox = page.locator('[data-slot="skeleton"]').get_attribute("viewBox")
+    assert viewbox == f"-0.5 -0.5 {quarters.width} {quarters.height}"
+    assert page.is_hidden('[data-slot="alert"]')
+
+
+def test_a_bad_file_chosen_while_the_page_loads_is_refused_in_words(
+    window: Callable[..., Any], address: str
+) -> None:
+    page, held = window(), []
+
+    def hold(route: Any) -> None:
+        if b'"fn_name":"start"' in (route.request.post_data_buffer or b""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(lambda url: CALL in url, hold)
+    page.goto(address)
+    for _ in range(400):
+        if not held:
+            page.wait_for_timeout(50)
+    assert held
+    bad = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"this is no picture"}
+    page.set_input_files('[data-slot="file"]', bad)
+    held.pop().continue_()
+    page.wait_for_selector(".pk-number")  # the example stands there all the same
+    page.wait_for_selector('[data-slot="alert"]:visible')
+    assert page.inner_text('[data-slot="alert-text"]').startswith("This file")

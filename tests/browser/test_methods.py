@@ -122,7 +122,9 @@ def test_signed_maps_are_green_and_violet_with_their_delta(opened: Reader) -> No
     assert "against" in opened.visitor.text("bar-text")
     assert "convergence delta" in opened.visitor.text("legend")
     assert opened.page.locator(".pk-number").count() == 4
-    assert "left over" in opened.visitor.text("numbers")
+    numbers = opened.visitor.text("numbers").replace("\n", " ").replace("\u00a0", " ")
+    assert "% of the value left over" in numbers.replace(" %", "%")
+    assert "spread" in numbers and "px peak distance" in numbers and "nats of spread" not in numbers
     assert opened.page.is_disabled('[data-slot="palette"]')
     assert opened.visitor.trouble == []
 
@@ -217,6 +219,26 @@ def test_another_click_drops_the_old_question(opened: Reader, slow: threading.Se
     slow.release(5000)
     opened.computed()
     assert answer["query"]["label"] in opened.visitor.text("legend")
+    assert opened.visitor.trouble == []
+
+
+def test_a_look_at_the_other_pages_does_not_stop_it(
+    opened: Reader, slow: threading.Semaphore
+) -> None:
+    page = opened.page
+    opened.choose("rise")
+    slow.release(2)
+    page.wait_for_selector(".pk-work progress")
+    pages = {"compare": ".pk-rank", "occlusion": '[data-slot="oc-after-facts"] dd'}
+    for name, answered in pages.items():
+        page.click(f'[data-page-link="{name}"]')
+        page.wait_for_selector(answered, timeout=60_000)
+        page.wait_for_timeout(400)
+    page.click('[data-page-link="explore"]')
+    assert page.is_visible(".pk-work progress")
+    slow.release(5000)
+    opened.computed()
+    assert "RISE" in opened.visitor.text("legend") and opened.map()[..., 3].max() > 0
     assert opened.visitor.trouble == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.browser.conftest import jpeg
 from tests.browser.visitor import Visitor, asked_for
 from tests.test_photo_bad_input import FINDER, photo
 
@@ -38,6 +39,18 @@ def test_a_backbone_attends_without_keypoints(visit: Visit) -> None:
     assert answer["query"]["keypoint"] is None and len(answer["layers"]) == 1
     assert "free spot" in visitor.text("query")
     assert visitor.canvas(".pk-map")[..., 3].max() > 0
+    # On Occlusion, what needs a keypoint is off and says why.
+    page.click('[data-do="occlusion-open"]')
+    page.wait_for_selector('[data-slot="oc-layers"] .pk-oc-layer', timeout=60_000)
+    needs = ('[data-tool="limb"]', '[data-do="oc-limb-sweep"]', '[data-do="oc-grid-sweep"]')
+    titles = [page.get_attribute(button, "title") for button in needs]
+    assert all(page.locator(button).is_disabled() for button in needs)
+    assert all("predicts no keypoints" in title for title in titles)
+    with page.expect_response(asked_for("occlusion_open")):
+        page.select_option('[data-slot="oc-model"]', "transpose-r-small")
+    page.wait_for_selector('[data-do="oc-limb-sweep"]:enabled', timeout=60_000)
+    assert all(page.locator(button).is_enabled() for button in needs)
+    assert "grows along the limb" in page.get_attribute(needs[1], "title")
     assert visitor.trouble == []
 
 
@@ -106,6 +119,36 @@ def test_somebody_who_was_not_found_is_not_shown_first(visit: Visit) -> None:
     page.wait_for_function("document.querySelector('[data-figure=overlap] td').textContent === '–'")
     assert cells.all_inner_texts()[1] == "the first with a map"
     assert page.locator(".pk-panel").nth(1).get_by_text("like the first").count() == 0
+    assert visitor.trouble == []
+
+
+def test_compare_asks_about_the_first_person_where_explore_found_nobody(
+    visit: Visit, portrait: Image.Image
+) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.upload(jpeg(portrait))
+    view = choose(visitor, FINDER)
+    assert not [person for person in view["people"] if any(person["keypoints"])]
+    with page.expect_response(asked_for("compare"), timeout=60_000) as reply:
+        page.click('[data-do="compare-open"]')
+    page.wait_for_selector('[data-figure="overlap"] td', timeout=60_000)
+    page.wait_for_function(
+        "document.querySelector('[data-slot=ranking-note]').textContent.includes('found nobody')"
+    )
+    visitor.settle()
+    query = reply.value.json()["answer"]["query"]
+    small = page.evaluate("document.querySelectorAll('.pk-panel .pk-point').length")
+    assert query["person"] == 0 and small > 0  # the other model's pose
+    assert page.locator(".pk-panel[data-state=ready]").count() == 2
+    assert page.is_hidden('[data-slot="alert"]')
+    with page.expect_response(asked_for("compare")) as reply:
+        page.click(".pk-panel:nth-child(2) .pk-skeleton", position={"x": 150, "y": 150})
+    assert "answer" in reply.value.json()
+    visitor.settle()
+    page.click('[data-do="compare-back"]')  # to where nobody is: without a complaint
+    page.wait_for_timeout(300)
+    assert page.is_hidden('[data-slot="alert"]')
     assert visitor.trouble == []
 
 
