@@ -79,7 +79,7 @@ def anchors(
         return query.label(predictions[0].skeleton), [_at_point(one, query) for one in predictions]
     source = predictions[home]
     name = source.skeleton.keypoints[keypoint]
-    at = _place(predictions, source, person, keypoint)
+    at, by = _place(predictions, home, person, keypoint)
     if isinstance(target, Query) and asking == "point":
         at = target  # the very point that was clicked, not the prediction near it
     found = []
@@ -99,10 +99,10 @@ def anchors(
         if own is None:
             note = (
                 f"This model does not know the {name}: it is asked at the place where "
-                f"{names[home]} puts it."
+                f"{names[by]} puts it."
             )
-        elif index != home and not isinstance(target, Query):
-            note = f"Asked at the place where {names[home]} puts the {name}."
+        elif index != by and not isinstance(target, Query):
+            note = f"Asked at the place where {names[by]} puts the {name}."
         query = Query(person, at.point)
         found.append(Anchor(query, query, own, note))
     return name, found
@@ -129,15 +129,17 @@ def _at_point(prediction: Prediction, query: Query) -> Anchor:
 
 
 def _place(
-    predictions: Sequence[Prediction], source: Prediction, person: int, keypoint: int
-) -> Query:
-    """Where the keypoint is: as its own model has it, else as the first that found it."""
-    for one in (source, *predictions):
+    predictions: Sequence[Prediction], home: int, person: int, keypoint: int
+) -> tuple[Query, int]:
+    """Where the keypoint is, and by which model: its own, or else the first that found it."""
+    source = predictions[home]
+    for index in (home, *range(len(predictions))):
+        one = predictions[index]
         own = source.skeleton.mapping_to(one.skeleton)[keypoint]
         if own is not None and one.people[person].found[own]:
             x, y = one.people[person].keypoints[own]
-            return Query(person, (float(x), float(y)), keypoint)
-    return keypoint_query(source, person, keypoint)  # refuses: nobody found it
+            return Query(person, (float(x), float(y)), keypoint), index
+    return keypoint_query(source, person, keypoint), home  # refuses: nobody found it
 
 
 def _named(predictions: Sequence[Prediction], target: AnyQuery | Query) -> tuple[int, int | None]:

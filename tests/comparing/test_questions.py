@@ -54,6 +54,13 @@ def test_a_keypoint_can_be_asked_at_one_place(pair: list[Prediction]) -> None:
     assert "Asked at" not in found.panels[0].note
     assert "Asked at the place where Tiny 0 puts the nose." in found.panels[1].note
     assert found.panels[1].keypoint == 0  # distance and confidence are still of its own nose
+    nowhere = np.array(pair[0].people[0].keypoints)
+    nowhere[0] = np.nan
+    lost = replace(pair[0].people[0], keypoints=nowhere)
+    without = replace(pair[0], people=(lost, *pair[0].people[1:]))
+    found = compare([without, pair[1]], "nose", anchor="point")
+    assert "Asked at the place where Tiny 1 (untrained) puts the nose." in found.panels[0].note
+    assert "Asked at" not in found.panels[1].note
     clicked = Query(0, (33.0, 44.0), 0)
     found = compare(pair, clicked, anchor="point")
     assert [panel.point for panel in found.panels] == [(33.0, 44.0)] * 2
