@@ -39,8 +39,8 @@ UNSURE = 0.4
 
 Measured on 300 photographs of LSPET kept out of training (``benchmarks/unsure.py``): of the
 keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btranspose-small``, 29 %
-with ``ssa-small`` and 33 % with ``instance-attention-small`` (PCK@0.2); of the others 77, 74, 57
-and 61 %.
+with ``ssa-small`` and 32 % with ``instance-attention-small`` (PCK@0.2); of the others 77, 74, 57
+and 60 %.
 """
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

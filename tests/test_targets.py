@@ -305,8 +305,9 @@ def test_every_target_goes_with_every_method_or_is_refused(name: str, trunk: str
         assert answer.limit > 0 and answer.target and answer.seconds > 0
         assert answer.grid.size == ((8, 6) if trunk == "resnet" else (16, 12))
     coordinate = KeypointCoordinate(k)
-    if name == "contribution":
-        with pytest.raises(TraceError, match="cannot be divided"):
+    refused = {"contribution": "cannot be divided", "rollout": "from where a keypoint lies"}
+    if name in refused:
+        with pytest.raises(TraceError, match=refused[name]):
             explain(prediction, coordinate, method=name)
     else:
         assert isinstance(explain(prediction, coordinate, method=name), HeatMap)

@@ -107,7 +107,7 @@ def test_of_a_model_of_whole_photos_the_keypoints_count_that_it_found() -> None:
     found = replace(finder.predict(noise_photo(*SIZE)), model=trained)
     first = found.people[0]
     there = int(first.found.sum())
-    low, sure = (replace(first, scores=np.full(17, score)) for score in (0.3, 0.9))
+    low, sure = (replace(first, scores=np.full(14, score)) for score in (0.3, 0.9))
     title = trained.entry.title
     assert unsure_words(replace(found, people=(low,))) == (
         f"{title} is not sure of this pose: {there} of {there} keypoints have a confidence below"
@@ -123,8 +123,8 @@ def test_boxes_in_which_a_model_found_nobody_are_named() -> None:
     finder = knowing(PEOPLE)
     trained = replace(finder.model, weights=replace(finder.model.weights, kind="shipped"))
     found = replace(finder.predict(noise_photo(*SIZE)), model=trained)
-    sure = replace(found.people[0], scores=np.full(17, 0.9))
-    nobody = replace(sure, keypoints=np.full((17, 2), np.nan), scores=np.zeros(17))
+    sure = replace(found.people[0], scores=np.full(14, 0.9))
+    nobody = replace(sure, keypoints=np.full((14, 2), np.nan), scores=np.zeros(14))
     title = trained.entry.title
     assert unsure_words(replace(found, people=(nobody,))) == f"{title} found nobody in the box."
     assert unsure_words(replace(found, people=(sure, nobody))) == (
