@@ -169,7 +169,7 @@ function drawAnswer(panel) {
   const person = panel.view.people[compare.person];
   panel.canvas.pose.setAttribute("aria-label", answer.title + ": the photo with "
     + panel.view.skeleton.keypoints.length + " keypoints" + (person && answer.keypoint !== null && person.keypoints[answer.keypoint] ? "; " + panel.view.skeleton.keypoints[answer.keypoint] + " at "
-    + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its attention " + where));
+    + person.keypoints[answer.keypoint].map((value) => Math.round(value)).join(", ") : "") + (figures.on_person === null ? "" : "; " + percent(figures.on_person) + " of its map " + where));
 }
 
 /** The question in words. */

@@ -155,10 +155,18 @@ function paintCompare() {
     panel.canvas.paintMap(grid, look);
     if (live) markPanel(panel, ready ? compare.hover.point : null, moving ? moving.token : -1, moving && moving.cells);
     else markPanel(panel, answer && answer.point, answer && answer.map ? answer.map.token : -1, answer && answer.map);
+    if (answer) write(panel.nodes.note, [answer.note, faintWords(answer.map)].filter(Boolean).join(" "));
     if (ready) write(panel.nodes.legend, live ? liveWords(panel, moving) : answer ? answer.legend : "");
   }
   element.classList.toggle("pk-live", Boolean(compare.hover));
   drawCompareBar(live ? densest : null);
+}
+
+/** Why a panel is nearly dark: beside a denser map, such as QueryPose's, one scale for all leaves it few colours. */
+function faintWords(map) {
+  const most = map && compare.scale === "one" ? largest(map.weights) : 0;
+  if (!most || most > map.top / 3) return "";
+  return "Faint: its strongest cell reaches " + percent(most / map.top) + " of the common scale. Under Colours, each can have its own.";
 }
 
 function liveWords(panel, map) {

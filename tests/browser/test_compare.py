@@ -172,6 +172,18 @@ def test_layers_direction_and_scale(comparing: Callable[..., Visitor]) -> None:
     assert visitor.trouble == []
 
 
+def test_a_panel_that_one_scale_leaves_dark_says_so(comparing: Callable[..., Visitor]) -> None:
+    """QueryPose's part map is one small bright spot; TransPose's attention pales beside it."""
+    visitor = comparing(f"#compare?models={SMALL},querypose-small&keypoint=left+hip")
+    page = visitor.page
+    notes = page.locator(".pk-cnote").all_text_contents()
+    assert "Faint: its strongest cell reaches" in notes[0] and "Faint" not in notes[1]
+    page.select_option('[data-slot="compare-scale"]', "own")
+    page.wait_for_timeout(100)
+    assert "Faint" not in page.locator(".pk-cnote").first.text_content()
+    assert visitor.trouble == []
+
+
 def test_a_click_shows_the_live_maps_until_the_answer_is_there(
     comparing: Callable[..., Visitor],
 ) -> None:
