@@ -35,7 +35,7 @@ from app.session import Limits, SessionStore
 from app.shelf import Shelf
 from posekit.device import choose_device
 from posekit.draw import DIVERGING, colour_table
-from posekit.errors import BoxError, ModelError, PhotoError
+from posekit.errors import BoxError, ModelError, PhotoError, PoseKitError
 from posekit.estimator import Estimator, PoseKitWarning, Prediction
 from posekit.explain import explain, head_grid
 from posekit.explain.evidence import evidence_of
@@ -276,7 +276,13 @@ class Explorer:
     def _crowd(self, photo: Photo, model: str) -> str | None:
         """What a visitor should know whose photo holds more than the one person asked about."""
         finder = best_finder() if entry(model).view == "crop" else None
-        return finder and crowd_words(self.predict(photo, finder, None)[0], entry(model))
+        if finder is None:
+            return None
+        try:
+            found, _ = self.predict(photo, finder, None)
+        except PoseKitError:  # a hint is not worth the photo that was analysed already
+            return None
+        return crowd_words(found, entry(model))
 
     def open(
         self,

@@ -18,9 +18,10 @@ from PIL import Image
 
 from app.api import Api
 from app.calls import SURPRISE, boxes_of, spoken
+from app.examples import FOLDER
 from app.explore import Explorer
 from app.server import MAX_BODY, build, serve
-from posekit.errors import BoxError, PhotoError
+from posekit.errors import BoxError, ModelError, PhotoError
 from posekit.explain import explain
 from posekit.geometry import Box
 from posekit.opening import first_person, opening
@@ -58,6 +59,24 @@ def upload(token: str, data: bytes, boxes: str = "[]", model: str = MODEL) -> Da
 def asked(opened: dict[str, Any], **more: Any) -> dict[str, Any]:
     question = {"person": 0, "keypoint": 3, "direction": "row"}
     return {"token": opened["token"], "view": opened["view"], **question, **more}
+
+
+def test_an_upload_of_several_people_is_told_and_the_hint_costs_nobody_the_photo(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crowd among the examples, sent as a visitor would send it."""
+    token = explorer.start({})["token"]
+    crowd = (FOLDER / "crowd.jpg").read_bytes()
+    told = explorer.analyse(upload(token, crowd))["notes"]
+    assert any("finds" in one and "takes the whole photo for one" in one for one in told)
+    boxed = explorer.analyse(upload(token, crowd, boxes="[[20, 20, 200, 300]]"))["notes"]
+    assert not any("takes the whole photo" in one for one in boxed)
+
+    def fail(*_: object) -> None:
+        raise ModelError("There is not enough memory.")
+
+    monkeypatch.setattr(explorer.shelf.get("querypose-small").module, "detect", fail)
+    assert explorer.analyse(upload(token, crowd))["people"]
 
 
 def test_an_answer_holds_the_mean_and_every_head_of_every_layer_exactly(
