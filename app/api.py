@@ -164,9 +164,8 @@ class Api:
             found, shown, prediction, query, trust,
             method=chosen.name, values=bool(values), notes=notes,
         )  # fmt: skip
-        return answer, self.work.picture(
-            found, shown, prediction, query, trust
-        ) if picture else None
+        drawn = self.work.picture(found, shown, prediction, query, trust) if picture else None
+        return answer, drawn
 
     def compare(
         self,
@@ -263,6 +262,8 @@ class Api:
         begin, part = text(limb, "limb"), fraction(share, "share")
         if (occluder is None) == (begin is None):
             raise OcclusionError("Give either an occluder, or the limb to cover.")
+        if begin is None and (part != 1 or colour != "mean"):
+            raise OcclusionError("share and colour are of a limb; an occluder has its own colour.")
         cover = occluder_of(occluder, taken)
         before, notes = self.work.predict(taken, model, boxes)
         if begin is not None:

@@ -4,8 +4,7 @@ For every shipped model that predicts keypoints: the confidence up to which fewe
 keypoints are right (PCK@0.2), chosen on people kept for validation, and how many are right below
 and above it on people held out. Where a model of whole photos finds several people, the one whose
 keypoints lie nearest to the labels counts; a keypoint it did not find does not. Nothing is written;
-the value is :data:`posekit.zoo.UNSURE`, and a
-model's own ``unsure`` where that does not do.
+the value is :data:`posekit.zoo.UNSURE`, and a model's own ``unsure`` where that does not do.
 """
 
 from __future__ import annotations

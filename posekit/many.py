@@ -1,7 +1,7 @@
 """The same question of many photographs, one after another: poses, maps, and their numbers as rows.
 
 A photograph that cannot be read, or a person of whom the question cannot be asked, is named and
-stops nothing.
+stops nothing. (A module named ``batch`` would hide the function ``posekit.batch``.)
 """
 
 from __future__ import annotations

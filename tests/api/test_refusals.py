@@ -39,6 +39,7 @@ WRONG: list[tuple[str, Json, str]] = [
         r"one of rectangle, stroke",
     ),
     ("occlude", {"keypoint": "neck", "occluder": RECTANGLE, "limb": "neck"}, r"either an occluder"),
+    ("occlude", {"keypoint": "neck", "occluder": RECTANGLE, "share": 0.5}, r"are of a limb"),
     ("occlude", {"point": [9, 9], "limb": "neck"}, r"ask about one, not about a point"),
     ("occlude", {"keypoint": "left wrist", "limb": "left elbow", "share": 2}, r"0 to 1, not 2"),
     (

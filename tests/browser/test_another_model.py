@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.browser.conftest import jpeg
 from tests.browser.test_photo_models import choose
-from tests.browser.visitor import CALL, Visitor
+from tests.browser.visitor import CALL, Visitor, held_back, wait_for_held
 from tests.test_photo_bad_input import FINDER
 
 Visit = Callable[..., Visitor]
@@ -96,23 +96,12 @@ def test_a_late_answer_of_the_old_model_does_not_land_on_the_new_one(
     visitor = visit()
     page = visitor.page
     visitor.upload(jpeg(portrait))
-    held: list[Any] = []
-
-    def hold(route: Any) -> None:
-        if f'"fn_name":"{name}"'.encode() in (route.request.post_data_buffer or b""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(lambda url: CALL in url, hold)
+    held = held_back(page, name)
     if name == "explain":
         page.click('.pk-points [data-keypoint="12"]')
     else:
         page.select_option('[data-slot="model"]', OTHER)
-    for _ in range(400):
-        if not held:
-            page.wait_for_timeout(50)
-    assert held
+    wait_for_held(page, held)
     page.select_option('[data-slot="model"]', FINDER)
     page.wait_for_selector('.pk[data-shown="explore"] [data-slot="people"]:has-text("nobody")')
     for route in held:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import jpeg
-from tests.browser.visitor import CALL, Visitor, asked_for
+from tests.browser.visitor import Visitor, asked_for, held_back, wait_for_held
 
 Visit = Callable[..., Visitor]
 
@@ -76,20 +76,10 @@ def test_a_photo_chosen_while_the_page_loads_is_analysed(
     window: Callable[..., Any], address: str, quarters: Image.Image, held_up: str
 ) -> None:
     """Before the server answered at all, and while it looks at the first example."""
-    page, held = window(), []
-
-    def hold(route: Any) -> None:
-        if f'"fn_name":"{held_up}"'.encode() in (route.request.post_data_buffer or b""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(lambda url: CALL in url, hold)
+    page = window()
+    held = held_back(page, held_up)
     page.goto(address)
-    for _ in range(400):
-        if not held:
-            page.wait_for_timeout(50)
-    assert held
+    wait_for_held(page, held)
     photo = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": jpeg(quarters)}
     page.set_input_files('[data-slot="file"]', photo)
     page.wait_for_timeout(100)
@@ -109,20 +99,10 @@ def test_a_photo_chosen_while_the_page_loads_is_analysed(
 def test_a_bad_file_chosen_while_the_page_loads_is_refused_in_words(
     window: Callable[..., Any], address: str
 ) -> None:
-    page, held = window(), []
-
-    def hold(route: Any) -> None:
-        if b'"fn_name":"start"' in (route.request.post_data_buffer or b""):
-            held.append(route)
-        else:
-            route.continue_()
-
-    page.route(lambda url: CALL in url, hold)
+    page = window()
+    held = held_back(page, "start")
     page.goto(address)
-    for _ in range(400):
-        if not held:
-            page.wait_for_timeout(50)
-    assert held
+    wait_for_held(page, held)
     bad = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"this is no picture"}
     page.set_input_files('[data-slot="file"]', bad)
     held.pop().continue_()

@@ -118,3 +118,25 @@ def asked_for(name: str) -> Any:
         return f'"fn_name":"{name}"'.encode() in (response.request.post_data_buffer or b"")
 
     return match
+
+
+def held_back(page: Any, name: str) -> list[Any]:
+    """From now on calls of that name wait; the list holds them, to be continued."""
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if f'"fn_name":"{name}"'.encode() in (route.request.post_data_buffer or b""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(lambda url: CALL in url, hold)
+    return held
+
+
+def wait_for_held(page: Any, held: list[Any]) -> None:
+    """Until a call waits."""
+    for _ in range(400):
+        if not held:
+            page.wait_for_timeout(50)
+    assert held
