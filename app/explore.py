@@ -46,7 +46,7 @@ from posekit.occlusion import CaseLibrary
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
 from posekit.report.previews import plain_preview
-from posekit.top_down import best_finder, crowd_words
+from posekit.top_down import crowd_words, finders
 from posekit.zoo import entry
 
 MAX_SIDE = 1600
@@ -160,11 +160,12 @@ class Explorer:
         """The visitor's photo through another model, with other boxes, or with boxes found."""
         photo = self.sessions.get(sent["token"], sent["view"]).photo
         boxes = boxes_of(sent.get("boxes"))
-        notes: list[str] = []
-        if sent.get("find"):
-            boxes, notes = self.find_people(photo)
+        if not sent.get("find"):
+            return self.open(sent["token"], photo, sent["model"], boxes, with_photo=False)
+        by = sent["find"] if isinstance(sent["find"], str) else None
+        finder, boxes = self.find_people(photo, by)
         reply = self.open(sent["token"], photo, sent["model"], boxes, with_photo=False)
-        return {**reply, "notes": notes + reply["notes"]}
+        return {**reply, "finder": finder}
 
     def explain(self, sent: Json) -> Json:
         """A click: every layer, the mean and every head, straight from the trace."""
@@ -249,37 +250,38 @@ class Explorer:
             prediction = Estimator(loaded).predict(photo, boxes)
         return prediction, [str(w.message) for w in caught if w.category is PoseKitWarning]
 
-    def find_people(self, photo: Photo) -> tuple[list[Box], list[str]]:
-        """Boxes for a model of crops, by the model that finds people best, and who that was.
+    def find_people(self, photo: Photo, by: str | None = None) -> tuple[str, list[Box]]:
+        """Boxes for a model of crops, and the model of whole photos that found them.
+
+        Args:
+            photo: the visitor's.
+            by: the model that is to find the people; None for those here one after another, the
+                one first that misses fewest, until one finds somebody.
 
         Raises:
-            ModelError: no model here has learnt to find people.
+            ModelError: no model here has learnt to find people, or ``by`` has not.
             BoxError: nobody was found.
         """
-        finder = best_finder()
-        if finder is None:
+        here = [name for name in finders() if name in self.shelf.names()]
+        if not here:
             raise ModelError("No model here has learnt to find people: draw a box around each.")
-        found, _ = self.predict(photo, finder, None)
-        title = entry(finder).title
-        boxes = [person.box for person in found.people[:MAX_BOXES]]
-        if not boxes:
-            raise BoxError(f"{title} found nobody in this photo: draw a box around each person.")
-        count = "one person" if len(boxes) == 1 else f"{len(boxes)} people"
-        others = " or ".join(
-            entry(name).title
-            for name in self.shelf.names()
-            if entry(name).view == "photo" and name != finder and self.shelf.has_weights(name)
-        )
-        more = f" If somebody is missing, choose {others} as the model." if others else ""
-        return boxes, [f"{title} found {count}.{more}"]
+        if by is not None and by not in here:
+            raise ModelError(f"Please choose who finds the people among {', '.join(here)}.")
+        asked = here if by is None else [by]
+        for name in asked:
+            found, _ = self.predict(photo, name, None)
+            if found.people:
+                return name, [person.box for person in found.people[:MAX_BOXES]]
+        who = " and ".join(entry(name).title for name in asked)
+        raise BoxError(f"{who} found nobody in this photo: draw a box around each person.")
 
     def _crowd(self, photo: Photo, model: str) -> str | None:
         """What a visitor should know whose photo holds more than the one person asked about."""
-        finder = best_finder() if entry(model).view == "crop" else None
-        if finder is None:
+        here = finders() if entry(model).view == "crop" else []
+        if not here:
             return None
         try:
-            found, _ = self.predict(photo, finder, None)
+            found, _ = self.predict(photo, here[0], None)
         except PoseKitError:  # a hint is not worth the photo that was analysed already
             return None
         return crowd_words(found, entry(model))

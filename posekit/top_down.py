@@ -8,13 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from posekit.cards import read_card
-from posekit.errors import ModelError
+from posekit.errors import BoxError, ModelError
 from posekit.estimator import Estimator, Prediction
+from posekit.geometry import Box
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo
 from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models
 
-__all__ = ["TopDown", "best_finder", "crowd_words"]
+__all__ = ["TopDown", "boxes_by", "crowd_words", "finders"]
 
 RECALL = "person recall"
 SMALL = 0.4
@@ -41,10 +42,7 @@ class TopDown:
             raise ModelError(
                 f"{model.entry.title} finds people by itself and needs no other model for it."
             )
-        if finder.entry.find is None:
-            raise ModelError(
-                f"{finder.entry.title} is given a box for each person and finds nobody by itself."
-            )
+        _check_finder(finder)
         self.least = least
         self._estimator = Estimator(model, flip_test=flip_test)
         self._finder = Estimator(finder)
@@ -75,8 +73,38 @@ class TopDown:
         return replace(seen, people=people, seconds=seconds)
 
 
-def best_finder() -> str | None:
-    """The trained model of whole photos that misses fewest people, by its card; None without any.
+def boxes_by(finder: PoseModel, photo: Photo) -> list[Box]:
+    """Boxes around the people that a model of whole photos finds, the surest first.
+
+    Args:
+        finder: such as ``posekit.load(finders()[0])``.
+        photo: see :func:`posekit.read_photo`.
+
+    Returns:
+        32 boxes at most, in pixels of the photo.
+
+    Raises:
+        ModelError: the model finds nobody by itself.
+        BoxError: it found nobody in this photo.
+    """
+    _check_finder(finder)
+    people = Estimator(finder).predict(photo, record=False).people
+    if not people:
+        raise BoxError(
+            f"{finder.entry.title} found nobody in this photo: draw a box around each person."
+        )
+    return [person.box for person in people[:MAX_BOXES]]
+
+
+def _check_finder(finder: PoseModel) -> None:
+    if finder.entry.find is None:
+        raise ModelError(
+            f"{finder.entry.title} is given a box for each person and finds nobody by itself."
+        )
+
+
+def finders() -> list[str]:
+    """The trained models of whole photos, by their cards the one first that misses fewest people.
 
     Where several data sets are in a card, the one with most photographs counts, which the cards of
     models measured by ``posekit evaluate`` share.
@@ -94,7 +122,7 @@ def best_finder() -> str | None:
         most = max(photographs, key=lambda data: photographs[data], default=None)
         recall = card.get("measured", {}).get(most, {}).get(RECALL, 0.0)
         found.append((float(recall), name))
-    return max(found)[1] if found else None
+    return [name for _, name in sorted(found, reverse=True)]
 
 
 def crowd_words(found: Prediction, asked: ModelEntry) -> str | None:

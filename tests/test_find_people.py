@@ -14,7 +14,7 @@ from app.calls import spoken
 from app.explore import Explorer
 from posekit.estimator import Estimator
 from posekit.geometry import Box
-from posekit.top_down import best_finder
+from posekit.top_down import finders
 
 MODEL = "transpose-r-small"
 
@@ -34,15 +34,46 @@ def opened(explorer: Explorer) -> dict[str, Any]:
 def test_the_boxes_are_those_of_the_best_finder(explorer: Explorer) -> None:
     asked = opened(explorer)
     photo = explorer.sessions.get(asked["token"], asked["view"]).photo
-    name = best_finder()
-    assert name is not None
+    name = finders()[0]
     people = Estimator(explorer.shelf.get(name)).predict(photo, record=False).people
     assert people, "the shipped finder finds somebody on this example"
     reply = explorer.again({**asked, "find": True})
     assert len(reply["people"]) == len(people) and not reply["whole"]
     for sent, person in zip(reply["people"], people, strict=True):
         np.testing.assert_allclose(sent["edges"], person.box.clipped(photo.size).edges, atol=0.01)
-    assert explorer.shelf.get(name).entry.title in reply["notes"][0]
+    assert reply["finder"] == name and reply["model"] == MODEL
+
+
+def test_a_visitor_chooses_who_finds_the_people(explorer: Explorer) -> None:
+    asked = opened(explorer)
+    photo = explorer.sessions.get(asked["token"], asked["view"]).photo
+    name = finders()[-1]
+    people = Estimator(explorer.shelf.get(name)).predict(photo, record=False).people
+    reply = explorer.again({**asked, "find": name})
+    assert reply["finder"] == name and len(reply["people"]) == len(people) > 0
+    np.testing.assert_allclose(
+        reply["people"][0]["edges"], people[0].box.clipped(photo.size).edges, atol=0.01
+    )
+    told = spoken(explorer.again)({**asked, "find": MODEL})  # a model of crops finds nobody
+    assert told["error"].startswith("Please choose who finds the people among querypose-small")
+
+
+def test_the_next_finder_looks_where_the_best_finds_nobody(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = opened(explorer)
+    held, looked = explorer.predict, []
+
+    def blind(photo: Any, model: str, boxes: list[Box] | None) -> Any:
+        prediction, notes = held(photo, model, boxes)
+        looked.append(model)
+        if model == finders()[0]:
+            prediction = replace(prediction, people=())
+        return prediction, notes
+
+    monkeypatch.setattr(explorer, "predict", blind)
+    reply = explorer.again({**asked, "find": True})
+    assert reply["finder"] == finders()[1] and looked == [*finders()[:2], MODEL]
 
 
 def test_nobody_and_no_finder_are_said_in_a_sentence(
@@ -61,7 +92,7 @@ def test_nobody_and_no_finder_are_said_in_a_sentence(
     monkeypatch.setattr(explorer, "predict", nobody)
     told = spoken(explorer.again)({**asked, "find": True})
     assert "found nobody in this photo" in told["error"]
-    monkeypatch.setattr(explore, "best_finder", lambda: None)
+    monkeypatch.setattr(explore, "finders", lambda: [])
     told = spoken(explorer.again)({**asked, "find": True})
     assert "draw a box" in told["error"]
     assert explorer.sessions.get(asked["token"], asked["view"]).photo is photo  # nothing is lost

@@ -19,7 +19,7 @@ from posekit.found import Found
 from posekit.geometry import Box, Crop
 from posekit.people import MAX_BOXES, Person
 from posekit.photo import Photo
-from posekit.top_down import TopDown, best_finder, crowd_words
+from posekit.top_down import TopDown, boxes_by, crowd_words, finders
 from posekit.weights import WeightsFile
 from posekit.zoo import PoseModel
 from tests.tiny_models import BlobFinder, noise_photo, pose_model
@@ -97,7 +97,7 @@ def test_a_photo_of_several_people_is_no_crop_of_one() -> None:
     assert crowd_words(nobody, model.entry) is None
 
 
-def test_the_finder_on_offer_is_the_one_that_misses_fewest(
+def test_finders_stand_in_the_order_of_whom_they_miss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recalls = {"querypose-small": 40.0, "ssa-small": 70.0, "instance-attention-small": 60.0}
@@ -120,9 +120,9 @@ def test_the_finder_on_offer_is_the_one_that_misses_fewest(
     none = WeightsFile(kind="random")
     monkeypatch.setattr(top_down, "choose_weights", lambda e: shipped.get(e.name, none))
     monkeypatch.setattr(top_down, "read_card", card)
-    assert best_finder() == "ssa-small"
+    assert finders() == ["ssa-small", "instance-attention-small", "querypose-small"]
     shipped.clear()
-    assert best_finder() is None
+    assert finders() == []
 
 
 def test_the_command_line_lets_a_model_find_the_people(tmp_path: Path) -> None:
@@ -140,3 +140,34 @@ def test_the_command_line_lets_a_model_find_the_people(tmp_path: Path) -> None:
     assert len(told) == len(found)
     both = run(app, ["predict", str(path), "--box", "0,0,9,9", *by])
     assert both.exit_code != 0 and "not both" in both.output
+
+
+def test_occlude_and_compare_take_the_people_that_a_model_finds(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from app.examples import bundled
+
+    crowd = next(one for one in bundled() if one.id == "crowd").read()[0]
+    path = tmp_path / "crowd.png"
+    Image.fromarray(crowd.pixels).save(path)
+    photo, best = posekit.read_photo(path), finders()[0]
+    boxes = boxes_by(posekit.load(best), photo)
+    assert len(boxes) > 1
+    given = [word for b in boxes for word in ("--box", f"{b.x},{b.y},{b.width},{b.height}")]
+    run = CliRunner().invoke
+    compare = ["compare", str(path), "-m", "transpose-r-small,btranspose-small", "--json"]
+    occlude = ["occlude", str(path), "--limb", "left hip", "--json"]
+    for command in (compare, occlude):
+        asked = [*command, "-k", "left knee", "--person", str(len(boxes) - 1)]
+        one, other = run(app, [*asked, *given]), run(app, [*asked, "--people-by", "best"])
+        assert one.exit_code == other.exit_code == 0, other.output
+        told, wanted = json.loads(other.stdout), json.loads(one.stdout)
+        if command is compare:
+            assert told["box"] == wanted["box"] and len(told["panels"]) == 2
+            poses = [[panel["pose"] for panel in found["panels"]] for found in (told, wanted)]
+            assert poses[0] == poses[1]
+        else:
+            assert told["before"]["people"] == len(boxes)
+            assert told["before"] == wanted["before"] and told["after"] == wanted["after"]
+    refused = run(app, [*compare, "-k", "left knee", "--people-by", "transpose-r-small"])
+    assert refused.exit_code == 1 and "finds nobody by itself" in refused.output

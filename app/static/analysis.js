@@ -83,6 +83,7 @@ async function again(options) {
   if (job !== page.jobs) return false;
   busy("");
   if (reply.error) return complain(reply.error), setModel(page.view), false;
+  if (!find && !options.boxes) reply.finder = page.view.finder; // the same people through another model
   await show(reply, page.source, { drawn: !find && boxes.length > before, otherBoxes: Boolean(find || options.boxes), wanted });
   return true;
 }

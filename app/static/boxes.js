@@ -105,6 +105,20 @@ function drawPeople() {
     ]));
   });
   if (!view.whole) bar.append(make("button", { type: "button", class: "pk-link", text: "Use the whole photo", onclick: () => changeBoxes([]) }));
+  if (view.finder) bar.append(finderChoice(view.finder));
+}
+
+/** Who found the people, and who else could: models miss different ones. */
+function finderChoice(finder) {
+  const options = page.models.filter((one) => one.finds && one.trained).map((one) =>
+    make("option", { value: one.name, text: one.title, selected: one.name === finder }));
+  const select = make("select", { title: "Somebody missing, or somebody too many? Let another model find them", onchange: () => findPeople(select.value) }, options);
+  return make("span", { class: "pk-finder" }, [make("label", {}, ["Found by", select]), options.length > 1 ? "somebody missing? Try another" : ""]);
+}
+
+/** Boxes from a model that looks at whole photos: the one named, or those here one after another until one finds somebody. */
+async function findPeople(by) {
+  if (page.view && !(await again({ find: by || true, note: "Finding people …" }))) drawPeople();
 }
 
 function choosePerson(index) {

@@ -12,7 +12,7 @@ const DEEDS = {
   shoot: takePicture,
   "camera-close": closeCamera,
   box: () => setBoxMode(!page.boxMode),
-  people: () => page.view && again({ find: true, note: "Finding people …" }),
+  people: () => findPeople(),
   png: () => download("png"),
   svg: () => download("svg"),
   html: () => download("html"),

@@ -15,14 +15,15 @@ from posekit.cli.options import (
     HeadOption,
     JsonOption,
     KeypointOption,
+    PeopleByOption,
     PersonOption,
     PhotoArgument,
     PointOption,
     ReportOption,
     WithPhotoOption,
+    boxes_or_found,
     check_out,
     load_model,
-    read_boxes,
     read_numbers,
 )
 from posekit.cli.output import remark, show, table, writing
@@ -53,6 +54,7 @@ def compare(
         ),
     ] = False,
     box: BoxOption = None,
+    people_by: PeopleByOption = None,
     person: PersonOption = 0,
     layer: Annotated[
         str | None, typer.Option("--layer", help="Such as encoder.3. Default: each model's last.")
@@ -90,7 +92,8 @@ def compare(
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_count(len(names))
     find_method(method)
-    chosen, picture = read_boxes(box), read_photo(photo)
+    picture = read_photo(photo)
+    chosen = boxes_or_found(box, people_by, picture, device)
     loaded = []
     for name in names:
         model, _, weights = name.partition("=")

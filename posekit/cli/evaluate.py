@@ -19,6 +19,7 @@ from posekit.cli.options import (
     JsonOption,
     PeopleByOption,
     WeightsOption,
+    load_finder,
     load_model,
 )
 from posekit.cli.output import remark, show
@@ -183,7 +184,7 @@ def evaluate(
         return evaluate_contradiction(
             loaded, data, part=part, side=side, beside=beside or [], card=card, as_json=as_json
         )
-    finder = None if people_by is None else load_model(people_by, "auto", device)
+    finder = None if people_by is None else load_finder(people_by, device)
     estimator = Estimator(loaded, flip_test=flip_test)
     if cut is not None and (metric != Metric.auto or finder is not None or flip_test):
         raise typer.BadParameter("--cut measures by itself: leave --metric and the like out.")
@@ -211,6 +212,8 @@ def evaluate(
         )
     if problems:
         remark(problems.summary())
+    if finder is not None:
+        people_by = finder.entry.name  # not "best"
     if card and loaded.weights.local is not None:
         from posekit.training.export import add_measurement
 

@@ -37,6 +37,7 @@ from posekit.cli.options import (
     WithPhotoOption,
     check_out,
     find_people,
+    finder_name,
     read_numbers,
     remark_doubt,
 )
@@ -99,7 +100,7 @@ def predict(
     ]
     text = table(["PERSON, FROM 0", "KEYPOINT", "X", "Y", "SCORE"], rows)
     if not result["people"]:
-        who = people_by or prediction.model.entry.title
+        who = finder_name(people_by) if people_by else prediction.model.entry.title
         text = f"{who} found nobody in this photo."
     remark_doubt(prediction)
     show(result, text, as_json=as_json)

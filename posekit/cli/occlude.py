@@ -16,13 +16,14 @@ from posekit.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PeopleByOption,
     PersonOption,
     PhotoArgument,
     ReportOption,
     WeightsOption,
+    boxes_or_found,
     check_out,
     load_model,
-    read_boxes,
     read_numbers,
 )
 from posekit.cli.output import show, table, writing
@@ -98,6 +99,7 @@ def occlude(
         ),
     ] = None,
     box: BoxOption = None,
+    people_by: PeopleByOption = None,
     person: PersonOption = 0,
     layer: Annotated[
         str | None,
@@ -135,7 +137,8 @@ def occlude(
             raise typer.BadParameter(f"{option} goes with {needs}.")
     rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
     check_out(out, *REPORTS, source=photo)
-    chosen, picture = read_boxes(box), read_photo(photo)
+    picture = read_photo(photo)
+    chosen = boxes_or_found(box, people_by, picture, device)
     # Before the network is loaded: whatever can be refused is.
     masks: Any = "best" if mask is None else masks_of_file(mask, picture)
     estimator = Estimator(load_model(model, weights, device))

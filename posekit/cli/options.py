@@ -12,6 +12,7 @@ from posekit.cli.output import remark
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.geometry import Box
+    from posekit.photo import Photo
     from posekit.zoo import PoseModel
 
 DEFAULT_MODEL = "transpose-r-small"
@@ -52,7 +53,7 @@ PeopleByOption = Annotated[
     typer.Option(
         "--people-by",
         metavar="MODEL",
-        help="Let this model of whole photos find the people, one of `posekit models`.",
+        help="Let this model of whole photos find the people; best: the one that misses fewest.",
     ),
 ]
 FlipOption = Annotated[
@@ -153,15 +154,48 @@ def find_people(
     from posekit.photo import read_photo
     from posekit.top_down import TopDown
 
-    chosen = read_boxes(boxes)
-    if chosen and people_by is not None:
-        raise typer.BadParameter("give boxes or --people-by, not both.")
+    chosen = _boxes_alone(boxes, people_by)
     picture = read_photo(photo)
     loaded = load_model(model, weights, device)
     if people_by is not None:
-        finder = load_model(people_by, "auto", device)
+        finder = load_finder(people_by, device)
         return TopDown(loaded, finder, flip_test=flip_test).predict(picture, record=record)
     return Estimator(loaded, flip_test=flip_test).predict(picture, chosen, record=record)
+
+
+def finder_name(people_by: str) -> str:
+    """The model that ``--people-by`` names; ``best`` stands for the first of those here."""
+    from posekit.errors import ModelError
+    from posekit.top_down import finders
+
+    if people_by != "best":
+        return people_by
+    here = finders()
+    if not here:
+        raise ModelError("No model here has learnt to find people: give each a --box.")
+    return here[0]
+
+
+def load_finder(people_by: str, device: str) -> PoseModel:
+    """The model of whole photos that finds the people."""
+    return load_model(finder_name(people_by), "auto", device)
+
+
+def boxes_or_found(
+    boxes: list[str] | None, people_by: str | None, photo: Photo, device: str
+) -> list[Box] | None:
+    """The boxes given, or those that a model finds; None for neither."""
+    from posekit.top_down import boxes_by
+
+    chosen = _boxes_alone(boxes, people_by)
+    return chosen if people_by is None else boxes_by(load_finder(people_by, device), photo)
+
+
+def _boxes_alone(boxes: list[str] | None, people_by: str | None) -> list[Box] | None:
+    chosen = read_boxes(boxes)
+    if chosen and people_by is not None:
+        raise typer.BadParameter("give boxes or --people-by, not both.")
+    return chosen
 
 
 def remark_doubt(prediction: Prediction) -> None:

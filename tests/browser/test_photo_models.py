@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from posekit.top_down import finders
 from tests.browser.conftest import jpeg
 from tests.browser.visitor import Visitor, asked_for
 from tests.test_photo_bad_input import FINDER, photo
@@ -188,4 +189,34 @@ def test_a_model_of_whole_photos_shows_whom_it_found(visit: Visit) -> None:
     with page.expect_download() as file:
         page.click('[data-do="matrix-svg"]')
     assert b"<svg" in Path(file.value.path()).read_bytes()[:200]
+    assert visitor.trouble == []
+
+
+def test_a_visitor_chooses_who_finds_the_people(visit: Visit) -> None:
+    """The choice comes with the boxes, outlives another model, and leaves with them."""
+    visitor = visit()
+    page = visitor.page
+    page.click('[data-example="crowd"]')
+    visitor.settle()
+    chips = page.locator('[data-slot="people"] .pk-chip:not(.pk-remove)')
+    assert page.locator(".pk-finder").count() == 0
+    with page.expect_response(asked_for("again")) as reply:
+        page.click('[data-do="people"]')
+    first = reply.value.json()
+    visitor.settle()
+    choice = page.locator(".pk-finder select")
+    assert choice.input_value() == first["finder"] == finders()[0]
+    with page.expect_response(asked_for("again")) as reply:
+        choice.select_option("ssa-small")
+    second = reply.value.json()
+    visitor.settle()
+    assert second["finder"] == "ssa-small" == choice.input_value()
+    assert chips.count() == len(second["people"])
+    assert [one["edges"] for one in second["people"]] != [one["edges"] for one in first["people"]]
+    view = choose(visitor, "btranspose-small")
+    assert [one["edges"] for one in view["people"]] == [one["edges"] for one in second["people"]]
+    assert choice.input_value() == "ssa-small"
+    page.click("text=Use the whole photo")
+    visitor.settle()
+    assert page.locator(".pk-finder").count() == 0
     assert visitor.trouble == []
