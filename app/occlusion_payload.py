@@ -12,11 +12,11 @@ from app.picture import data_url, encoded, floats
 from posekit.draw.legend import amount, mass_word, shares
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap
+from posekit.masks import MOST_MASKS
 from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep, painted
-from posekit.occlusion.masks import MOST_MASKS
-from posekit.occlusion.runs import encoded as runs
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
 from posekit.photo import Photo, read_photo
+from posekit.run_lengths import encoded as runs
 
 NO_MASK = "no mask known"
 

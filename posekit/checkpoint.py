@@ -7,7 +7,6 @@ that is damaged or made for another model is refused in words before the network
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import re
 import warnings
@@ -21,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from posekit.errors import WeightsError
+from posekit.files import replaced
 
 __all__ = ["load_into", "read_metadata", "read_state_dict", "save_safetensors"]
 
@@ -209,15 +209,11 @@ def save_safetensors(
     tensors = module.state_dict() | dict(beside or {})
     state = {key: _stored(tensor, half) for key, tensor in tensors.items()}
     header = {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, partial, metadata={"format": "pt", **header})
-        partial.replace(path)
+        with replaced(path) as part:
+            save_file(state, part, metadata={"format": "pt", **header})
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{str(path)!r} cannot be written: {error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -18,7 +18,6 @@ from posekit.draw.masks import PERSON_COLOURS, draw_number
 from posekit.draw.people import draw_people
 from posekit.errors import ModelError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
-from posekit.evaluation.purity import purity
 from posekit.explain import explain
 from posekit.explain.inside.matrices import matrices_of
 from posekit.explain.instance import (
@@ -30,9 +29,10 @@ from posekit.explain.instance import (
     purity_of,
     why,
 )
+from posekit.explain.purity import purity
 from posekit.found import box_around
 from posekit.geometry import Box, Crop
-from posekit.occlusion.masks import PersonMasks
+from posekit.masks import PersonMasks
 from posekit.people import Person
 from posekit.skeleton import LSP14
 from tests.tiny_instance import (

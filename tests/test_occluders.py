@@ -22,7 +22,7 @@ from posekit.occlusion import (
     occluder_from_dict,
     occluder_from_json,
 )
-from posekit.occlusion.runs import decoded, encoded
+from posekit.run_lengths import decoded, encoded
 from tests.occluded import ONES, PHOTO
 from tests.tiny_models import noise_photo
 

@@ -21,7 +21,7 @@ from posekit.occlusion import (
     masks_of_polygons,
 )
 from posekit.occlusion.measure import covered_limbs
-from posekit.occlusion.runs import encoded
+from posekit.run_lengths import encoded
 from posekit.skeleton import COCO17
 from tests.occluded import PHOTO, found, stick_person
 from tests.tiny_models import noise_photo

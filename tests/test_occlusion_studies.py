@@ -12,8 +12,8 @@ import pytest
 
 from posekit.errors import BoxError, OcclusionError, SkeletonError, TraceError
 from posekit.estimator import Estimator
-from posekit.evaluation.purity import Covers, purity_of_layers
 from posekit.explain import explain
+from posekit.explain.purity import Covers, purity_of_layers
 from posekit.found import Found, box_around
 from posekit.geometry import Box, Crop
 from posekit.layer_words import layer_words

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 import posekit
+from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.errors import WeightsError
 from posekit.models.querypose import QueryPose, pool
 from posekit.models.querypose_checkpoint import convert, fit, load_official, own_name
 from posekit.models.querypose_config import R50, W32, W48, W48_LIGHT
 from posekit.models.querypose_head import BoxHead
-from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.querypose_pose import PoseHead
 from posekit.models.querypose_zoo import ENTRIES
 from posekit.models.rle import RealNVP

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from posekit.data.crowd_augment import People
-from posekit.models.querypose_output import QueryPoseOutput, StageOutput
+from posekit.decode.querypose_output import QueryPoseOutput, StageOutput
 from posekit.models.rle import RealNVP
 from posekit.training.matching import (
     NOBODY,

@@ -12,12 +12,12 @@ from torch import Tensor
 
 import posekit
 from posekit.decode.querypose import decode_people
+from posekit.decode.querypose_output import QueryPoseOutput, StageOutput, to_pixels
 from posekit.errors import TraceError
 from posekit.geometry import Box
 from posekit.models.layers.resnet import FrozenBatchNorm2d
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_config import COCO_PARTS, LSP_PARTS, SMALL
-from posekit.models.querypose_output import QueryPoseOutput, StageOutput, to_pixels
 from posekit.models.querypose_photo import find_people, fitted, prepare
 from posekit.models.querypose_zoo import ENTRIES
 from posekit.photo import Photo

@@ -13,8 +13,8 @@ from posekit.checkpoint import read_state_dict
 from posekit.data.augment import NONE
 from posekit.data.crowd import Kind
 from posekit.data.crowd_augment import People
+from posekit.decode.querypose_output import QueryPoseOutput, StageOutput
 from posekit.models.querypose import QueryPose
-from posekit.models.querypose_output import QueryPoseOutput, StageOutput
 from posekit.models.querypose_pose import PartPose
 from posekit.training.engine import start_engine
 from posekit.training.export import export

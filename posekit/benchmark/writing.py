@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posekit.benchmark.report import Cell, Report, Row
 from posekit.errors import DataError
+from posekit.files import write_text, writing
 
 __all__ = ["SUFFIXES", "as_csv", "as_json", "as_markdown", "as_text_rows", "refusals", "write"]
 
@@ -29,10 +30,8 @@ def write(report: Report, path: str | Path) -> Path:
     form = forms.get(place.suffix.lower())
     if form is None:
         raise DataError(f"A table is written as {', '.join(SUFFIXES)}, not as {place.name!r}.")
-    try:
-        place.write_text(form(report), "utf-8")
-    except OSError as error:
-        raise DataError(f"{str(place)!r} cannot be written: {error.strerror}.") from error
+    with writing(place, DataError):
+        write_text(form(report), place)
     return place
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
@@ -25,7 +24,8 @@ from posekit.cli.options import (
     WithPhotoOption,
     load_model,
 )
-from posekit.cli.output import remark, show, writing
+from posekit.cli.output import remark, show
+from posekit.files import write_csv, writing
 
 if TYPE_CHECKING:
     from posekit.many import Looked
@@ -146,7 +146,5 @@ def _write_maps(one: Looked, folder: Path, kind: str, photo: bool) -> int:
 def _write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """A line a row; columns are those of all rows, in the order in which they come up."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    with writing(path), path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    with writing(path):
+        write_csv(columns, ([row.get(name) for name in columns] for row in rows), path)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from posekit.cli.options import DeviceOption, JsonOption, WeightsOption, check_out, load_model
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
+from posekit.files import write_json, write_png, writing
 
 if TYPE_CHECKING:
     from posekit.occlusion import SavedCase
@@ -45,9 +46,8 @@ def gallery(
     check_out(out, ".png")
     ready = prepared_case(name)
     if out is not None:
-        from posekit.draw import save_png
-
-        save_png(ready.photo.pixels, out)
+        with writing(out):
+            write_png(ready.photo.pixels, out)
     made = None if ready.occluder is None else ready.occluder.to_dict()
     about: dict[str, Any] = {
         "name": name,
@@ -93,9 +93,6 @@ def open_case(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a saved case holds."""
-    import json
-
-    from posekit.draw import save_png
     from posekit.occlusion import CaseLibrary
 
     check_out(out, ".json", ".png")
@@ -104,9 +101,9 @@ def open_case(
     if out is not None:
         with writing(out):
             if out.suffix.lower() == ".json":
-                out.write_text(json.dumps(made) + "\n", encoding="utf-8")
+                write_json(made, out, indent=None)
             elif opened.photo is not None:
-                save_png(opened.photo.pixels, out)
+                write_png(opened.photo.pixels, out)
     words = "nothing in front" if opened.occluder is None else opened.occluder.words
     lines = [
         opened.title,

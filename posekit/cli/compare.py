@@ -26,7 +26,8 @@ from posekit.cli.options import (
     load_model,
     read_numbers,
 )
-from posekit.cli.output import remark, show, table, writing
+from posekit.cli.output import remark, show, table
+from posekit.files import writing
 
 if TYPE_CHECKING:
     from posekit.compare import Comparison

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +27,9 @@ from posekit.cli.options import (
     load_model,
     remark_doubt,
 )
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
 from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
+from posekit.files import write_csv, write_json, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,9 +138,10 @@ def _write(
     with writing(out):
         match out.suffix.lower():
             case ".json":
-                out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+                write_json(result, out, indent=1)
             case ".csv":
-                _write_csv(found, ends, out)
+                header = ["keypoint", "looks_at", "share", "even_map", "people", "low", "high"]
+                write_csv(header, _rows(found, ends), out)
             case kind:
                 _draw(found, model, result).savefig(out, format=kind[1:])
 
@@ -159,22 +160,19 @@ def _draw(found: Dependencies, model: PoseModel, result: dict[str, Any]) -> Figu
     return draw_dependencies(found, title, words=words)
 
 
-def _write_csv(found: Dependencies, ends: Ends, out: Path) -> None:
+def _rows(found: Dependencies, ends: Ends) -> Iterator[list[Any]]:
     """One line for each share, as statistics programs like it."""
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["keypoint", "looks_at", "share", "even_map", "people", "low", "high"])
-        for row, name in enumerate(found.keypoints):
-            people = int(found.people[row, row])
-            if not people:
-                continue
-            for col, other in enumerate(found.keypoints):
-                if count := int(found.people[row, col]):
-                    share, even = _number(found.shares[row, col]), _number(found.chance[col])
-                    interval = [_number(end[row, col]) for end in ends] if ends else ["", ""]
-                    writer.writerow([name, other, share, even, count, *interval])
-            for other, rest in (("other people", found.others), ("elsewhere", found.elsewhere)):
-                writer.writerow([name, other, _number(rest[row]), "", people, "", ""])
+    for row, name in enumerate(found.keypoints):
+        people = int(found.people[row, row])
+        if not people:
+            continue
+        for col, other in enumerate(found.keypoints):
+            if count := int(found.people[row, col]):
+                share, even = _number(found.shares[row, col]), _number(found.chance[col])
+                interval = [_number(end[row, col]) for end in ends] if ends else ["", ""]
+                yield [name, other, share, even, count, *interval]
+        for other, rest in (("other people", found.others), ("elsewhere", found.elsewhere)):
+            yield [name, other, _number(rest[row]), "", people, "", ""]
 
 
 def _number(value: float) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +27,9 @@ from posekit.cli.options import (
     load_model,
     remark_doubt,
 )
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
 from posekit.cli.survey import SourceArgument, is_data, photo_bar, remark_on
+from posekit.files import write_csv, write_json, writing
 
 if TYPE_CHECKING:
     from posekit.explain.heads import HeadWorth
@@ -124,25 +124,23 @@ def _write(found: HeadWorth, title: str, result: dict[str, Any], out: Path) -> N
     with writing(out):
         match out.suffix.lower():
             case ".json":
-                out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+                write_json(result, out, indent=1)
             case ".csv":
-                _write_csv(result, out)
+                header = ["layer", "head", "keypoint", "value", "fall", "low", "high"]
+                write_csv(header, _rows(result), out)
             case kind:
                 from posekit.draw.heads import draw_heads
 
                 draw_heads(found, title).savefig(out, format=kind[1:])
 
 
-def _write_csv(result: dict[str, Any], out: Path) -> None:
+def _rows(result: dict[str, Any]) -> Iterator[list[Any]]:
     """One line for each head and keypoint, as statistics programs like it."""
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["layer", "head", "keypoint", "value", "fall", "low", "high"])
-        for row in result["heads"]:
-            blank = [None] * len(row["falls"])
-            columns = row["falls"], row.get("low", blank), row.get("high", blank)
-            for name, value, fall, low, high in zip(
-                result["keypoints"], result["values"], *columns, strict=True
-            ):
-                if fall is not None:
-                    writer.writerow([row["layer"], row["head"], name, value, fall, low, high])
+    for row in result["heads"]:
+        blank = [None] * len(row["falls"])
+        columns = row["falls"], row.get("low", blank), row.get("high", blank)
+        for name, value, fall, low, high in zip(
+            result["keypoints"], result["values"], *columns, strict=True
+        ):
+            if fall is not None:
+                yield [row["layer"], row["head"], name, value, fall, low, high]

@@ -21,7 +21,8 @@ from posekit.cli.options import (
     find_people,
     remark_doubt,
 )
-from posekit.cli.output import show, writing
+from posekit.cli.output import show
+from posekit.files import writing
 
 
 def live(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,7 +40,8 @@ from posekit.cli.options import (
     read_numbers,
     remark_doubt,
 )
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
+from posekit.files import write_png, writing
 from posekit.people import IN_BOX
 
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ def predict(
         people_by=people_by,
     )
     if out is not None:
-        from posekit.draw import draw_skeleton, save_png
+        from posekit.draw import draw_skeleton
 
         pixels = prediction.photo.pixels
         drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton)
         with writing(out):
-            save_png(drawn, out)
+            write_png(drawn, out)
     result = people_values(prediction) | {"unsure": unsure_words(prediction)}
     rows = [
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
@@ -258,6 +258,8 @@ def write_findings(findings: Findings, out: Path, photo: bool) -> None:
 
 def people_values(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain values; coordinates in pixels of the photo."""
+    from posekit.report.values import keypoint_values
+
     names = prediction.skeleton.keypoints
     return {
         "model": prediction.model.name,
@@ -268,19 +270,9 @@ def people_values(prediction: Prediction) -> dict[str, Any]:
             {
                 "box": [person.box.x, person.box.y, person.box.width, person.box.height],
                 "score": person.score,
-                "keypoints": [
-                    {"name": name, "x": _number(x), "y": _number(y), "score": float(score)}
-                    for name, (x, y), score in zip(
-                        names, person.keypoints, person.scores, strict=True
-                    )
-                ],
+                "keypoints": keypoint_values(person, names),
             }
             for person in prediction.people
         ],
         "seconds": {step: round(seconds, 4) for step, seconds in prediction.seconds.items()},
     }
-
-
-def _number(value: float) -> float | None:
-    """A coordinate; null where a model of whole photos did not find the keypoint."""
-    return float(value) if math.isfinite(value) else None

@@ -26,8 +26,9 @@ from posekit.cli.options import (
     load_model,
     read_numbers,
 )
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
 from posekit.errors import PoseKitError
+from posekit.files import writing
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction

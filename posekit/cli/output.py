@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from posekit.errors import PoseKitError
-
-__all__ = ["remark", "show", "table", "writing"]
+__all__ = ["remark", "show", "table"]
 
 
 def remark(text: str) -> None:
@@ -33,16 +29,3 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """While a file is written: that it cannot be is one sentence.
-
-    Raises:
-        PoseKitError: the operating system refuses.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise PoseKitError(f"{str(out)!r} cannot be written: {error.strerror}.") from error

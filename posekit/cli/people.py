@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -19,12 +18,13 @@ from posekit.cli.options import (
     check_out,
     load_model,
 )
-from posekit.cli.output import show, table, writing
+from posekit.cli.output import show, table
 from posekit.errors import ModelError
+from posekit.files import write_json, write_png, writing
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
-    from posekit.evaluation.purity import Purity
+    from posekit.explain.purity import Purity
 
     Shares = list[dict[str, Purity]] | None
 
@@ -87,7 +87,7 @@ def people(
     from posekit.estimator import Estimator
     from posekit.explain.instance import mean_by_layer, purity_of
     from posekit.explain.instance import why as why_of
-    from posekit.occlusion.masks import masks_by_another, masks_of_file
+    from posekit.masks import masks_by_another, masks_of_file
     from posekit.photo import read_photo
 
     check_out(out, ".png", ".json", source=photo)
@@ -197,12 +197,11 @@ def _purity_table(result: dict[str, Any]) -> str:
 
 def _write(prediction: Prediction, result: dict[str, Any], out: Path) -> None:
     """The picture, or everything as text with the masks as run lengths."""
-    from posekit.draw import save_png
     from posekit.draw.people import draw_people
-    from posekit.occlusion.runs import encoded
+    from posekit.run_lengths import encoded
 
     with writing(out):
         if out.suffix.lower() == ".png":
-            return save_png(draw_people(prediction), out)
+            return write_png(draw_people(prediction), out)
         masks = None if prediction.masks is None else [encoded(one) for one in prediction.masks]
-        out.write_text(json.dumps({**result, "masks": masks}, indent=1) + "\n", "utf-8")
+        write_json({**result, "masks": masks}, out, indent=1)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from posekit.explain.faithfulness.agreement import spearman, standing
 from posekit.explain.faithfulness.grids import same_grid
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap, Direction
 from posekit.explain.methods import find_method
+from posekit.files import FileTarget
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -184,25 +184,25 @@ class Comparison:
             direction=self.direction,
         )
 
-    def save_json(self, target: str | Path | BinaryIO) -> None:
+    def save_json(self, target: FileTarget) -> None:
         """Write all figures, see :func:`posekit.compare.export.save_json`."""
         from posekit.compare.export import save_json
 
         save_json(self, target)
 
-    def save_npz(self, target: str | Path | BinaryIO) -> None:
+    def save_npz(self, target: FileTarget) -> None:
         """Write the raw maps, see :func:`posekit.compare.export.save_npz`."""
         from posekit.compare.export import save_npz
 
         save_npz(self, target)
 
-    def save_html(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+    def save_html(self, target: FileTarget, *, photo: bool = True) -> None:
         """Write one self-contained page, see :func:`posekit.compare.html.save_html`."""
         from posekit.compare.html import save_html
 
         save_html(self, target, photo=photo)
 
-    def save_png(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+    def save_png(self, target: FileTarget, *, photo: bool = True) -> None:
         """Write the picture, see :func:`posekit.compare.figure.draw_comparison`."""
         from posekit.compare.figure import save_comparison
 
@@ -213,7 +213,7 @@ class Comparison:
 
         return png_of(self)
 
-    def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+    def save_svg(self, target: FileTarget, *, photo: bool = True) -> None:
         """Write skeletons and contours as vectors, see :func:`posekit.compare.svg.svg_text`."""
         from posekit.compare.svg import save_svg
 

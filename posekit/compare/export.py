@@ -6,17 +6,17 @@ Neither holds the photo, its name, or the name of any file.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posekit import __version__
 from posekit.compare.grid import token_affine
 from posekit.explain.faithfulness.grids import values
+from posekit.files import FileTarget, write_json, write_npz
+from posekit.report.values import keypoint_values
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -58,16 +58,12 @@ def describe(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def save_json(comparison: Comparison, target: str | Path | BinaryIO) -> None:
+def save_json(comparison: Comparison, target: FileTarget) -> None:
     """Write :func:`describe` as JSON (UTF-8)."""
-    text = json.dumps(describe(comparison), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    if isinstance(target, str | Path):
-        Path(target).write_text(text, encoding="utf-8")
-    else:
-        target.write(text.encode("utf-8"))
+    write_json(describe(comparison), target)
 
 
-def save_npz(comparison: Comparison, target: str | Path | BinaryIO) -> None:
+def save_npz(comparison: Comparison, target: FileTarget) -> None:
     """Write the maps of all panels, raw and on the common grid.
 
     Arrays (N panels; a panel without a map has none of its own, and NaN in ``density``):
@@ -107,17 +103,11 @@ def save_npz(comparison: Comparison, target: str | Path | BinaryIO) -> None:
             arrays[f"density_factor.{n}"] = np.float64(panel.density_factor)
         if panel.mass is not None:
             density[n] = comparison.density(n)
-    if isinstance(target, str | Path):
-        # Through an open file: given a path, numpy would add a suffix the caller did not ask for.
-        with open(target, "wb") as file:
-            np.savez_compressed(file, **arrays)
-    else:
-        np.savez_compressed(target, **arrays)
+    write_npz(arrays, target)
 
 
 def _panel(panel: Panel, person: int) -> dict[str, Any]:
     prediction, model = panel.prediction, panel.prediction.model
-    someone = prediction.people[person]
     return {
         "model": model.name,
         "title": panel.title,
@@ -128,15 +118,7 @@ def _panel(panel: Panel, person: int) -> dict[str, Any]:
         "remarks": list(panel.remarks),
         "grid": None if panel.map is None else list(panel.map.grid.size),
         "figures": asdict(panel.figures),
-        "pose": [
-            {"keypoint": name, "x": _number(x), "y": _number(y), "score": float(score)}
-            for name, (x, y), score in zip(
-                prediction.skeleton.keypoints, someone.keypoints, someone.scores, strict=True
-            )
-        ],
+        "pose": keypoint_values(
+            prediction.people[person], prediction.skeleton.keypoints, key="keypoint"
+        ),
     }
-
-
-def _number(value: float) -> float | None:
-    """A coordinate; null where a model of whole photos did not find the keypoint."""
-    return float(value) if math.isfinite(value) else None

@@ -6,24 +6,20 @@ As :mod:`posekit.draw.figure`, without matplotlib's global state, so that severa
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
-from posekit import __version__
 from posekit.compare.export import describe
-from posekit.compare.picture import Pictures
-from posekit.compare.sheet import DPI, GAP, MARGIN, PANEL, TOP, Sheet, blank
+from posekit.compare.picture import Pictures, Pixels
 from posekit.compare.words import disagreement_table, figure_lines
 from posekit.draw.colours import colour_table
 from posekit.draw.legend import percent
 from posekit.draw.panels import BAR, BAR_TOP, DARK, FAINT, LINE, TEXT, TICKS, caption, outline, star
+from posekit.draw.pixels import figure_pixels
+from posekit.draw.sheet import Sheet, blank
 from posekit.draw.skeleton import SIDES
 from posekit.errors import TraceError
+from posekit.files import FileTarget, write_png
 
 __all__ = ["draw_comparison", "draw_panel", "save_comparison"]
 
@@ -32,6 +28,8 @@ if TYPE_CHECKING:
 
     from posekit.compare.comparison import Comparison
 
+PANEL, GAP, MARGIN, TOP = 2.35, 0.16, 0.14, 0.52  # inches, as in posekit.draw.figure
+DPI = 200
 _CHARACTERS = 48  # of a caption's line
 
 
@@ -115,48 +113,52 @@ def draw_panel(
         dim=dim,
     )
     lines = _caption(comparison, pictures, panel)
-    image = PANEL * pictures.window.size[0] / pictures.window.size[1]
     below = BAR_TOP + BAR + TICKS + len(lines) * LINE + GAP
-    size = (2 * MARGIN + PANEL, TOP + image + below)
-    sheet = blank(size, image, comparison.title, points=8.0)
+    size = (2 * MARGIN + PANEL, TOP + _image(pictures) + below)
     others = len(comparison.panels) - 1
     words = f"coloured on one scale with {others} other model{'s' if others > 1 else ''}"
-    sheet.text(MARGIN, 0.36, words, size=6.4, color=FAINT)
+    sheet = blank(size, DPI, comparison.title, words, margin=MARGIN, points=(8.0, 6.4))
     _map(sheet, 0, comparison, pictures, panel, contour_share, lines)
     _scale(sheet, range(1), comparison, pictures)
     return sheet.figure
 
 
-def save_comparison(
-    comparison: Comparison, target: str | Path | BinaryIO, *, photo: bool = True
-) -> None:
+def save_comparison(comparison: Comparison, target: FileTarget, *, photo: bool = True) -> None:
     """Write :func:`draw_comparison` as PNG with its figures, and no file's name, in its text."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    info = PngInfo()
-    info.add_text("Software", f"PoseKit {__version__}")
-    info.add_itxt("Title", comparison.title)
-    info.add_itxt("PoseKit", json.dumps(describe(comparison), ensure_ascii=False))
-    canvas = FigureCanvasAgg(draw_comparison(comparison, photo=photo))
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    Image.fromarray(pixels).save(target, format="PNG", pnginfo=info)
+    about = json.dumps(describe(comparison), ensure_ascii=False)
+    pixels = figure_pixels(draw_comparison(comparison, photo=photo))
+    write_png(pixels, target, {"Title": comparison.title, "PoseKit": about})
 
 
 def _sheet(comparison: Comparison, pictures: Pictures, lines: int) -> tuple[Sheet, float]:
     """An empty figure with its title, and where its second row begins."""
-    image = PANEL * pictures.window.size[0] / pictures.window.size[1]
+    image = _image(pictures)
     across = len(comparison.panels) + 1
     width = 2 * MARGIN + across * PANEL + (across - 1) * GAP
     second = TOP + image + BAR_TOP + BAR + TICKS + lines * LINE + 2 * GAP
     height = second + image + BAR_TOP + BAR + TICKS + 5 * LINE + GAP
-    sheet = blank((width, height), image, comparison.title)
     names = " · ".join(panel.title for panel in comparison.panels)
     untrained = any(not panel.trained for panel in comparison.panels)
     if untrained:
         names += ": what is untrained has random weights and shows nothing learnt"
-    sheet.text(MARGIN, 0.36, names, size=7.5, color=FAINT)
-    return sheet, second
+    return blank((width, height), DPI, comparison.title, names, margin=MARGIN), second
+
+
+def _image(pictures: Pictures) -> float:
+    """Height of a picture in inches."""
+    return PANEL * pictures.window.size[0] / pictures.window.size[1]
+
+
+def _left(column: int) -> float:
+    return MARGIN + column * (PANEL + GAP)
+
+
+def _bar(
+    sheet: Sheet, columns: range, top: float, colours: Pixels, ticks: list[tuple[float, str]]
+) -> None:
+    """One colour bar under several panels."""
+    across = len(columns) * PANEL + (len(columns) - 1) * GAP
+    sheet.bar(_left(columns[0]), top, across, colours, ticks)
 
 
 def _map(
@@ -169,7 +171,7 @@ def _map(
     lines: list[str],
 ) -> None:
     """A panel's map and pose over the photo, where it was asked, and what is said under it."""
-    axes = sheet.axes(column, TOP, pictures)
+    axes = sheet.panel(_left(column), TOP, PANEL, pictures.window)
     axes.imshow(
         pictures.map_with_pose(n), extent=pictures.window.extent, interpolation="antialiased"
     )
@@ -186,7 +188,7 @@ def _scale(sheet: Sheet, columns: range, comparison: Comparison, pictures: Pictu
     # Under a single panel there is no room for a tick between the ends.
     ticks = [*comparison.scale.ticks[:: 2 if len(columns) == 1 else 1]]
     ticks[-1] = (1.0, f"{ticks[-1][1]} {comparison.scale.unit}")
-    sheet.bar(columns, TOP + sheet.image + BAR_TOP, pictures.colours, ticks)
+    _bar(sheet, columns, TOP + _image(pictures) + BAR_TOP, pictures.colours, ticks)
 
 
 def _caption(comparison: Comparison, pictures: Pictures, n: int) -> list[str]:
@@ -200,7 +202,7 @@ def _caption(comparison: Comparison, pictures: Pictures, n: int) -> list[str]:
 
 def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
     """The photo, and where every model was asked; each pose is on its own model's map."""
-    axes = sheet.axes(0, TOP, pictures)
+    axes = sheet.panel(MARGIN, TOP, PANEL, pictures.window)
     axes.imshow(pictures.base, extent=pictures.window.extent, interpolation="antialiased")
     asked: dict[tuple[float, float], list[str]] = {}
     for n, panel in enumerate(comparison.panels):
@@ -236,7 +238,7 @@ def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: 
         return
     first = shown[0]
     for n in shown[1:]:
-        axes = sheet.axes(n + 1, top, pictures)
+        axes = sheet.panel(_left(n + 1), top, PANEL, pictures.window)
         picture = pictures.difference(first, n)
         axes.imshow(picture, extent=pictures.window.extent, interpolation="antialiased")
         overlap = comparison.overlap(first, n)
@@ -252,7 +254,7 @@ def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: 
     unit = f" {comparison.scale.unit}" if len(shown) > 2 else ""
     ticks = [(0.0, f"−{limit}"), (0.5, "0"), (1.0, limit + unit)]
     columns = range(shown[1] + 1, shown[-1] + 2)
-    sheet.bar(columns, top + sheet.image + BAR_TOP, pictures.signed_colours, ticks)
+    _bar(sheet, columns, top + _image(pictures) + BAR_TOP, pictures.signed_colours, ticks)
 
 
 def _list(sheet: Sheet, comparison: Comparison, top: float, count: int) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from html import escape
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from posekit.compare.picture import LESS, MORE, Pictures
 from posekit.compare.reproduce import command_line, needed, python_call
 from posekit.compare.words import columns_of, disagreement_table, figure_lines
 from posekit.draw.legend import percent
 from posekit.draw.skeleton import SIDES
+from posekit.files import FileTarget, write_text
 from posekit.report import shell
 from posekit.report.closing import closing
 
@@ -40,9 +41,9 @@ _SCRIPT = """<script>
 </script>"""
 
 
-def save_html(comparison: Comparison, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+def save_html(comparison: Comparison, target: FileTarget, *, photo: bool = True) -> None:
     """Write the comparison as one self-contained HTML file; arguments as :func:`html_page`."""
-    shell.write(html_page(comparison, photo=photo), target)
+    write_text(html_page(comparison, photo=photo), target)
 
 
 def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -> str:

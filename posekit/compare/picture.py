@@ -16,15 +16,13 @@ from posekit.draw.skeleton import draw_skeleton, left_out_words
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
 
-__all__ = ["LESS", "MORE", "Pictures"]
+__all__ = ["LESS", "MORE", "Pictures", "Pixels"]
 
 Pixels = npt.NDArray[np.uint8]
 
 MORE, LESS = (255, 166, 43), (179, 136, 255)
 """Orange where the first of two maps has more, violet where the second has: apart for every common
 colour blindness, and both light enough for a darkened photo."""
-
-_BACKGROUND = 58  # grey of a picture that must not show the photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,23 +48,13 @@ class Pictures:
     @cached_property
     def window(self) -> Window:
         """The part of the photo that any of the models saw."""
-        height, width = self.comparison.photo.size
-        left, top, right, bottom = (edge + 0.5 for edge in self.comparison.grid.edges)
-        x0, y0 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
-        x1, y1 = min(width, int(np.ceil(right))), min(height, int(np.ceil(bottom)))
-        rows = max(1, round(self.width * (y1 - y0) / (x1 - x0)))
-        return Window(x0, y0, x1, y1, (rows, self.width))
+        return Window.of(self.comparison.photo.size, self.width, self.comparison.grid.edges)
 
     @cached_property
     def base(self) -> Pixels:
         """The photo in the window, or grey with the first trained pose on it: (rows, cols, 3)."""
-        if self.photo:
-            return self.window.pixels_of(self.comparison.photo.pixels).astype(np.uint8, copy=False)
-        grey = np.full((*self.window.size, 3), _BACKGROUND, dtype=np.uint8)
         one = next((p for p in self.comparison.panels if p.trained), self.comparison.panels[0])
-        people, skeleton = one.prediction.people, one.prediction.skeleton
-        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.window.to_drawn)
-        return np.asarray(grey // 2 + drawn // 2)
+        return self.window.ground_of(one.prediction, photo=self.photo)
 
     @cached_property
     def limit(self) -> float:
@@ -135,8 +123,7 @@ class Pictures:
         point = self.comparison.panels[panel].point
         if point is None:
             return None
-        left, top, right, bottom = self.window.edges
-        x, y = (point[0] - left) / (right - left), (point[1] - top) / (bottom - top)
+        x, y = self.window.place_of(point)
         return (x, y) if 0.0 <= x <= 1.0 and 0.0 <= y <= 1.0 else None
 
     def _density(self, panel: int) -> npt.NDArray[np.float32]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from posekit.compare.export import describe
 from posekit.compare.words import figure_lines
@@ -20,8 +19,8 @@ from posekit.draw.vectors import (
     people_shapes,
     sheet,
     star_shape,
-    write_text,
 )
+from posekit.files import FileTarget, write_text
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -87,6 +86,6 @@ def svg_text(
     )
 
 
-def save_svg(comparison: Comparison, target: str | Path | BinaryIO, **options: object) -> None:
+def save_svg(comparison: Comparison, target: FileTarget, **options: object) -> None:
     """Write the comparison as SVG; ``options`` as :func:`svg_text`."""
     write_text(svg_text(comparison, **options), target)  # type: ignore[arg-type]

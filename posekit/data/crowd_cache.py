@@ -9,7 +9,6 @@ pixels as every later one.
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from posekit.data.composites import composites
 from posekit.data.crowd import CORNERS, CrowdPhoto, Somebody, of_scene
 from posekit.data.cutouts import Background, Cutout
+from posekit.files import replaced
 from posekit.skeleton import Skeleton
 from posekit.weights import cache_dir
 
@@ -131,13 +131,11 @@ def _key(
 
 def _write(path: Path, photos: Sequence[CrowdPhoto]) -> None:
     """In one step, so that a kill leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     packed = [_packed(photo.pixels) for photo in photos]
     owners = [_packed_owners(photo) for photo in photos]
     everybody = [who for photo in photos for who in photo.people]
     count = everybody[0].visibility.shape[0]
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
+    with replaced(path) as part, part.open("wb") as file:
         np.savez(
             file,
             pictures=np.concatenate(packed),
@@ -151,7 +149,6 @@ def _write(path: Path, photos: Sequence[CrowdPhoto]) -> None:
             owners=np.concatenate(owners),
             owner_lengths=np.array([len(picture) for picture in owners]),
         )
-    part.replace(path)
 
 
 def _read(path: Path) -> list[CrowdPhoto] | None:

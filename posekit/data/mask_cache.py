@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ from tqdm import tqdm
 from posekit.data.labelled import LabelledPerson
 from posekit.data.pseudo_masks import VERSION, PseudoMask, Quality, pseudo_mask
 from posekit.errors import DataError
+from posekit.files import replaced
 from posekit.geometry import Affine, Crop
 from posekit.weights import cache_dir
 
@@ -82,10 +82,8 @@ class MaskCache:
         """Write what is new; the file is replaced in one step, so a kill leaves a whole one."""
         if not self._changed:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         keys = list(self._numbers)
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        with part.open("wb") as file:
+        with replaced(self.path) as part, part.open("wb") as file:
             np.savez_compressed(
                 file,
                 version=self.version,
@@ -94,7 +92,6 @@ class MaskCache:
                 lengths=np.array([len(self._bits[key]) for key in keys], dtype=np.int64),
                 bits=np.frombuffer(b"".join(self._bits[key] for key in keys), np.uint8),
             )
-        part.replace(self.path)
         self._changed = False
 
     def _read(self) -> None:

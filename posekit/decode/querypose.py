@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.geometry import Box
-from posekit.models.querypose_output import QueryPoseOutput
 
 __all__ = ["FoundPose", "decode_people"]
 

@@ -24,9 +24,7 @@ from posekit.draw.overlay import overlay, signed_overlay
 from posekit.draw.panels import (
     BAR,
     BAR_TOP,
-    FAINT,
     LINE,
-    TEXT,
     TICKS,
     Asked,
     View,
@@ -41,6 +39,7 @@ from posekit.draw.panels import (
     star,
 )
 from posekit.draw.scale import colour_limit, scaled
+from posekit.draw.sheet import blank
 from posekit.errors import PoseKitError
 from posekit.explain.attention import Explanation
 from posekit.explain.heat import HeatMap
@@ -271,38 +270,18 @@ def _layout(
     title: str, model: PoseModel, count: int, window: Window, columns: int, lines: int
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure and its panels, placed in inches so that every caption has its room."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     across = min(max(1, columns), count)
     image = _PANEL * window.size[0] / window.size[1]
     cell = image + BAR_TOP + BAR + TICKS + lines * LINE + _GAP
     width = 2 * _MARGIN + across * _PANEL + (across - 1) * _GAP
     height = _TOP + -(-count // across) * cell
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
+    name = model.entry.title
+    if not model.trained:
+        name += ", untrained: with random weights these maps mean nothing"
+    sheet = blank((width, height), _DPI, title[0].upper() + title[1:], name, margin=_MARGIN)
     panels = []
     for n in range(count):
         row, column = divmod(n, across)
         x = _MARGIN + column * (_PANEL + _GAP)
-        y = height - _TOP - row * cell - image
-        axes = figure.add_axes((x / width, y / height, _PANEL / width, image / height))
-        axes.set_axis_off()
-        axes.set_xlim(*window.extent[:2])
-        axes.set_ylim(*window.extent[2:])
-        panels.append(axes)
-    name = model.entry.title
-    if not model.trained:
-        name += ", untrained: with random weights these maps mean nothing"
-    x = _MARGIN / width
-    figure.text(
-        x,
-        1 - 0.17 / height,
-        title[0].upper() + title[1:],
-        size=11,
-        weight="bold",
-        color=TEXT,
-        va="center",
-    )
-    figure.text(x, 1 - 0.36 / height, name, size=7.5, color=FAINT, va="center")
-    return figure, panels
+        panels.append(sheet.panel(x, _TOP + row * cell, _PANEL, window))
+    return sheet.figure, panels

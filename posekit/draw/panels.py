@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 View = Literal["photo", "person"]
 
 TEXT, FAINT, DARK = "#1b1e25", "#5b6270", "#101218"
+
+GREY = 58
+"""Of the ground, from 0 to 255, where a picture must not show the photo."""
 
 # Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
 BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
@@ -52,6 +56,30 @@ class Window:
     bottom: int
     size: tuple[int, int]
 
+    @classmethod
+    def of(
+        cls,
+        photo: tuple[int, int],
+        cols: int,
+        edges: tuple[float, float, float, float] | None = None,
+    ) -> Window:
+        """The part of a photo that holds a region of it.
+
+        Args:
+            photo: its (height, width).
+            cols: how wide the part is drawn, in pixels.
+            edges: the region's outer edges (left, top, right, bottom) in photo pixels, which may
+                lie beside the photo; None is the whole photo.
+        """
+        height, width = photo
+        left, top, right, bottom = 0, 0, width, height
+        if edges is not None:
+            left, top = (max(0, math.floor(edge + 0.5)) for edge in edges[:2])
+            right = min(width, math.ceil(edges[2] + 0.5))
+            bottom = min(height, math.ceil(edges[3] + 0.5))
+        rows = max(1, round(cols * (bottom - top) / (right - left)))
+        return cls(left, top, right, bottom, (rows, cols))
+
     @property
     def edges(self) -> tuple[float, float, float, float]:
         """Outer edges (left, top, right, bottom) in photo pixels."""
@@ -68,12 +96,34 @@ class Window:
         """Photo pixels to drawn pixels."""
         return to_window(self.edges, self.size)
 
+    def place_of(self, point: tuple[float, float]) -> tuple[float, float]:
+        """A place of the photo as shares of the window's width and height; 0 to 1 within it."""
+        left, top, right, bottom = self.edges
+        return (point[0] - left) / (right - left), (point[1] - top) / (bottom - top)
+
     def pixels_of(self, photo: np.ndarray) -> np.ndarray:
         """The photo's pixels in the window, at the size they are drawn: (rows, cols, 3) uint8."""
         part = photo[self.top : self.bottom, self.left : self.right]
         rows, cols = self.size
         kind = cv2.INTER_AREA if cols < part.shape[1] else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(part, (cols, rows), interpolation=kind))
+
+    def ground_of(self, prediction: Prediction, *, photo: bool) -> np.ndarray:
+        """What maps and poses lie on: the photo, or grey with the prediction's pose faintly on it.
+
+        Args:
+            prediction: of the photo.
+            photo: whether the photo may be shown.
+
+        Returns:
+            (rows, cols, 3) uint8.
+        """
+        if photo:
+            return self.pixels_of(prediction.photo.pixels).astype(np.uint8, copy=False)
+        grey = np.full((*self.size, 3), GREY, dtype=np.uint8)
+        people, skeleton = prediction.people, prediction.skeleton
+        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.to_drawn)
+        return np.asarray(grey // 2 + drawn // 2)
 
     def values_of(self, one: AttentionMap | HeatMap) -> np.ndarray:
         """A map in the window, at the size it is drawn: (rows, cols) float32."""
@@ -99,17 +149,13 @@ def choose_window(
     photo: tuple[int, int], one: AttentionMap | HeatMap, view: View, drawn_cols: int
 ) -> Window:
     """The whole photo of that (height, width), or the part of it that a map's grid covers."""
-    height, width = photo
-    left, top, right, bottom = 0, 0, width, height
-    if view == "person":
-        rows, cols = one.grid.size
-        ends = [(x, y) for x in (-0.5, cols - 0.5) for y in (-0.5, rows - 0.5)]
-        corners = one.grid_to_photo.apply(ends) + 0.5
-        first, last = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-        left, top = max(0, int(first[0])), max(0, int(first[1]))
-        right, bottom = min(width, int(last[0])), min(height, int(last[1]))
-    drawn_rows = max(1, round(drawn_cols * (bottom - top) / (right - left)))
-    return Window(left, top, right, bottom, (drawn_rows, drawn_cols))
+    if view == "photo":
+        return Window.of(photo, drawn_cols)
+    rows, cols = one.grid.size
+    ends = [(x, y) for x in (-0.5, cols - 0.5) for y in (-0.5, rows - 0.5)]
+    corners = one.grid_to_photo.apply(ends)
+    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    return Window.of(photo, drawn_cols, (float(left), float(top), float(right), float(bottom)))
 
 
 def photo_panel(panel: Axes, prediction: Prediction, window: Window, picture: np.ndarray) -> None:
@@ -176,11 +222,15 @@ def colour_bar(
     box = panel.get_position()
     bottom = box.y0 - (BAR_TOP + BAR) / height
     bar = figure.add_axes((box.x0, bottom, box.width, BAR / height))
+    *most, (end, text) = ticks
+    fill_bar(bar, colours, [*most, (end, f"{text} {unit}" if unit else text)])
+
+
+def fill_bar(bar: Axes, colours: np.ndarray, ticks: Sequence[tuple[float, str]]) -> None:
+    """Axes as a bar of (256, 3) uint8 colours, with texts at places 0 to 1 of it."""
     bar.imshow(colours[None], aspect="auto", extent=(0, 1, 0, 1))
     bar.set_yticks([])
-    words = [text for _, text in ticks]
-    words[-1] += f" {unit}" if unit else ""
-    bar.set_xticks([at for at, _ in ticks], words)
+    bar.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     bar.tick_params(length=2, width=0.5, pad=1.5, labelsize=5.8, labelcolor=FAINT, color=FAINT)
     labels = bar.get_xticklabels()
     labels[0].set_horizontalalignment("left")

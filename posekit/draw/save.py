@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from posekit import __version__
 from posekit.draw.figure import asked_of, prediction_of, trust_of
 from posekit.draw.legend import heat_legend_lines, legend
+from posekit.draw.pixels import figure_pixels
 from posekit.errors import PoseKitError
 from posekit.explain.attention import Explanation
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
+from posekit.files import FileTarget, write_npz, write_png
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from posekit.explain.query import Query
 
     Trust: TypeAlias = Faithfulness | Mapping[str, Faithfulness]
-
-Target = str | Path | BinaryIO
 
 
 def describe(
@@ -106,7 +103,7 @@ def _trust(one: Faithfulness) -> dict[str, Any]:
 
 def save_png(
     picture: Figure | np.ndarray,
-    target: Target,
+    target: FileTarget,
     *,
     explanation: Explanation | HeatMap | None = None,
     shown: AttentionMap | None = None,
@@ -125,46 +122,36 @@ def save_png(
         query: where the question of a method's map stands, see ``draw_explanation``.
         faithfulness: when it is known, see ``draw_explanation``.
     """
-    info = PngInfo()
-    info.add_text("Software", f"PoseKit {__version__}")
+    texts: dict[str, str] = {}
     if isinstance(explanation, HeatMap):
         about = prediction_of(explanation, prediction)
         what = describe(explanation, prediction=about, query=query, faithfulness=faithfulness)
-        info.add_text("Title", _latin(f"{explanation.target} by {explanation.method}"))
-        info.add_text("Model", what["model"])
-        info.add_text("Method", explanation.method)
         words = heat_legend_lines(explanation, about.model, faithfulness=trust_of(faithfulness))
-        info.add_itxt("Description", "\n".join(words))
-        info.add_text("PoseKit", json.dumps(what))
+        texts = {
+            "Title": f"{explanation.target} by {explanation.method}",
+            "Model": what["model"],
+            "Method": explanation.method,
+            "Description": "\n".join(words),
+            "PoseKit": json.dumps(what),
+        }
     elif explanation is not None:
         what = describe(shown or explanation, explanation, faithfulness=faithfulness)
         maps = explanation.maps if shown is None else (shown,)
         model = explanation.prediction.model
-        info.add_text("Title", _latin(explanation.title))
-        info.add_text("Model", what["model"])
-        info.add_text("Layer", ", ".join(what["layers"]))
-        info.add_itxt("Description", "\n".join(legend(one, model) for one in maps))
-        info.add_text("PoseKit", json.dumps(what))
-    Image.fromarray(_pixels(picture)).save(target, format="PNG", pnginfo=info)
-
-
-def _pixels(picture: Figure | np.ndarray) -> np.ndarray:
-    if isinstance(picture, np.ndarray):
-        return picture
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(picture)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _latin(text: str) -> str:
-    return text.encode("latin-1", "replace").decode("latin-1")  # all a tEXt chunk can hold
+        texts = {
+            "Title": explanation.title,
+            "Model": what["model"],
+            "Layer": ", ".join(what["layers"]),
+            "Description": "\n".join(legend(one, model) for one in maps),
+            "PoseKit": json.dumps(what),
+        }
+    pixels = picture if isinstance(picture, np.ndarray) else figure_pixels(picture)
+    write_png(pixels, target, texts)
 
 
 def save_npz(
     explanation: Explanation | HeatMap,
-    target: Target,
+    target: FileTarget,
     *,
     prediction: Prediction | None = None,
     query: Query | None = None,
@@ -211,12 +198,7 @@ def save_npz(
         "metadata": np.array(json.dumps(what)),
     }
     arrays.update(_maps(explanation))
-    if isinstance(target, (str, Path)):
-        # Through an open file: given a path, numpy would add a suffix the caller did not ask for.
-        with open(target, "wb") as file:
-            np.savez_compressed(file, **arrays)
-    else:
-        np.savez_compressed(target, **arrays)
+    write_npz(arrays, target)
 
 
 def _maps(explanation: Explanation | HeatMap) -> dict[str, Any]:

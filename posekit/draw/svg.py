@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
@@ -21,13 +20,13 @@ from posekit.draw.vectors import (
     people_shapes,
     sheet,
     star_shape,
-    write_text,
 )
 from posekit.explain.attention import Explanation
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.methods import find_method
 from posekit.explain.numbers import heat_numbers, numbers
+from posekit.files import FileTarget, write_text
 
 if TYPE_CHECKING:
     from posekit.draw.panels import Asked
@@ -110,9 +109,7 @@ def svg_text(
     )
 
 
-def save_svg(
-    shown: Explanation | HeatMap, target: str | Path | BinaryIO, **options: object
-) -> None:
+def save_svg(shown: Explanation | HeatMap, target: FileTarget, **options: object) -> None:
     """Write the explanation as SVG; ``options`` as :func:`svg_text`."""
     write_text(svg_text(shown, **options), target)  # type: ignore[arg-type]
 

@@ -6,24 +6,21 @@ the file can be laid on the photo as it is.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from posekit import __version__
 from posekit.draw.colours import DIVERGING, OUTLINE, colour_table, keypoint_colour, limb_colour
 from posekit.draw.contours import Contour, rings
 from posekit.draw.legend import plain_number
-from posekit.draw.panels import FAINT, TEXT
+from posekit.draw.panels import FAINT, GREY, TEXT
+from posekit.draw.pixels import jpeg_url
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.geometry import Affine
@@ -42,7 +39,6 @@ __all__ = [
     "people_shapes",
     "sheet",
     "star_shape",
-    "write_text",
 ]
 
 WIDTH, GAP, TOP, LINE = 460.0, 20.0, 46.0, 16.0  # of a panel, between them, above them, of text
@@ -114,7 +110,7 @@ def sheet(
     ]
     embedded = "".join(
         f'<image id="{name}" x="-0.5" y="-0.5" width="{width}" height="{height}" '
-        f'href="{_data_url(pixels)}"/>'
+        f'href="{jpeg_url(pixels, 90)}"/>'
         for name, pixels in photos.items()
     )
     return "\n".join(
@@ -138,21 +134,12 @@ def sheet(
     )
 
 
-def write_text(text: str, target: str | Path | BinaryIO) -> None:
-    """Write the text of a file as UTF-8."""
-    data = text.encode("utf-8")
-    if isinstance(target, str | Path):
-        Path(target).write_bytes(data)
-    else:
-        target.write(data)
-
-
 def ground(photo: str | None, size: tuple[int, int], dim: float) -> str:
     """The photo of a name, darkened by ``dim`` (0 to 1), or plain grey without one."""
     height, width = size
     place = f'x="-0.5" y="-0.5" width="{width}" height="{height}"'
     if photo is None:
-        return f'<rect {place} fill="#3a3a3a"/>'
+        return f'<rect {place} fill="{_hex((GREY,) * 3)}"/>'
     dark = f'<rect {place} fill="#101218" fill-opacity="{dim:.2f}"/>'
     return f'<use href="#{photo}"/>{dark}'
 
@@ -256,12 +243,6 @@ def star_shape(point: Sequence[float] | None, label: str, width: int) -> str:
 
 def _path(drawn: Sequence[npt.NDArray[np.float64]]) -> str:
     return "".join("M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in ring) + "Z" for ring in drawn)
-
-
-def _data_url(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=90)  # pixels alone, no metadata
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _hex(colour: Sequence[int] | np.ndarray) -> str:

@@ -9,9 +9,9 @@ from posekit.evaluation.figures import Measurement
 from posekit.evaluation.masks import MaskScore, mask_iou, mask_score
 from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, instance_score, oks
 from posekit.evaluation.pck import HEAD_THRESHOLD, PCK, THRESHOLD, pck, pckh
-from posekit.evaluation.purity import Purity, mean_purity, purity, purity_of_layers
 from posekit.evaluation.run import evaluate, evaluate_oks
 from posekit.evaluation.run_purity import PurityScore, evaluate_purity
+from posekit.explain.purity import Purity, mean_purity, purity, purity_of_layers
 
 __all__ = [
     "HEAD_THRESHOLD",

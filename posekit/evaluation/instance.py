@@ -25,9 +25,9 @@ from posekit.errors import ModelError
 from posekit.evaluation.instance_figures import VIEWS, InstanceScore, PhotoScore, gathered
 from posekit.evaluation.instance_sets import CrowdTruth
 from posekit.evaluation.masks import mask_iou
-from posekit.evaluation.purity import Covers, Purity
 from posekit.explain.keypoint_rows import rows_at
 from posekit.explain.maps import AttentionMap
+from posekit.explain.purity import Covers, Purity
 from posekit.explain.query import Query
 from posekit.geometry import token_cover
 from posekit.models.instance import InstanceAttention, InstanceConfig

@@ -13,7 +13,7 @@ from posekit.decode.instance_people import View
 from posekit.errors import DataError
 from posekit.evaluation.instance_sets import CrowdTruth
 from posekit.evaluation.masks import MaskScore, mask_score
-from posekit.evaluation.purity import Purity, mean_purity
+from posekit.explain.purity import Purity, mean_purity
 
 __all__ = ["VIEWS", "InstanceScore", "PhotoScore", "gathered"]
 

@@ -11,8 +11,8 @@ import numpy as np
 from posekit.data.labelled import LabelledPhoto
 from posekit.errors import DataError, TraceError
 from posekit.estimator import Estimator
-from posekit.evaluation.purity import Covers, Purity, mean_purity
 from posekit.explain.attention import explain
+from posekit.explain.purity import Covers, Purity, mean_purity
 
 __all__ = ["PurityScore", "evaluate_purity"]
 

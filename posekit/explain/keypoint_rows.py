@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 from posekit.errors import TraceError
-from posekit.evaluation.purity import Covers, Purity, mean_purity
 from posekit.explain.attention import attentions_of, check_head
 from posekit.explain.maps import AttentionMap
+from posekit.explain.purity import Covers, Purity, mean_purity
 from posekit.explain.query import Query
 from posekit.geometry import Crop, TokenGrid
+from posekit.masks import PersonMasks, best_masks
 from posekit.trace import Attention
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
-    from posekit.occlusion.masks import PersonMasks
 
 __all__ = ["KeypointPurity", "keypoint_maps", "mean_by_layer", "purity_of", "rows_at"]
 
@@ -123,7 +123,7 @@ def purity_of(
     Args:
         prediction: recorded, of a model with attention between places of the photo.
         masks: whose pixels are whose; None is the model's own belief where it segments people, and
-            else an estimate from its keypoints (:func:`posekit.occlusion.masks.best_masks`).
+            else an estimate from its keypoints (:func:`posekit.masks.best_masks`).
         layers: names or positions; None is all of them.
 
     Returns:
@@ -132,8 +132,6 @@ def purity_of(
     Raises:
         TraceError: see :func:`keypoint_maps`; or nobody's mask is known.
     """
-    from posekit.occlusion.masks import best_masks
-
     known = best_masks(prediction) if masks is None else masks
     if known is None:
         raise TraceError("Nobody's mask is known in this photo, so nobody's attention is measured.")

@@ -29,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from posekit.decode.querypose_output import QueryPoseOutput, Select, StageOutput
 from posekit.models.layers.fpn import FPN
 from posekit.models.layers.hrfpn import HRFPN, HRFPNv1
 from posekit.models.layers.hrnet import HRNet
@@ -37,7 +38,6 @@ from posekit.models.layers.resnet import BasicBlock, Bottleneck, ResNet, freeze_
 from posekit.models.layers.roi_align import pyramid_level, roi_align
 from posekit.models.querypose_config import QueryPoseConfig
 from posekit.models.querypose_head import BoxHead
-from posekit.models.querypose_output import QueryPoseOutput, Select, StageOutput
 from posekit.models.querypose_pose import PartPose, PoseHead
 from posekit.models.querypose_trace import leave_trace
 from posekit.trace import active_tape

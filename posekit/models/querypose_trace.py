@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.errors import TraceError
-from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.querypose_pose import PartPose
 from posekit.named import Instances, NamedTensor
 from posekit.trace import Tape

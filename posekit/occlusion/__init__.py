@@ -4,14 +4,7 @@
 :func:`posekit.occlusion.study.study`, the question everything else here is built around.
 """
 
-from posekit.occlusion.cases import CASES, LEVELS, Case, PreparedCase, prepared_case
-from posekit.occlusion.changes import Change, KeypointChange
-from posekit.occlusion.export import describe, save_json, save_npz
-from posekit.occlusion.figure import draw_study
-from posekit.occlusion.html import html_page, save_html
-from posekit.occlusion.library import CaseLibrary, SavedCase, library_dir
-from posekit.occlusion.limb import limb_band, limb_start
-from posekit.occlusion.masks import (
+from posekit.masks import (
     PersonMasks,
     Segmented,
     best_masks,
@@ -22,6 +15,13 @@ from posekit.occlusion.masks import (
     masks_of_polygons,
     masks_of_scene,
 )
+from posekit.occlusion.cases import CASES, LEVELS, Case, PreparedCase, prepared_case
+from posekit.occlusion.changes import Change, KeypointChange
+from posekit.occlusion.export import describe, save_json, save_npz
+from posekit.occlusion.figure import draw_study
+from posekit.occlusion.html import html_page, save_html
+from posekit.occlusion.library import CaseLibrary, SavedCase, library_dir
+from posekit.occlusion.limb import limb_band, limb_start
 from posekit.occlusion.occluders import (
     Cutout,
     Fill,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from posekit.errors import OcclusionError
 from posekit.geometry import Box
-from posekit.occlusion.masks import PersonMasks, masks_of_scene
+from posekit.masks import PersonMasks, masks_of_scene
 from posekit.occlusion.occluder import Occluder
 from posekit.occlusion.painted import Stroke
 from posekit.occlusion.pasted import Cutout

@@ -11,6 +11,7 @@ import numpy as np
 
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import numbers
+from posekit.explain.plain import finite
 from posekit.people import DRAWN, IN_BOX
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def keypoint_changes_of(study: Study) -> tuple[KeypointChange, ...]:
     names = study.before.prediction.skeleton.keypoints
     rows = []
     for index, name in enumerate(names):
-        moved = _finite(study.displacement[index])
+        moved = finite(study.displacement[index])
         rows.append(
             KeypointChange(
                 keypoint=name,
@@ -124,7 +125,7 @@ def _keypoint_rows(study: Study) -> list[Change]:
     if index is None:
         return []
     name = study.label
-    moved = _finite(study.displacement[index])
+    moved = finite(study.displacement[index])
     rows = [
         Change(
             "confidence",
@@ -154,7 +155,7 @@ def _keypoint_rows(study: Study) -> list[Change]:
     ]
     if study.truth is not None and np.isfinite(study.truth[index]).all():
         off = [
-            _finite(np.hypot(*(side.keypoints[index] - study.truth[index])))
+            finite(np.hypot(*(side.keypoints[index] - study.truth[index])))
             for side in (study.before, study.after)
         ]
         rows.append(
@@ -295,10 +296,6 @@ def _row(
 def _place(side: Side, index: int) -> tuple[float, float] | None:
     x, y = (float(v) for v in side.keypoints[index])
     return (x, y) if np.isfinite([x, y]).all() else None
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _divided(value: float | None, unit: float | None) -> float | None:

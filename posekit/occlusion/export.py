@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posekit import __version__
+from posekit.files import FileTarget, write_json, write_npz
 
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
@@ -45,16 +45,12 @@ def describe(study: Study) -> dict[str, Any]:
     }
 
 
-def save_json(study: Study, target: str | Path | BinaryIO) -> None:
+def save_json(study: Study, target: FileTarget) -> None:
     """Write :func:`describe` as JSON (UTF-8)."""
-    text = json.dumps(describe(study), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    if isinstance(target, str | Path):
-        Path(target).write_text(text, encoding="utf-8")
-    else:
-        target.write(text.encode("utf-8"))
+    write_json(describe(study), target)
 
 
-def save_npz(study: Study, target: str | Path | BinaryIO) -> None:
+def save_npz(study: Study, target: FileTarget) -> None:
     """Write the maps of all layers, the poses and the cover.
 
     Arrays (``<side>`` is before, after, or there: after, asked at the place before):
@@ -81,16 +77,6 @@ def save_npz(study: Study, target: str | Path | BinaryIO) -> None:
             arrays[f"row.{name}.{one.layer}"] = one.weights
             arrays[f"to_photo.{name}.{one.layer}"] = one.grid_to_photo.matrix
     write_npz(arrays, target)
-
-
-def write_npz(arrays: dict[str, Any], target: str | Path | BinaryIO) -> None:
-    """Write arrays under exactly the path given."""
-    if isinstance(target, str | Path):
-        # Through an open file: given a path, numpy would add a suffix the caller did not ask for.
-        with open(target, "wb") as file:
-            np.savez_compressed(file, **arrays)
-    else:
-        np.savez_compressed(target, **arrays)
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -6,16 +6,13 @@ Without matplotlib's global state, so that several threads may draw.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
-from posekit import __version__
 from posekit.draw.panels import BAR, BAR_TOP, FAINT, LINE, TEXT, TICKS, caption, colour_bar
+from posekit.draw.pixels import figure_pixels
+from posekit.draw.sheet import blank
+from posekit.files import FileTarget, write_png
 from posekit.occlusion.export import describe
 from posekit.occlusion.picture import StudyPictures, Which
 from posekit.occlusion.words import HEADS, change_cells
@@ -45,9 +42,6 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
     Returns:
         A matplotlib Figure: ``figure.savefig("x.pdf")``, or :func:`save_study`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     pictures = StudyPictures(study, width=round(_PANEL * _DPI))
     image = _PANEL * pictures.window.size[0] / pictures.window.size[1]
     sides: tuple[Which, ...] = ("before", "after")
@@ -67,53 +61,36 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
     side = (len(lines) + len(cells) + 2) * _LINE
     width = 2 * _MARGIN + 2 * _PANEL + 2 * _GAP + _TABLE
     height = _TOP + max(2 * step, side) + _MARGIN
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-
-    def text(x: float, top: float, words: str, **style: object) -> None:
-        figure.text(x / width, 1 - top / height, words, va="center", **style)  # type: ignore[arg-type]
-
-    text(_MARGIN, 0.17, study.title, size=11, weight="bold", color=TEXT)
     model = study.before.prediction.model
     about = [model.entry.title, study.layer_words(study.layer)]
     if not model.trained:
         about.append("untrained: shows nothing learnt")
-    text(_MARGIN, 0.36, " · ".join(about), size=7.5, color=FAINT)
+    sheet = blank((width, height), _DPI, study.title, " · ".join(about), margin=_MARGIN)
     for n, which in enumerate(sides):
         for m, draw in enumerate((pictures.pose, pictures.map)):
             x, top = _MARGIN + m * (_PANEL + _GAP), _TOP + n * step
-            panel = figure.add_axes(
-                (x / width, 1 - (top + _OVER + image) / height, _PANEL / width, image / height)
-            )
-            panel.set_axis_off()
+            panel = sheet.axes(x, top + _OVER, _PANEL, image)
             panel.imshow(draw(which), interpolation="antialiased")
             words = f"{which}: {f'pose by {model.entry.title}' if m == 0 else study.map_title}"
-            text(x, top + 0.04, words, size=6.8, color=TEXT)
+            sheet.text(x, top + 0.04, words, size=6.8, color=TEXT)
             ticks = pictures.ticks(which) if m else []
             if ticks:
-                colour_bar(figure, panel, pictures.colours(which), ticks)
-            caption(figure, panel, under[which][m], _BAR if ticks else BAR_TOP)
+                colour_bar(sheet.figure, panel, pictures.colours(which), ticks)
+            caption(sheet.figure, panel, under[which][m], _BAR if ticks else BAR_TOP)
     x, top = _MARGIN + 2 * (_PANEL + _GAP), _TOP + 0.1
     for line in lines:
-        text(x, top, line, size=7, color=TEXT)
+        sheet.text(x, top, line, size=7, color=TEXT)
         top += _LINE
     top += _LINE
     for n, row in enumerate(cells):
         for column, value in zip(_COLUMNS, row, strict=True):
-            text(x + column, top, value, size=6.4, color=FAINT if n == 0 else TEXT)
+            sheet.text(x + column, top, value, size=6.4, color=FAINT if n == 0 else TEXT)
         top += _LINE
-    return figure
+    return sheet.figure
 
 
-def save_study(study: Study, target: str | Path | BinaryIO) -> None:
+def save_study(study: Study, target: FileTarget) -> None:
     """Write :func:`draw_study` as PNG with its figures, and no file's name, in its text."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    info = PngInfo()
-    info.add_text("Software", f"PoseKit {__version__}")
-    info.add_itxt("Title", study.title)
-    info.add_itxt("PoseKit", json.dumps(describe(study), ensure_ascii=False))
-    canvas = FigureCanvasAgg(draw_study(study))
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    Image.fromarray(pixels).save(target, format="PNG", pnginfo=info)
+    about = json.dumps(describe(study), ensure_ascii=False)
+    pixels = figure_pixels(draw_study(study))
+    write_png(pixels, target, {"Title": study.title, "PoseKit": about})

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from posekit.files import FileTarget, write_text
 from posekit.occlusion.picture import StudyPictures, Which
 from posekit.occlusion.reproduce import command_line, needed, python_call
 from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
@@ -24,10 +25,10 @@ __all__ = ["html_page", "save_html"]
 
 
 def save_html(
-    study: Study, target: str | Path | BinaryIO, *, note: str = "", sweep: Sweep | None = None
+    study: Study, target: FileTarget, *, note: str = "", sweep: Sweep | None = None
 ) -> None:
     """Write the study as one self-contained HTML file; arguments as :func:`html_page`."""
-    shell.write(html_page(study, note=note, sweep=sweep), target)
+    write_text(html_page(study, note=note, sweep=sweep), target)
 
 
 def html_page(
@@ -151,13 +152,8 @@ def _keypoints(study: Study) -> str:
 
 def _changes(study: Study) -> str:
     """The table of changes; what a row means shows over its name."""
-    lines = []
-    for row in study.changes:
-        first, *rest = change_cells(row)
-        name = escape(first)
-        if row.meaning:
-            name = f'<abbr title="{escape(row.meaning)}">{name}</abbr>'
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        lines.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
-    head = shell.table([(one, "") for one in HEADS], [])
-    return head.replace("<tbody></tbody>", f"<tbody>{''.join(lines)}</tbody>")
+    return shell.table(
+        [(head, "") for head in HEADS],
+        [change_cells(row) for row in study.changes],
+        [row.meaning for row in study.changes],
+    )

@@ -24,7 +24,7 @@ from platformdirs import user_data_path
 
 from posekit.errors import BoxError, LibraryError, OcclusionError, PhotoError
 from posekit.geometry import Box
-from posekit.occlusion.masks import PersonMasks
+from posekit.masks import PersonMasks
 from posekit.occlusion.occluder import Occluder, numbers_of
 from posekit.occlusion.occluders import occluder_from_json
 from posekit.photo import Photo, read_photo, shrink

@@ -11,7 +11,7 @@ from posekit.geometry import Box
 from posekit.occlusion.occluder import Occluder
 from posekit.occlusion.painted import FILLS, MOST_POINTS, Fill, Rectangle, Stroke
 from posekit.occlusion.pasted import Cutout, Patch
-from posekit.occlusion.runs import decoded, runs_of
+from posekit.run_lengths import decoded, runs_of
 
 __all__ = [
     "FILLS",

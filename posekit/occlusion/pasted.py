@@ -20,8 +20,8 @@ from posekit.occlusion.occluder import (
     inside,
     numbers_of,
 )
-from posekit.occlusion.runs import decoded, runs_of
 from posekit.photo import Photo
+from posekit.run_lengths import decoded, runs_of
 
 __all__ = ["Cutout", "Patch"]
 
@@ -77,7 +77,7 @@ class Cutout(Occluder):
 
     Attributes:
         size: (height, width) of the mask, which must be the photo's.
-        counts: the mask's run lengths, see :mod:`posekit.occlusion.runs`.
+        counts: the mask's run lengths, see :mod:`posekit.run_lengths`.
         by: (dx, dy), how far it is moved; counts to whole pixels.
     """
 

@@ -46,9 +46,7 @@ class StudyPictures:
     @cached_property
     def window(self) -> Window:
         """The whole photo."""
-        height, width = self.study.photo.size
-        rows = max(1, round(self.width * height / width))
-        return Window(0, 0, width, height, (rows, self.width))
+        return Window.of(self.study.photo.size, self.width)
 
     def side(self, which: Which) -> Side:
         """One side of the study."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from posekit.errors import LibraryError
 from posekit.explain.query import Query
+from posekit.files import FileTarget, write_text
 from posekit.occlusion.html import html_page
 from posekit.occlusion.study import MaskChoice, study
 
@@ -56,7 +56,7 @@ def study_of(case: SavedCase, model: PoseModel | Estimator) -> Study:
 def export_case(
     case: SavedCase,
     model: PoseModel | Estimator,
-    target: str | Path | BinaryIO,
+    target: FileTarget,
     *,
     sweep: Sweep | None = None,
 ) -> None:
@@ -65,7 +65,4 @@ def export_case(
     Arguments and errors as :func:`study_of`; ``sweep`` is shown as well.
     """
     page = html_page(study_of(case, model), note=case.note, title=case.title, sweep=sweep)
-    if isinstance(target, str | Path):
-        Path(target).write_text(page, encoding="utf-8")
-    else:
-        target.write(page.encode("utf-8"))
+    write_text(page, target)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from posekit.draw.legend import mass_word
+from posekit.files import FileTarget
 from posekit.geometry import Box
 from posekit.layer_words import layer_words
+from posekit.masks import PersonMasks
 from posekit.occlusion.changes import Change, KeypointChange, changes_of, keypoint_changes_of
 from posekit.occlusion.hatch import hatched
-from posekit.occlusion.masks import PersonMasks
 from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import (
     covered_keypoints,
@@ -222,15 +222,13 @@ class Study:
 
         return sentences_of(self)
 
-    def save_html(
-        self, target: str | Path | BinaryIO, *, note: str = "", sweep: Sweep | None = None
-    ) -> None:
+    def save_html(self, target: FileTarget, *, note: str = "", sweep: Sweep | None = None) -> None:
         """Write one self-contained HTML file, see :func:`posekit.occlusion.html.html_page`."""
         from posekit.occlusion.html import save_html
 
         save_html(self, target, note=note, sweep=sweep)
 
-    def save_png(self, target: str | Path | BinaryIO) -> None:
+    def save_png(self, target: FileTarget) -> None:
         """Write both sides as one picture, see :func:`posekit.occlusion.figure.draw_study`."""
         from posekit.occlusion.figure import save_study
 
@@ -241,19 +239,19 @@ class Study:
 
         return png_of(self)
 
-    def save_svg(self, target: str | Path | BinaryIO, *, photo: bool = True) -> None:
+    def save_svg(self, target: FileTarget, *, photo: bool = True) -> None:
         """Write both sides as vectors, see :func:`posekit.occlusion.svg.svg_text`."""
         from posekit.occlusion.svg import save_svg
 
         save_svg(self, target, photo=photo)
 
-    def save_json(self, target: str | Path | BinaryIO) -> None:
+    def save_json(self, target: FileTarget) -> None:
         """Write :func:`posekit.occlusion.export.describe`."""
         from posekit.occlusion.export import save_json
 
         save_json(self, target)
 
-    def save_npz(self, target: str | Path | BinaryIO) -> None:
+    def save_npz(self, target: FileTarget) -> None:
         """Write maps, cover and poses, see :func:`posekit.occlusion.export.save_npz`."""
         from posekit.occlusion.export import save_npz
 

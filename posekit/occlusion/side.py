@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from posekit.errors import PoseKitError, TraceError
 from posekit.estimator import Prediction
-from posekit.evaluation.purity import Covers, Purity
 from posekit.explain.attention import explain
 from posekit.explain.maps import AttentionMap
+from posekit.explain.purity import Covers, Purity
 from posekit.explain.query import Query
 from posekit.people import Person
 

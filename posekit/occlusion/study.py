@@ -12,7 +12,7 @@ from posekit.errors import OcclusionError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.query import Query, as_point, check_person, resolve
 from posekit.geometry import Box
-from posekit.occlusion.masks import PersonMasks, best_masks
+from posekit.masks import PersonMasks, best_masks
 from posekit.occlusion.matching import matched
 from posekit.occlusion.occluder import Occluder
 from posekit.occlusion.result import Study

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
@@ -20,8 +19,8 @@ from posekit.draw.vectors import (
     people_shapes,
     sheet,
     star_shape,
-    write_text,
 )
+from posekit.files import FileTarget, write_text
 from posekit.occlusion.export import describe
 from posekit.occlusion.words import percent
 
@@ -78,7 +77,7 @@ def svg_text(
     )
 
 
-def save_svg(study: Study, target: str | Path | BinaryIO, **options: object) -> None:
+def save_svg(study: Study, target: FileTarget, **options: object) -> None:
     """Write the study as SVG; ``options`` as :func:`svg_text`."""
     write_text(svg_text(study, **options), target)  # type: ignore[arg-type]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from posekit.draw.pixels import figure_pixels, jpeg_url
 from posekit.occlusion.sweep_result import Sweep
 from posekit.photo import shrink
 
@@ -109,7 +107,7 @@ def heat_figure(sweep: Sweep, *, photo: bool = True) -> Figure:
     height, width = sweep.before.prediction.photo.size
     if photo:
         figure.add_layout_image(
-            source=_data_uri(sweep.before.prediction.photo.pixels),
+            source=jpeg_url(shrink(sweep.before.prediction.photo.pixels, _BACKGROUND_SIDE), 85),
             xref="x",
             yref="y",
             x=-0.5,
@@ -136,7 +134,6 @@ def heat_figure(sweep: Sweep, *, photo: bool = True) -> Figure:
 
 def curves_picture(sweep: Sweep, *, width: int = 760) -> npt.NDArray[np.uint8]:
     """The curves as plain pixels (H, W, 3), for a file that may run no script."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Plain
 
     figure = Plain(figsize=(width / 120, width / 120 * 0.56), dpi=120, facecolor="white")
@@ -164,9 +161,7 @@ def curves_picture(sweep: Sweep, *, width: int = 760) -> npt.NDArray[np.uint8]:
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.grid(alpha=0.25)
     figure.legend(loc="upper center", ncols=5, fontsize=7, frameon=False)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return figure_pixels(figure)
 
 
 def heat_picture(sweep: Sweep, *, width: int = 640) -> npt.NDArray[np.uint8]:
@@ -174,9 +169,9 @@ def heat_picture(sweep: Sweep, *, width: int = 640) -> npt.NDArray[np.uint8]:
     from posekit.draw.overlay import signed_overlay
     from posekit.draw.panels import Window
 
-    rows, cols = sweep.before.prediction.photo.size
-    window = Window(0, 0, cols, rows, (max(1, round(width * rows / cols)), width))
-    base = window.pixels_of(sweep.before.prediction.photo.pixels).astype(np.uint8, copy=False)
+    prediction = sweep.before.prediction
+    window = Window.of(prediction.photo.size, width)
+    base = window.ground_of(prediction, photo=True)
     return signed_overlay(base, window.values_of(sweep.heat) / max(sweep.heat.limit, 1e-9))
 
 
@@ -205,10 +200,3 @@ def _places(sweep: Sweep) -> tuple[Floats, Floats]:
     row, col = np.indices(sweep.shape)
     points = sweep.to_photo.apply(np.stack([col, row], axis=-1))
     return points[..., 0], points[..., 1]
-
-
-def _data_uri(pixels: npt.NDArray[np.uint8]) -> str:
-    small = shrink(pixels, _BACKGROUND_SIDE)
-    buffer = io.BytesIO()
-    Image.fromarray(small).save(buffer, format="JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

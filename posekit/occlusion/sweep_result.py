@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,9 @@ from posekit import __version__
 from posekit.affine import Affine
 from posekit.errors import OcclusionError
 from posekit.explain.heat import HeatMap
+from posekit.explain.plain import finite
+from posekit.files import FileTarget, write_json, write_npz
 from posekit.geometry import TokenGrid
-from posekit.occlusion.export import write_npz
 from posekit.occlusion.occluder import Occluder
 from posekit.occlusion.side import Side
 
@@ -128,15 +128,15 @@ class Sweep:
         on = self.on_occluder.get(self.layer or "")
         return [
             {
-                "share": _plain(self.share[n]),
-                "covered_limb": _plain(self.covered_limb[n]),
-                "confidence": _plain(self.confidence[n]),
-                "displacement_px": _plain(self.displacement[n]),
+                "share": finite(self.share[n]),
+                "covered_limb": finite(self.covered_limb[n]),
+                "confidence": finite(self.confidence[n]),
+                "displacement_px": finite(self.displacement[n]),
                 "found": bool(self.found[n]),
-                "on_person": None if shown is None else _plain(shown[n, 0]),
-                "on_others": None if shown is None else _plain(shown[n, 1]),
-                "on_background": None if shown is None else _plain(shown[n, 2]),
-                "on_occluder": None if on is None else _plain(on[n]),
+                "on_person": None if shown is None else finite(shown[n, 0]),
+                "on_others": None if shown is None else finite(shown[n, 1]),
+                "on_background": None if shown is None else finite(shown[n, 2]),
+                "on_occluder": None if on is None else finite(on[n]),
             }
             for n in range(len(self.share))
         ]
@@ -178,17 +178,13 @@ class Sweep:
         held |= {f"purity.{layer}": values for layer, values in self.purity.items()}
         return held | {f"on_occluder.{layer}": v for layer, v in self.on_occluder.items()}
 
-    def save_npz(self, target: str | Path | BinaryIO) -> None:
+    def save_npz(self, target: FileTarget) -> None:
         """Write :meth:`arrays`; nothing in the file is pickled."""
         write_npz(self.arrays(), target)
 
-    def save_json(self, target: str | Path | BinaryIO) -> None:
+    def save_json(self, target: FileTarget) -> None:
         """Write :meth:`describe` as JSON (UTF-8)."""
-        text = json.dumps(self.describe(), indent=2, allow_nan=False) + "\n"
-        if isinstance(target, str | Path):
-            Path(target).write_text(text, encoding="utf-8")
-        else:
-            target.write(text.encode("utf-8"))
+        write_json(self.describe(), target)
 
     def figure(self) -> Figure:
         """A plotly figure: the map of a grid, or the curves of a limb."""
@@ -201,7 +197,3 @@ class Sweep:
         from posekit.occlusion.sweep_figure import curves
 
         return curves(self)
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from posekit.affine import Affine
 from posekit.errors import OcclusionError
 from posekit.estimator import Estimator, Prediction
-from posekit.evaluation.purity import Covers
 from posekit.explain.batches import Progress
+from posekit.explain.purity import Covers
 from posekit.explain.query import resolve
 from posekit.geometry import Box
-from posekit.occlusion.masks import PersonMasks
+from posekit.masks import PersonMasks
 from posekit.occlusion.matching import matched
 from posekit.occlusion.measure import covered_limbs, limbs_at
 from posekit.occlusion.occluder import Occluder

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import BinaryIO
 
 from posekit.draw.legend import asked_words, heat_legend_lines, legend_lines
 from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers, around_words
+from posekit.files import FileTarget, write_text
 from posekit.people import IN_BOX, IN_PHOTO
 from posekit.report import shell
 from posekit.report.closing import closing
@@ -65,7 +65,7 @@ OTHERS = (
 
 def save_html(
     findings: Findings,
-    target: str | Path | BinaryIO,
+    target: FileTarget,
     *,
     photo: bool = True,
     layer: str | int | None = None,
@@ -77,7 +77,7 @@ def save_html(
     text = html_report(
         findings, photo=photo, layer=layer, colour_map=colour_map, opacity=opacity, dim=dim
     )
-    shell.write(text, target)
+    write_text(text, target)
 
 
 def html_report(

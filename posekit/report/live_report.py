@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posekit.draw.colours import COLOUR_MAPS, colour_table
+from posekit.draw.panels import GREY
 from posekit.draw.vectors import people_shapes
 from posekit.errors import TraceError
 from posekit.explain.evidence import evidence_of
 from posekit.explain.live import keypoint_previews, preview, preview_bytes
 from posekit.explain.query import check_person
+from posekit.files import FileTarget, write_text
 from posekit.layer_words import layer_words
 from posekit.opening import first_person, opening
 from posekit.photo import shrink
@@ -44,9 +46,6 @@ MOST_BYTES = 48_000_000
 
 SIDE = 1280
 """Longest side in pixels of the photo in the file."""
-
-GREY = 58
-"""Of a photo that must not be shown."""
 
 Json = dict[str, Any]
 
@@ -162,9 +161,9 @@ class LiveReport:
             script=f"<script>(() => {{\n{scripts}\n}})();</script>",
         )
 
-    def save(self, target: str | Path | BinaryIO) -> None:
+    def save(self, target: FileTarget) -> None:
         """Write the file to a path or a binary file."""
-        shell.write(self.html, target)
+        write_text(self.html, target)
 
     def _repr_html_(self) -> str:
         """For notebooks: a frame of its own, which reaches nothing of the notebook."""

@@ -25,9 +25,6 @@ Pixels = npt.NDArray[np.uint8]
 LARGE, MEDIUM, SMALL = 760, 420, 168
 """Widths in pixels of the photo, of a layer, and of a head."""
 
-GREY = 58
-"""Of a picture that must not show the photo."""
-
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
@@ -52,20 +49,10 @@ class Pictures:
 
     @cached_property
     def _large(self) -> Window:
-        return choose_window(
-            self.findings.prediction.photo.size, self.findings.maps[0], "photo", LARGE
-        )
+        return Window.of(self.findings.prediction.photo.size, LARGE)
 
     def _base(self, window: Window) -> Pixels:
-        """The photo in a window; without it grey, with the pose faintly on it."""
-        prediction = self.findings.prediction
-        if self.photo:
-            return window.pixels_of(prediction.photo.pixels).astype(np.uint8, copy=False)
-        grey = np.full((*window.size, 3), GREY, dtype=np.uint8)
-        drawn = draw_skeleton(
-            grey, prediction.people, prediction.skeleton, to_picture=window.to_drawn
-        )
-        return np.asarray(grey // 2 + drawn // 2)
+        return window.ground_of(self.findings.prediction, photo=self.photo)
 
     @cached_property
     def pose(self) -> Pixels:
@@ -82,10 +69,7 @@ class Pictures:
     def star(self) -> tuple[float, float] | None:
         """Where the question stands, as fractions of the photo's width and height."""
         point = self.findings.asked.point
-        if point is None:
-            return None
-        height, width = self.findings.prediction.photo.size
-        return (point[0] + 0.5) / width, (point[1] + 0.5) / height
+        return None if point is None else self._large.place_of(point)
 
     def large(self, one: AttentionMap | HeatMap) -> Pixels:
         """A map over the whole photo."""
@@ -93,8 +77,7 @@ class Pictures:
 
     def medium(self, one: AttentionMap | HeatMap) -> Pixels:
         """The same, smaller."""
-        size = self.findings.prediction.photo.size
-        return self._laid(one, choose_window(size, one, "photo", MEDIUM))
+        return self._laid(one, Window.of(self.findings.prediction.photo.size, MEDIUM))
 
     def small(self, one: AttentionMap | HeatMap) -> Pixels:
         """A map over the part of the photo that the model saw."""

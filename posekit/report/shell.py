@@ -5,19 +5,17 @@ The content policy forbids every request; whoever fills in text has escaped it.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
+from itertools import chain, repeat
 from pathlib import Path
 from string import Template
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
 
 from posekit import __version__
+from posekit.draw.pixels import jpeg_url
 
 __all__ = [
     "bar",
@@ -30,7 +28,6 @@ __all__ = [
     "star",
     "table",
     "warning",
-    "write",
 ]
 
 _STAR = (
@@ -83,14 +80,6 @@ def filled(file: str | Path, **parts: str) -> str:
     return Template(Path(file).read_text(encoding="utf-8")).substitute(parts)
 
 
-def write(text: str, target: str | Path | BinaryIO) -> None:
-    """Write a file's text as UTF-8 to a path or a binary file."""
-    if isinstance(target, str | Path):
-        Path(target).write_text(text, encoding="utf-8")
-    else:
-        target.write(text.encode("utf-8"))
-
-
 def warning(text: str) -> str:
     """A line that must not be missed, from plain text; nothing for nothing."""
     return f'<p class="warn">{escape(text)}</p>' if text else ""
@@ -105,13 +94,10 @@ def _footer() -> str:
 
 def image(pixels: np.ndarray, alt: str, kind: str) -> str:
     """An img element of class ``kind`` that holds (H, W, 3) uint8 pixels as a JPEG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=88)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
     height, width = pixels.shape[:2]
     return (
         f'<img class="{kind}" width="{width}" height="{height}" alt="{escape(alt)}" '
-        f'src="data:image/jpeg;base64,{data}">'
+        f'src="{jpeg_url(pixels, 88)}">'
     )
 
 
@@ -135,19 +121,24 @@ def bar(colours: Iterable[np.ndarray], ticks: Iterable[str]) -> str:
     )
 
 
-def table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
-    """Head and body of a table: columns as (word, what it means), rows of plain texts."""
-    head = "".join(
-        f'<th scope="col"><abbr title="{escape(meaning)}">{escape(word)}</abbr></th>'
-        if meaning
-        else f'<th scope="col">{escape(word)}</th>'
-        for word, meaning in heads
-    )
+def table(
+    heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], about: Sequence[str] = ()
+) -> str:
+    """Head and body of a table: columns as (word, what it means), rows of plain texts.
+
+    What the first word of a row means, or nothing, is in ``about``, where it is given.
+    """
+    head = "".join(f'<th scope="col">{_explained(*one)}</th>' for one in heads)
     body = []
-    for first, *rest in rows:
+    for (first, *rest), meaning in zip(rows, chain(about, repeat("")), strict=False):
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        body.append(f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>')
+        body.append(f'<tr><th scope="row">{_explained(first, meaning)}</th>{cells}</tr>')
     return f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody>"
+
+
+def _explained(word: str, meaning: str) -> str:
+    """A word; what it means shows over it."""
+    return f'<abbr title="{escape(meaning)}">{escape(word)}</abbr>' if meaning else escape(word)
 
 
 def scrolled(rows: str, label: str, kind: str = "") -> str:

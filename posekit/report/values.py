@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from posekit.draw.save import describe
 from posekit.explain.maps import AttentionMap
+from posekit.explain.plain import finite
+from posekit.files import FileTarget, write_json
 from posekit.report.findings import Findings
 
 if TYPE_CHECKING:
     from posekit.explain.heat import HeatMap
+    from posekit.people import Person
 
-__all__ = ["plain_values", "pose_values", "save_json"]
+__all__ = ["keypoint_values", "plain_values", "pose_values", "save_json"]
 
 
 def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
@@ -57,31 +58,36 @@ def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
     return found
 
 
-def save_json(findings: Findings, target: str | Path | BinaryIO, *, maps: bool = False) -> None:
+def save_json(findings: Findings, target: FileTarget, *, maps: bool = False) -> None:
     """Write :func:`plain_values` as JSON (UTF-8)."""
-    values = plain_values(findings, maps=maps)
-    text = json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    if isinstance(target, str | Path):
-        Path(target).write_text(text, encoding="utf-8")
-    else:
-        target.write(text.encode("utf-8"))
+    write_json(plain_values(findings, maps=maps), target, indent=1)
 
 
 def pose_values(findings: Findings) -> list[dict[str, Any]]:
-    """Of every person the box (x, y, width, height), and each keypoint with its score.
-
-    A keypoint that was not found has null for coordinates.
-    """
+    """Of every person the box (x, y, width, height), and :func:`keypoint_values`."""
     names = findings.prediction.skeleton.keypoints
     return [
         {
             "box": [person.box.x, person.box.y, person.box.width, person.box.height],
-            "keypoints": [
-                {"name": name, "x": _finite(x), "y": _finite(y), "score": float(score)}
-                for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True)
-            ],
+            "keypoints": keypoint_values(person, names),
         }
         for person in findings.prediction.people
+    ]
+
+
+def keypoint_values(
+    person: Person, names: Sequence[str], *, key: str = "name"
+) -> list[dict[str, Any]]:
+    """Each keypoint with its place in photo pixels, None where it was not found, and its score.
+
+    Args:
+        person: whose.
+        names: of the keypoints, in the order of the skeleton.
+        key: what a name stands under.
+    """
+    return [
+        {key: name, "x": finite(x), "y": finite(y), "score": float(score)}
+        for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True)
     ]
 
 
@@ -108,7 +114,3 @@ def _numbers(findings: Findings, one: AttentionMap) -> dict[str, Any]:
 def _cells(one: AttentionMap | HeatMap) -> dict[str, Any]:
     values = one.weights if isinstance(one, AttentionMap) else one.values
     return {"values": values.tolist(), "grid_to_photo": one.grid_to_photo.matrix.tolist()}
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -14,11 +14,11 @@ from posekit.checkpoint import load_into, read_state_dict
 from posekit.data.augment import NONE, Augmentation
 from posekit.data.crowd_augment import People, augment_crowds
 from posekit.data.crowd_canvas import CrowdCanvases
+from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.errors import DataError, WeightsError
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_checkpoint import FLOW
-from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.rle import RealNVP
 from posekit.training.querypose_losses import (
     WEIGHTS,

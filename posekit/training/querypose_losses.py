@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from posekit.data.crowd_augment import People
-from posekit.models.querypose_output import QueryPoseOutput, StageOutput
+from posekit.decode.querypose_output import QueryPoseOutput, StageOutput
 from posekit.models.rle import RealNVP, rle_loss
 from posekit.training.matching import (
     NOBODY,

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from posekit.data.crowd import Kind
 from posekit.data.crowd_augment import People
 from posekit.data.crowd_canvas import CrowdCanvases
+from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.models.querypose import STRIDES, QueryPose
-from posekit.models.querypose_output import QueryPoseOutput
 from posekit.models.querypose_pose import PartPose
 
 __all__ = ["HintHeatmaps", "look_loss", "part_targets", "spread_out", "tie_pose_heads"]

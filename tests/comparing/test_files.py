@@ -18,9 +18,9 @@ from PIL import Image
 
 import posekit
 from posekit.compare import Comparison, compare, predict_alike
+from posekit.compare.figure import DPI, PANEL
 from posekit.compare.picture import LESS, MORE
 from posekit.compare.reproduce import command_line, python_call
-from posekit.compare.sheet import DPI, PANEL
 from posekit.draw.overlay import dimmed
 from posekit.errors import PoseKitError
 from posekit.estimator import Prediction

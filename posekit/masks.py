@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from posekit.errors import OcclusionError
 from posekit.geometry import Affine, Box
-from posekit.occlusion.runs import decoded, encoded
 from posekit.photo import Photo, read_photo
+from posekit.run_lengths import decoded, encoded
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
