@@ -26,6 +26,7 @@ from posekit.cards import model_card
 from posekit.device import choose_device
 from posekit.errors import ModelError, WeightsError
 from posekit.found import Finder
+from posekit.likelihood import Likelihood
 from posekit.skeleton import Skeleton
 from posekit.weights import RANDOM, WeightsFile, fetch, load_into, read_state_dict, user_file
 
@@ -82,6 +83,7 @@ class ModelEntry:
             photo, in which it finds the people by itself; ``"backbone"`` is a crop too, by a
             network that attends but predicts no keypoints.
         find: how people are found in a whole photo, for the view ``"photo"``.
+        likelihood: what stands for one person's heatmaps where the network regresses keypoints.
         groupings: the ways in which it can put keypoints together to people, the first by
             default; its ``find`` takes one as ``grouping``.
         flips: whether heatmaps of the mirrored crop or photo can be averaged with its own; of the
@@ -105,6 +107,7 @@ class ModelEntry:
     std: tuple[float, float, float] = IMAGENET_STD
     view: View = "crop"
     find: Finder | None = None
+    likelihood: Likelihood | None = None
     groupings: tuple[str, ...] = ()
     flips: bool = True
     unsure: float = UNSURE

@@ -40,6 +40,7 @@ __all__ = [
     "crop_to_heatmap",
     "heatmaps_from",
     "mask_of",
+    "network_of",
     "pair_of",
     "peak_of",
     "person_of",
@@ -120,7 +121,8 @@ def peak_of(prediction: Prediction, keypoint: str | int, person: int = 0) -> Key
 
 def alone(prediction: Prediction) -> bool:
     """Whether every person has heatmaps of their own, whose peaks can be nobody else's."""
-    return prediction.model.entry.find is None
+    entry = prediction.model.entry
+    return entry.find is None or entry.likelihood is not None
 
 
 def _peak_near(prediction: Prediction, query: Query) -> tuple[int, int]:
@@ -186,16 +188,46 @@ def mask_of(
 def recorded_heatmaps(prediction: Prediction, person: int) -> Tensor:
     """The heatmaps (K, h, w) of one person's crop, as recorded.
 
+    Of a network that regresses, what stands for them (:mod:`posekit.likelihood`).
+
     Raises:
-        TraceError: nothing was recorded, or the model makes none.
+        TraceError: nothing was recorded, the model makes none, or it did not find the person.
     """
     if prediction.trace is None:
         raise TraceError(
             "Nothing was recorded for this prediction: call predict(photo, record=True) first."
         )
+    if (likelihood := prediction.model.entry.likelihood) is not None:
+        size = prediction.people[person].crop.size
+        return likelihood.recorded(prediction.trace, _instance(prediction, person), size)
     if prediction.trace.heatmaps is None:
         raise TraceError("This model recorded no heatmaps, so no value of them can be explained.")
     return prediction.trace.heatmaps[prediction.people[person].item].float()
+
+
+def network_of(prediction: Prediction, person: int) -> nn.Module:
+    """What to run again for one person's heatmaps: see :func:`heatmaps_from`.
+
+    Raises:
+        TraceError: nothing was recorded, or the model did not find the person.
+    """
+    model = prediction.model
+    if model.entry.likelihood is None:
+        return model.module
+    instance = _instance(prediction, person)
+    assert prediction.trace is not None  # _instance refuses
+    return model.entry.likelihood.network(model.module, prediction.trace, instance)
+
+
+def _instance(prediction: Prediction, person: int) -> int:
+    """Which of the trace's instances a person is."""
+    instance = prediction.people[person].instance
+    if prediction.trace is None or instance is None:
+        raise TraceError(
+            f"{prediction.model.entry.title} did not find person {person + 1}, so there is nothing "
+            "to explain about them."
+        )
+    return instance
 
 
 def to_heatmap(prediction: Prediction, person: int) -> Affine:
@@ -207,10 +239,11 @@ def crop_to_heatmap(prediction: Prediction, person: int) -> Affine:
     """Pixels of one person's crop to pixels of its heatmaps."""
     height, width = recorded_heatmaps(prediction, person).shape[-2:]
     assert prediction.trace is not None  # recorded_heatmaps refuses
-    grid = prediction.trace.heatmap_grid
+    likelihood, size = prediction.model.entry.likelihood, prediction.people[person].crop.size
+    grid = prediction.trace.heatmap_grid if likelihood is None else likelihood.grid(size)
     if grid is not None:
         return grid.to_input.inverse()
-    return input_to_heatmap(prediction.people[person].crop.size, (height, width))
+    return input_to_heatmap(size, (height, width))
 
 
 def crop_input(prediction: Prediction, person: int) -> Tensor:
@@ -225,6 +258,9 @@ def crop_input(prediction: Prediction, person: int) -> Tensor:
             "whole: ask for the attention itself, or about the photo without a knockout."
         )
     entry, device = prediction.model.entry, prediction.model.device
+    if entry.likelihood is not None:
+        image = entry.likelihood.image(prediction.model.module, prediction.photo)
+        return entry.normalised(image.to(device)).contiguous()
     crop = prediction.people[person].crop
     pixels = crop.warp(prediction.photo.pixels)  # (H, W, 3) uint8
     image = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float() / 255

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from posekit.errors import TraceError
+from posekit.explain.asked import network_of
 from posekit.explain.batches import Progress, within_memory
 from posekit.explain.differentiable import Numbers, private_copy, seeded, with_gradients
 from posekit.explain.together import Questions
@@ -93,7 +94,7 @@ def run(
     targets = asked.targets
     with with_gradients():
         image = asked.image()
-        network = private_copy(asked.prediction.model.module)
+        network = private_copy(network_of(asked.prediction, asked.person))
         numbers = Numbers(network, targets, progress, passes * len(targets))
         values, deltas = [], []
         for n in range(len(targets)):

@@ -14,10 +14,11 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from posekit.affine import Affine
 from posekit.errors import ModelError, TraceError
+from posekit.explain.asked import network_of
 from posekit.explain.batches import Progress
 from posekit.explain.captum_run import GRADIENT_BATCH, run
 from posekit.explain.differentiable import Numbers
@@ -96,7 +97,7 @@ def grad_cam(
         return cam, None
 
     values, _ = run(asked, compute, 1, batch_size, progress)  # (1, 1, rows, cols)
-    grid = _feature_grid(asked, (values.shape[2], values.shape[3]))
+    grid = _feature_grid(asked, (values.shape[2], values.shape[3]), name)
     return asked.answers("grad-cam", values[:, 0], grid, signed=False, options={"layer": name})[0]
 
 
@@ -150,10 +151,12 @@ def guided_grad_cam(
 
 def _features(asked: Questions, layer: str | None) -> tuple[str, bool]:
     """The module at whose features to look, and whether at those that enter it."""
-    module: nn.Module = asked.prediction.model.module
-    known = dict(module.named_modules())
+    module = network_of(asked.prediction, asked.person)
+    known = dict(module.named_modules(remove_duplicate=False))
     if layer and layer in known:
         return layer, True
+    if layer and f"network.{layer}" in known:  # within what asks about one person
+        return f"network.{layer}", True
     if layer is None and TRUNK_END in known:
         return TRUNK_END, True
     if layer is None and TRUNK in known:
@@ -170,8 +173,12 @@ def _features(asked: Questions, layer: str | None) -> tuple[str, bool]:
     )
 
 
-def _feature_grid(asked: Questions, size: tuple[int, int]) -> TokenGrid:
+def _feature_grid(asked: Questions, size: tuple[int, int], name: str) -> TokenGrid:
     """Where a feature map lies on the crop: as the tokens when it has their size, else evenly."""
+    likelihood = asked.prediction.model.entry.likelihood
+    if likelihood is not None and name == TRUNK:  # they reach beyond an input that was padded
+        stride = likelihood.trunk_stride
+        return TokenGrid(*size, Affine.scaling((stride, stride), ((stride - 1) / 2,) * 2))
     tokens = token_grid(asked)
     if size == tokens.size:
         return tokens

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from posekit.affine import Affine
 from posekit.device import autocast
 from posekit.errors import ModelError, TraceError
-from posekit.explain.asked import heatmaps_from
+from posekit.explain.asked import heatmaps_from, network_of
 from posekit.explain.batches import Progress, in_batches
 from posekit.explain.heat import pixel_grid
 from posekit.explain.targets import Target
@@ -156,7 +156,7 @@ def photo_surface(
     Raises:
         TraceError: no such baseline.
     """
-    image, module = asked.image(), asked.prediction.model.module
+    image, network = asked.image(), network_of(asked.prediction, asked.person)
     size = (image.shape[-2], image.shape[-1])
     with torch.inference_mode():
         base = photo_baseline(asked, image, baseline)
@@ -166,7 +166,7 @@ def photo_surface(
         index = grid.token_at(pixels)  # -1 outside every cell
         places = np.where(index < 0, grid.tokens, index).reshape(size)
         cell = torch.from_numpy(places).to(image.device)
-    run = _heatmaps(module)
+    run = _heatmaps(network)
     return Surface(image, base, run, pixel_grid(size) if grid is None else grid, cell)
 
 

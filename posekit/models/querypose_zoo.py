@@ -12,6 +12,7 @@ from posekit.models.photo_zoo import PhotoModel, register_photo_models
 from posekit.models.querypose import QueryPose
 from posekit.models.querypose_checkpoint import fit
 from posekit.models.querypose_config import R50, SMALL, W32, W48_LIGHT
+from posekit.models.querypose_likelihood import LIKELIHOOD
 from posekit.models.querypose_photo import find
 from posekit.zoo import Paper
 
@@ -37,5 +38,6 @@ ENTRIES = register_photo_models(
     paper=PAPER,
     levels=LEVELS,
     find=find,
+    likelihood=LIKELIHOOD,
     flips=False,  # other queries find people in a mirrored photo
 )

@@ -27,6 +27,11 @@ class FPN(nn.Module):
             self.add_module(f"fpn_lateral{level}", nn.Conv2d(deep, width, 1))
             self.add_module(f"fpn_output{level}", nn.Conv2d(width, width, 3, padding=1))
 
+    @property
+    def finest(self) -> nn.Module:
+        """What puts out the map at stride 4."""
+        return self.get_submodule("fpn_output2")
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> maps (B, width, H / s, W / s) for s = 4, 8, 16, 32."""
         maps: list[Tensor] = []

@@ -36,6 +36,11 @@ class HRFPN(nn.Module):
             nn.Conv2d(width, width, 3, padding=1, bias=self.bias) for _ in channels
         )
 
+    @property
+    def finest(self) -> nn.Module:
+        """What puts out the map at stride 4."""
+        return self.fpn_conv[0]
+
     def forward(self, images: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> maps (B, width, H / s, W / s) for s = 4, 8, 16, 32."""
         branches = self.bottom_up(images)
