@@ -54,9 +54,9 @@ FORMATS = {
 
 PAGE = "compare"
 
-_WRITERS: dict[str, Callable[[Comparison, Path], None]] = {
-    "html": save_html, "json": save_json, "npz": save_npz, "svg": save_svg,
-}  # fmt: skip
+_WRITERS: dict[str, Callable[[Comparison, Path], None]] = {"json": save_json, "npz": save_npz}
+_WITH_PHOTO: dict[str, Callable[..., None]] = {"html": save_html, "svg": save_svg}
+"""Those that take ``photo``."""
 
 
 class Comparer:
@@ -180,17 +180,20 @@ class Comparer:
             found = ask(predictions, sent)
         label = found.label.replace(" ", "-").strip("()")
         panel = sent.get("panel") if kind == "png" else None
+        photo = sent.get("photo") is not False
         name = f"posekit-compare-{label}-{found.method}"
         with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
             path = Path(folder) / f"comparison.{kind}"
             if kind == "png" and panel is None:
-                save_png(draw_comparison(found), path)
+                save_png(draw_comparison(found, photo=photo), path)
             elif panel is not None:
-                save_png(draw_panel(found, int(panel)), path)
+                save_png(draw_panel(found, int(panel), photo=photo), path)
                 model, shown = found.predictions[int(panel)].model, found.panels[int(panel)]
                 name += f"-{model.name}"
                 if sum(one.model is model for one in found.predictions) > 1 and shown.figures.layer:
                     name += f"-{shown.figures.layer}"
+            elif kind in _WITH_PHOTO:
+                _WITH_PHOTO[kind](found, path, photo=photo)
             else:
                 _WRITERS[kind](found, path)
             return {

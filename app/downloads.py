@@ -81,7 +81,8 @@ def live_report(prediction: Prediction, sent: Json) -> Json:
 
 
 def _png(found: Findings, path: Path, about: Json, sent: Json) -> None:
-    figure = draw_explanation(found.shown, keep=float(sent["keep"]), **_look(sent), **about)
+    keep, photo = float(sent["keep"]), _with_photo(sent)
+    figure = draw_explanation(found.shown, keep=keep, photo=photo, **_look(sent), **about)
     save_png(figure, path, explanation=found.shown, **about)
 
 

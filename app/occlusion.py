@@ -186,17 +186,18 @@ class Hider:
         token, view = str(sent["token"]), str(sent["view"])
         prediction = self.explorer.sessions.get(token, view)
         kind = name_of(sent.get("format"), list(FORMATS), "format")
+        photo = sent.get("photo") is not False
         swept: Sweep | None = self.explorer.sessions.recall(token, view, "occlusion sweep")
         if kind == "sweep":
             if swept is None:
                 raise OcclusionError("There is no sweep yet: run one first.")
-            return told.file(file_name(swept.label, kind), FORMATS[kind], plotted(swept))
+            return told.file(file_name(swept.label, kind), FORMATS[kind], plotted(swept, photo))
         note, title = text_of(sent.get("note"), "A note"), text_of(sent.get("title"), "A title")
         found = self.study(token, view, prediction, sent)
         assert found is not None  # nothing overtakes a download
         if swept is not None and swept.keypoint != found.keypoint:
             swept = None
-        content = written(found, kind, note=note, title=title, sweep=swept)
+        content = written(found, kind, note=note, title=title, sweep=swept, photo=photo)
         return told.file(file_name(found.label, kind), FORMATS[kind], content)
 
     # -- the rest ---------------------------------------------------------------------------

@@ -21,24 +21,35 @@ MOST_NOTE, MOST_TITLE = 4000, 120
 
 
 def written(
-    found: Study, kind: str, *, note: str = "", title: str = "", sweep: Sweep | None = None
+    found: Study,
+    kind: str,
+    *,
+    note: str = "",
+    title: str = "",
+    sweep: Sweep | None = None,
+    photo: bool = True,
 ) -> bytes:
     """A study as a file of a kind of :data:`FORMATS`; what it wrote to the disk is gone again."""
     if kind == "html":
-        page = html_page(found, note=note[:MOST_NOTE], title=title[:MOST_TITLE], sweep=sweep)
+        note, title = note[:MOST_NOTE], title[:MOST_TITLE]
+        page = html_page(found, note=note, title=title, sweep=sweep, photo=photo)
         return page.encode("utf-8")
     with tempfile.TemporaryDirectory(prefix="posekit-") as folder:
         path = Path(folder) / f"study.{kind}"
         if kind == "png":
-            save_png(draw_study(found), path)
+            save_png(draw_study(found, photo=photo), path)
+        elif kind == "svg":
+            found.save_svg(path, photo=photo)
         else:
-            {"json": found.save_json, "npz": found.save_npz, "svg": found.save_svg}[kind](path)
+            {"json": found.save_json, "npz": found.save_npz}[kind](path)
         return path.read_bytes()
 
 
-def plotted(found: Sweep) -> bytes:
+def plotted(found: Sweep, photo: bool = True) -> bytes:
     """A sweep as one HTML file that brings plotly along: every figure there is of it."""
-    figures = [found.figure()] if found.shape is None else [found.figure(), found.curves()]
+    figures = [found.figure(photo=photo)]
+    if found.shape is not None:
+        figures.append(found.curves())
     parts = [
         one.to_html(full_html=False, include_plotlyjs=n == 0, config={"displaylogo": False})
         for n, one in enumerate(figures)

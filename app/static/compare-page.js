@@ -94,7 +94,7 @@ async function downloadComparison(format, panel) {
   if (!query || !compare.sent || panels.length < 2) return complain("Wait until two models have answered; then there is something to download.");
   busy(PACKING[format]);
   compareHint();
-  const reply = await call("compare_download", { ...compare.sent, format, panel });
+  const reply = await call("compare_download", { ...compare.sent, format, panel, photo: slot("compare-with-photo").checked });
   busy("");
   compareHint();
   handOver(reply, sendAgain);

@@ -4,7 +4,7 @@
 async function downloadOcclusion(format) {
   if (!occlusion.view || !occlusion.answer) return complain("Wait until the model has answered; then there is something to download.");
   ocState(PACKING[format] || "Packing …");
-  const reply = await call("occlusion_download", { ...ocRequest(), format, title: slot("oc-case-title").value, note: slot("oc-case-note").value });
+  const reply = await call("occlusion_download", { ...ocRequest(), format, photo: slot("oc-with-photo").checked, title: slot("oc-case-title").value, note: slot("oc-case-note").value });
   ocState("");
   handOver(reply, reopenOcclusion);
 }

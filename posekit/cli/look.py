@@ -252,7 +252,7 @@ def write_findings(findings: Findings, out: Path, photo: bool) -> None:
             case ".html":
                 report.save_html(findings, out, photo=photo)
             case _:
-                figure = draw.draw_explanation(findings.shown, **about)
+                figure = draw.draw_explanation(findings.shown, photo=photo, **about)
                 draw.save_png(figure, out, explanation=findings.shown, **about)
 
 

@@ -21,6 +21,7 @@ from posekit.cli.options import (
     PhotoArgument,
     ReportOption,
     WeightsOption,
+    WithPhotoOption,
     boxes_or_found,
     check_out,
     load_model,
@@ -109,6 +110,7 @@ def occlude(
         ),
     ] = None,
     out: ReportOption = None,
+    with_photo: WithPhotoOption = True,
     save: Annotated[
         str | None,
         typer.Option("--save", metavar="TITLE", help="Also keep it in the case library."),
@@ -172,7 +174,7 @@ def occlude(
             made = swept.occluders[int(swept.drop.argmax())]
     done = study(estimator, picture, made, **common)
     if out is not None:
-        _write(done, swept, out, note)
+        _write(done, swept, out, note, with_photo)
     result = describe(done) | ({} if swept is None else {"sweep": swept.describe()})
     text = _text(done, swept)
     if save is not None:
@@ -221,19 +223,19 @@ def _fill(colour: str) -> Any:
     return tuple(int(v) for v in numbers)
 
 
-def _write(done: Study, swept: Sweep | None, out: Path, note: str) -> None:
+def _write(done: Study, swept: Sweep | None, out: Path, note: str, photo: bool) -> None:
     suffix = out.suffix.lower()
     with writing(out):
         if suffix == ".html":
-            done.save_html(out, note=note, sweep=swept)
+            done.save_html(out, note=note, sweep=swept, photo=photo)
         elif suffix == ".svg":
-            done.save_svg(out)
+            done.save_svg(out, photo=photo)
         elif suffix == ".json":
             (done if swept is None else swept).save_json(out)
         elif suffix == ".npz":
             (done if swept is None else swept).save_npz(out)
         else:
-            done.save_png(out)
+            done.save_png(out, photo=photo)
 
 
 def _text(done: Study, swept: Sweep | None) -> str:

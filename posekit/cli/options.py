@@ -71,7 +71,7 @@ PartOption = Annotated[
     str, typer.Option("--part", help='"held out", "validation" or "train", of joints.npz.')
 ]
 WithPhotoOption = Annotated[
-    bool, typer.Option("--photo/--no-photo", help="The photo itself in an .svg or .html file.")
+    bool, typer.Option("--photo/--no-photo", help="The photo itself in what is written.")
 ]
 REPORTS = (".png", ".svg", ".html", ".json", ".npz")
 ReportOption = Annotated[

@@ -93,6 +93,7 @@ def draw_panel(
     opacity: float = 0.75,
     dim: float = 0.4,
     contour_share: float | None = 0.5,
+    photo: bool = True,
 ) -> Figure:
     """The picture of one model's answer, with its figures, on the colour scale of all of them.
 
@@ -108,6 +109,7 @@ def draw_panel(
     pictures = Pictures(
         comparison,
         width=round(PANEL * DPI),
+        photo=photo,
         colour_map=colour_map,
         opacity=opacity,
         dim=dim,

@@ -77,6 +77,7 @@ def draw_explanation(
     view: View = "photo",
     columns: int = 4,
     with_numbers: bool = True,
+    photo: bool = True,
 ) -> Figure:
     """The picture of an explanation, fit for a paper.
 
@@ -99,6 +100,7 @@ def draw_explanation(
         view: the whole ``photo``, or the part the model saw of the ``person``.
         columns: panels in a row.
         with_numbers: add the numbers of each whole map under its legend.
+        photo: False leaves the photo out: maps and pose lie on plain grey.
 
     Returns:
         A matplotlib Figure with an Agg canvas: ``figure.savefig("x.pdf")``, or
@@ -112,7 +114,7 @@ def draw_explanation(
         return _draw_heat(
             explanation, prediction_of(explanation, prediction), query, trust_of(faithfulness),
             colour_map,
-            opacity, dim, keep, contour_share, view, with_numbers,
+            opacity, dim, keep, contour_share, view, with_numbers, photo,
         )  # fmt: skip
     colour_table(colour_map)  # refuse an unknown name before any work
     maps = explanation.maps
@@ -120,9 +122,9 @@ def draw_explanation(
     kept = [one if keep == 1.0 else one.keep_mass(keep) for one in maps]
     prediction, asked = explanation.prediction, asked_of(explanation)
     window = choose_window(prediction.photo.size, maps[0], view, round(_PANEL * _DPI))
-    picture = window.pixels_of(prediction.photo.pixels)
+    picture = window.ground_of(prediction, photo=photo)
     trust = trust_of(faithfulness, explanation)
-    about = photo_lines(prediction, asked)
+    about = photo_lines(prediction, asked, photo=photo)
     if contour_share is not None:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
     texts = []
@@ -170,6 +172,7 @@ def _draw_heat(
     contour_share: float | None,
     view: View,
     with_numbers: bool,
+    photo: bool,
 ) -> Figure:
     """The photo, and one panel with a method's map."""
     colours_of = DIVERGING if heat.signed else colour_map
@@ -177,12 +180,12 @@ def _draw_heat(
     level = 0.0 if keep == 1.0 else heat.level(keep)
     asked, limit = asked_of(heat, prediction, query), colour_limit(heat)
     window = choose_window(prediction.photo.size, heat, view, round(_PANEL * _DPI))
-    picture = window.pixels_of(prediction.photo.pixels)
+    picture = window.ground_of(prediction, photo=photo)
     text = heat_legend_lines(heat, prediction.model, faithfulness=faithfulness, keep=keep)
     if with_numbers and asked.point is not None and heat.mass.any():
         text += number_lines(heat_numbers(heat, prediction, asked.point))
     title = f"{heat.target} by {find_method(heat.method).title}"
-    about = photo_lines(prediction, asked)
+    about = photo_lines(prediction, asked, photo=photo)
     outlined = contour_share is not None and heat.grid.tokens <= FINE
     if outlined:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")

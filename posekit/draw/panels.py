@@ -30,6 +30,8 @@ TEXT, FAINT, DARK = "#1b1e25", "#5b6270", "#101218"
 
 GREY = 58
 """Of the ground, from 0 to 255, where a picture must not show the photo."""
+COVERED = (138, 143, 152)
+"""Of what stands in front of somebody, on such a ground."""
 
 # Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
 BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
@@ -166,7 +168,7 @@ def photo_panel(panel: Axes, prediction: Prediction, window: Window, picture: np
     panel.imshow(drawn, extent=window.extent, interpolation="antialiased")
 
 
-def photo_lines(prediction: Prediction, asked: Asked) -> list[str]:
+def photo_lines(prediction: Prediction, asked: Asked, *, photo: bool = True) -> list[str]:
     """The caption of the photo: what was asked, what it shows, and what its skeleton lacks."""
     skeleton = prediction.skeleton
     person = prediction.people[asked.person]
@@ -177,6 +179,8 @@ def photo_lines(prediction: Prediction, asked: Asked) -> list[str]:
     lines = [words, f"photo {width} × {height} px · {skeleton.title}"]
     if len(prediction.people) > 1:
         lines.append(f"person {asked.person + 1} of {len(prediction.people)}")
+    if not photo:
+        lines.append("the photo itself is left out")
     lines.append(SIDES)
     return lines + wrap(left_out_words(prediction.people, skeleton, asked.person), CHARACTERS)
 

@@ -19,7 +19,7 @@ from posekit import __version__
 from posekit.draw.colours import DIVERGING, OUTLINE, colour_table, keypoint_colour, limb_colour
 from posekit.draw.contours import Contour, rings
 from posekit.draw.legend import plain_number
-from posekit.draw.panels import FAINT, GREY, TEXT
+from posekit.draw.panels import COVERED, FAINT, GREY, TEXT
 from posekit.draw.pixels import jpeg_url
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
@@ -159,7 +159,7 @@ def cover_shape(cover: npt.NDArray[np.bool_], words: str, *, filled: bool) -> st
     drawn = rings(cover.astype(np.float64), 0.5, Affine.identity())
     if not drawn:
         return ""
-    fill = 'fill="#8a8f98" fill-rule="evenodd"' if filled else 'fill="none"'
+    fill = f'fill="{_hex(COVERED)}" fill-rule="evenodd"' if filled else 'fill="none"'
     return (
         f'<path class="occluder" d="{_path(drawn)}" {fill} stroke="#ffffff" stroke-width="1.4" '
         f'stroke-dasharray="6 5" vector-effect="non-scaling-stroke"><title>{escape(words)}</title>'

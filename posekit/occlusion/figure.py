@@ -32,17 +32,18 @@ _TABLE, _LINE = 5.3, 0.165
 _COLUMNS = (0.0, 3.05, 3.75, 4.7)
 
 
-def draw_study(study: Study, *, rows: int = 24) -> Figure:
+def draw_study(study: Study, *, rows: int = 24, photo: bool = True) -> Figure:
     """Before on top, after below: pose, map of the shown layer, and the table beside them.
 
     Args:
         study: what to draw.
         rows: of the table, at most.
+        photo: False leaves the photo out: what is drawn lies on plain grey.
 
     Returns:
         A matplotlib Figure: ``figure.savefig("x.pdf")``, or :func:`save_study`.
     """
-    pictures = StudyPictures(study, width=round(_PANEL * _DPI))
+    pictures = StudyPictures(study, width=round(_PANEL * _DPI), photo=photo)
     image = _PANEL * pictures.window.size[0] / pictures.window.size[1]
     sides: tuple[Which, ...] = ("before", "after")
     under = {
@@ -89,8 +90,8 @@ def draw_study(study: Study, *, rows: int = 24) -> Figure:
     return sheet.figure
 
 
-def save_study(study: Study, target: FileTarget) -> None:
+def save_study(study: Study, target: FileTarget, *, photo: bool = True) -> None:
     """Write :func:`draw_study` as PNG with its figures, and no file's name, in its text."""
     about = json.dumps(describe(study), ensure_ascii=False)
-    pixels = figure_pixels(draw_study(study))
+    pixels = figure_pixels(draw_study(study, photo=photo))
     write_png(pixels, target, {"Title": study.title, "PoseKit": about})

@@ -25,10 +25,15 @@ __all__ = ["html_page", "save_html"]
 
 
 def save_html(
-    study: Study, target: FileTarget, *, note: str = "", sweep: Sweep | None = None
+    study: Study,
+    target: FileTarget,
+    *,
+    note: str = "",
+    sweep: Sweep | None = None,
+    photo: bool = True,
 ) -> None:
     """Write the study as one self-contained HTML file; arguments as :func:`html_page`."""
-    write_text(html_page(study, note=note, sweep=sweep), target)
+    write_text(html_page(study, note=note, sweep=sweep, photo=photo), target)
 
 
 def html_page(
@@ -37,6 +42,7 @@ def html_page(
     note: str = "",
     title: str = "",
     sweep: Sweep | None = None,
+    photo: bool = True,
     width: int = 640,
 ) -> str:
     """The text of the file.
@@ -46,6 +52,7 @@ def html_page(
         note: what somebody wrote about it.
         title: of the page; empty is the study's own.
         sweep: to show as well.
+        photo: False leaves the photo out: what is drawn lies on plain grey.
         width: of its pictures in pixels.
     """
     model, height, wide = study.before.prediction.model, *study.photo.size
@@ -54,12 +61,14 @@ def html_page(
         about.insert(0, study.title)
     if study.masks is not None:
         about.append(study.masks.words)
+    if not photo:
+        about.append("the photo itself is left out")
     here = Path(__file__)
     main = shell.filled(
         here.with_name("page.html"),
         sentences="\n".join(f"<p>{escape(text)}</p>" for text in study.sentences),
-        pictures=_pictures(study, width),
-        sweep="" if sweep is None else _sweep(sweep),
+        pictures=_pictures(StudyPictures(study, width=width, photo=photo)),
+        sweep="" if sweep is None else _sweep(sweep, photo),
         changes=shell.scrolled(_changes(study), "What changed"),
         keypoints=shell.scrolled(_keypoints(study), "Every keypoint"),
         closing=closing([(model, "")], python_call(study), command_line(study), note=needed(study)),
@@ -82,8 +91,8 @@ def _warning(study: Study) -> str:
     )
 
 
-def _pictures(study: Study, width: int) -> str:
-    pictures = StudyPictures(study, width=width)
+def _pictures(pictures: StudyPictures) -> str:
+    study = pictures.study
     title = study.before.prediction.model.entry.title
     kinds = [("pose", pictures.pose, f"the pose found by {title}")]
     if study.layers:
@@ -123,7 +132,7 @@ def _lines(lines: list[str]) -> str:
     return "<br>".join(escape(line) for line in lines)
 
 
-def _sweep(sweep: Sweep) -> str:
+def _sweep(sweep: Sweep, photo: bool) -> str:
     from posekit.occlusion.sweep_figure import curves_picture, heat_picture
 
     words = f"against how much of {sweep.share_words} is covered"
@@ -132,8 +141,9 @@ def _sweep(sweep: Sweep) -> str:
         f"{escape(words)}</figcaption></figure>"
     ]
     if sweep.shape is not None:
+        drop = heat_picture(sweep, photo=photo)
         figures.append(
-            f"<figure>{shell.image(heat_picture(sweep), 'map of the drop', 'drop')}<figcaption>"
+            f"<figure>{shell.image(drop, 'map of the drop', 'drop')}<figcaption>"
             "by how much the confidence falls with the occluder's middle there: green falls, "
             f"violet rises, at most {sweep.heat.limit:.2f}</figcaption></figure>"
         )

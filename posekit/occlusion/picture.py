@@ -15,7 +15,7 @@ from posekit.draw.colours import OUTLINE
 from posekit.draw.legend import amount, legend_lines, shares
 from posekit.draw.masks import draw_masks
 from posekit.draw.overlay import overlay
-from posekit.draw.panels import Window, blended
+from posekit.draw.panels import COVERED, GREY, Window, blended
 from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
@@ -36,11 +36,13 @@ class StudyPictures:
     Attributes:
         study: what to draw.
         width: of a picture, in pixels.
+        photo: False leaves the photo out: what is drawn lies on plain grey, the occluder is plain.
         colour_map: one of ``posekit.draw.COLOUR_MAPS``.
     """
 
     study: Study
     width: int = 640
+    photo: bool = True
     colour_map: str = "magma"
 
     @cached_property
@@ -54,6 +56,11 @@ class StudyPictures:
 
     def base(self, which: Which) -> Pixels:
         """The photo, without or with the occluder."""
+        if not self.photo:
+            plain = np.full((*self.window.size, 3), GREY, np.uint8)
+            if which == "after":
+                plain[self._scaled(self.study.cover) > 0] = COVERED
+            return plain
         photo = self.study.photo if which == "before" else self.study.shown
         return self.window.pixels_of(photo.pixels).astype(np.uint8, copy=False)
 

@@ -222,17 +222,24 @@ class Study:
 
         return sentences_of(self)
 
-    def save_html(self, target: FileTarget, *, note: str = "", sweep: Sweep | None = None) -> None:
+    def save_html(
+        self,
+        target: FileTarget,
+        *,
+        note: str = "",
+        sweep: Sweep | None = None,
+        photo: bool = True,
+    ) -> None:
         """Write one self-contained HTML file, see :func:`posekit.occlusion.html.html_page`."""
         from posekit.occlusion.html import save_html
 
-        save_html(self, target, note=note, sweep=sweep)
+        save_html(self, target, note=note, sweep=sweep, photo=photo)
 
-    def save_png(self, target: FileTarget) -> None:
+    def save_png(self, target: FileTarget, *, photo: bool = True) -> None:
         """Write both sides as one picture, see :func:`posekit.occlusion.figure.draw_study`."""
         from posekit.occlusion.figure import save_study
 
-        save_study(self, target)
+        save_study(self, target, photo=photo)
 
     def _repr_png_(self) -> bytes:
         from posekit.notebook import png_of

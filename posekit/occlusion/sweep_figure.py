@@ -164,14 +164,17 @@ def curves_picture(sweep: Sweep, *, width: int = 760) -> npt.NDArray[np.uint8]:
     return figure_pixels(figure)
 
 
-def heat_picture(sweep: Sweep, *, width: int = 640) -> npt.NDArray[np.uint8]:
-    """The map of a grid over the photo as plain pixels (H, W, 3): green where confidence falls."""
+def heat_picture(sweep: Sweep, *, width: int = 640, photo: bool = True) -> npt.NDArray[np.uint8]:
+    """The map of a grid over the photo as plain pixels (H, W, 3): green where confidence falls.
+
+    Without the photo it lies on grey with the pose faintly on it.
+    """
     from posekit.draw.overlay import signed_overlay
     from posekit.draw.panels import Window
 
     prediction = sweep.before.prediction
     window = Window.of(prediction.photo.size, width)
-    base = window.ground_of(prediction, photo=True)
+    base = window.ground_of(prediction, photo=photo)
     return signed_overlay(base, window.values_of(sweep.heat) / max(sweep.heat.limit, 1e-9))
 
 

@@ -186,11 +186,11 @@ class Sweep:
         """Write :meth:`describe` as JSON (UTF-8)."""
         write_json(self.describe(), target)
 
-    def figure(self) -> Figure:
-        """A plotly figure: the map of a grid, or the curves of a limb."""
+    def figure(self, *, photo: bool = True) -> Figure:
+        """A plotly figure: the map of a grid, over the photo if wanted, or the curves of a limb."""
         from posekit.occlusion.sweep_figure import curves, heat_figure
 
-        return curves(self) if self.shape is None else heat_figure(self)
+        return curves(self) if self.shape is None else heat_figure(self, photo=photo)
 
     def curves(self) -> Figure:
         """A plotly figure of either: confidence, purity and displacement by covered share."""
