@@ -91,7 +91,6 @@ def explanation(
         line, measured = heat_legend(shown, prediction.model), None
         if shown.mass.any():
             measured = heat_numbers(shown, prediction, query.point)
-        cells = shown.values
     else:
         assert isinstance(found, Explanation)  # whose map it is
         about = describe(shown, found)
@@ -101,7 +100,6 @@ def explanation(
         line, measured = legend(shown, prediction.model), None
         if shown.weights.any():  # none are where nobody voted, say
             measured = numbers(shown, prediction)
-        cells = shown.weights
     return {
         **about,
         "method": method,
@@ -109,7 +107,7 @@ def explanation(
         "numbers": measured and {**asdict(measured), "mass_outside": measured.mass_outside},
         "faithfulness": None if trust is None else payload.trust(trust),
         "grid_to_photo": shown.grid_to_photo.matrix.tolist(),
-        "values": cells.tolist() if values else None,
+        "values": shown.cells.tolist() if values else None,
         "layers": [one["name"] for one in layers(prediction)],
         "notes": notes,
     }

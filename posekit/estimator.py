@@ -71,6 +71,11 @@ class Prediction:
         """The keypoints the model predicts."""
         return self.model.entry.skeleton
 
+    def __repr__(self) -> str:
+        people = "1 person" if len(self.people) == 1 else f"{len(self.people)} people"
+        recorded = "not recorded" if self.trace is None else "recorded"
+        return f"Prediction(model={self.model.name!r}, {people}, {recorded})"
+
     def _repr_html_(self) -> str:
         from posekit.notebook import prediction_html
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from posekit.geometry import Box, Crop
 from posekit.people import Person
+from posekit.similarity import greedy_pairs
 
 if TYPE_CHECKING:
     from posekit.photo import Photo
@@ -113,10 +114,8 @@ def in_boxes(found: Found, boxes: Sequence[Box], keypoints: int) -> Found:
     chosen: list[int | None] = [None] * len(boxes)
     overlap = np.array([[_likeness(box, p.box) for p in found.people] for box in boxes])
     overlap = overlap.reshape(len(boxes), len(found.people))
-    while overlap.size and overlap.max() > 0:
-        box, person = np.unravel_index(int(overlap.argmax()), overlap.shape)
-        chosen[box] = int(person)
-        overlap[box], overlap[:, person] = 0.0, 0.0
+    for place, person in greedy_pairs(overlap, overlap > 0):
+        chosen[place] = person
     people = tuple(
         Person(box, *nobody, found.crop, score=0.0)
         if n is None

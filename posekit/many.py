@@ -46,6 +46,16 @@ class Looked:
     findings: tuple[Findings | None, ...] = ()
     refused: tuple[str | None, ...] = ()
 
+    def __repr__(self) -> str:
+        count = len(self.prediction.people)
+        words = [repr(self.name), "1 person" if count == 1 else f"{count} people"]
+        if self.findings:
+            answered = [found for found in self.findings if found is not None]
+            words.append(
+                f"{len(answered)} answered" + (f": {answered[0].title}" if answered else "")
+            )
+        return f"Looked({', '.join(words)})"
+
     @property
     def poses(self) -> list[Row]:
         """A row for each keypoint that was found; people count from 0, x and y are pixels."""

@@ -11,17 +11,25 @@ from html import escape
 from typing import TYPE_CHECKING, Protocol
 
 from posekit.draw import draw_explanation, draw_skeleton
+from posekit.draw.dependencies import draw_dependencies
+from posekit.draw.heads import draw_heads
 from posekit.found import found_words
 from posekit.geometry import Affine
+from posekit.layer_words import layer_words
 from posekit.photo import shrink
 from posekit.report import shell
 from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
-    from posekit.estimator import Prediction
-    from posekit.explain import Explanation
+    from matplotlib.figure import Figure
 
-__all__ = ["explanation_png", "png_of", "prediction_html"]
+    from posekit.estimator import Prediction
+    from posekit.explain import Explanation, HeatMap
+    from posekit.explain.dependencies import Dependencies
+    from posekit.explain.heads import HeadWorth
+    from posekit.zoo import PoseModel
+
+__all__ = ["dependencies_png", "explanation_png", "heads_png", "png_of", "prediction_html"]
 
 SIDE = 900
 """Longest side in pixels of a photo with poses."""
@@ -59,10 +67,31 @@ def prediction_html(prediction: Prediction) -> str:
     return f"<figure>{image}<figcaption>{' '.join(words)}</figcaption></figure>"
 
 
-def explanation_png(explanation: Explanation) -> bytes:
-    """Every layer's map, see :func:`posekit.draw.draw_explanation`."""
+def explanation_png(shown: Explanation | HeatMap, prediction: Prediction) -> bytes:
+    """Every layer's map, or a method's: see :func:`posekit.draw.draw_explanation`."""
+    return _drawn(draw_explanation(shown, prediction=prediction))
+
+
+def heads_png(found: HeadWorth, model: PoseModel) -> bytes:
+    """What each head is worth to each keypoint, see :func:`posekit.draw.heads.draw_heads`."""
+    return _drawn(draw_heads(found, _title(model)))
+
+
+def dependencies_png(found: Dependencies, model: PoseModel) -> bytes:
+    """Who looks at whom, see :func:`posekit.draw.dependencies.draw_dependencies`."""
+    layer = layer_words(found.layer, found.kind, model.entry.levels)
+    head = "mean over heads" if found.head is None else f"head {found.head + 1}"
+    title = f"{_title(model)}, {layer}, {head}"
+    return _drawn(draw_dependencies(found, title, words="per cent of the row's attention"))
+
+
+def _title(model: PoseModel) -> str:
+    return model.entry.title if model.trained else f"{model.entry.title} (untrained)"
+
+
+def _drawn(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    draw_explanation(explanation).savefig(buffer, format="png", dpi=DPI)
+    figure.savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
 
 

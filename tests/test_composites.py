@@ -76,7 +76,8 @@ def check_truth(picture: Composite) -> None:
     """Everything that has to hold between owner, masks, keypoints and ignore regions."""
     height, width = picture.size
     assert isinstance(picture, Scene) and picture.pixels.shape == (height, width, 3)
-    assert picture.depth_order == tuple(reversed(range(len(picture.people))))
+    distances = [person.distance for person in picture.people]
+    assert distances == sorted(distances, reverse=True)  # the nearest is pasted last
     assert len(picture.sources) == len(picture.people)
     for person in picture.people:
         assert np.array_equal(person.visible_mask, picture.owner == person.index)
@@ -302,7 +303,7 @@ def test_people_left_in_the_background_are_ignored_or_labelled(
     assert labelled.sources[0] == person.photo.name
     # The leftover's own pixels are in the region to ignore, as far as they are seen.
     seen = natural.mask & (ignored.owner == VISIBLE)
-    assert (ignored.ignore_mask & seen).sum() == seen.sum() > 50
+    assert (ignored.ignore[0].mask & seen).sum() == seen.sum() > 50
     names = [KEYPOINTS.index(name) for name in LSP14.keypoints]
     assert np.isfinite(natural.points[names][person.labelled]).all()
 
@@ -311,7 +312,7 @@ def test_people_left_in_the_background_are_ignored_or_labelled(
     background = Background.of_photo(person.photo, [(person, doubted)])
     picture = make_composite(3, [stranger], background, size=SIZE, label_leftovers=True)
     assert len(picture.people) == 1 and len(picture.ignore) == 1
-    assert picture.ignore_mask.sum() > ignored.ignore_mask.sum()
+    assert picture.ignore[0].mask.sum() > ignored.ignore[0].mask.sum()
     assert (background.leftovers[0].mask & truth).sum() > 0.9 * truth.sum()
 
     # Nobody is left over where nobody was.

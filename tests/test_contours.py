@@ -207,8 +207,9 @@ def test_a_methods_map_and_what_is_refused(prediction: Prediction, tmp_path: obj
     root = parsed(svg_text(found, prediction=prediction))
     assert len(root.findall(f"{SVG}svg")) == 1
     assert root.findtext(f"{SVG}title") == "nose by Grad-CAM"
+    assert svg_text(found) == svg_text(found, prediction=prediction)  # it knows its own
     with pytest.raises(PoseKitError, match="pass prediction="):
-        svg_text(found)
+        svg_text(replace(found, prediction=None))
     with pytest.raises(PoseKitError, match="no colour map"):
         svg_text(found, prediction=prediction, colour_map="jet")
     buffer = io.BytesIO()

@@ -15,7 +15,6 @@ from posekit.explain.inside import (
     Agreement,
     Matrix,
     agreement_of,
-    contradiction_of,
     fields_of,
     film_of,
     joins_of,
@@ -88,9 +87,9 @@ def test_arrows_lie_along_the_limb(joined: Prediction) -> None:
 
 
 def test_a_heatmap_that_is_the_truth_contradicts_little(joined: Prediction) -> None:
-    field = contradiction_of(joined, 0, WRIST)
-    assert field is not None and np.abs(field.values).max() < 1.0
-    assert np.abs(field.values).mean() < 0.1
+    pair = pair_of(joined, 0, WRIST)
+    assert pair is not None and pair.apart.values.max() < 1.0
+    assert pair.apart.values.mean() < 0.1
 
 
 def test_the_pair_of_heatmaps_is_the_traces_own_and_its_mean_that_of_the_box(
@@ -171,10 +170,10 @@ def test_heatmap_offset_and_limbs_of_the_truth_agree(joined: Prediction) -> None
             place = someone.keypoints[keypoint]
             assert found.shift == pytest.approx(float(np.linalg.norm(place - first.cell)))
             assert found.score == someone.scores[keypoint] == pytest.approx(first.weight)
-            field = contradiction_of(joined, person, keypoint)
-            assert field is not None
-            col, row = np.rint(field.to_photo.inverse().apply(first.cell)).astype(int)
-            assert found.contradiction == pytest.approx(abs(field.values[row, col]))
+            pair = pair_of(joined, person, keypoint)
+            assert pair is not None
+            col, row = np.rint(pair.apart.to_photo.inverse().apply(first.cell)).astype(int)
+            assert found.contradiction == pytest.approx(pair.apart.values[row, col], abs=1e-6)
             scores = [one.score for one in joins_of(joined, person, keypoint)]
             assert found.limb == max(scores), name
             assert found.cell == pytest.approx(CELL, rel=0.02)
@@ -315,7 +314,7 @@ def test_a_model_without_any_of_it_says_nothing(posed: Prediction, joined: Predi
     for prediction in (plain, posed):
         assert votes_of(prediction, 0, 1) == joins_of(prediction, 0) == ()
         assert fields_of(prediction, 0, 1) == ()
-        assert contradiction_of(prediction, 0, 1) is pair_of(prediction, 0, 1) is None
+        assert pair_of(prediction, 0, 1) is None
         assert weights_of(prediction, 0, 1) == ()
         assert agreement_of(prediction, 0, 1) is None
     with pytest.raises(TraceError, match="no person 7"):

@@ -13,7 +13,7 @@ import pytest
 from posekit.errors import BoxError, OcclusionError, SkeletonError, TraceError
 from posekit.estimator import Estimator
 from posekit.explain import explain
-from posekit.explain.purity import Covers, purity_of_layers
+from posekit.explain.purity import Covers, purity
 from posekit.found import Found, box_around
 from posekit.geometry import Box, Crop
 from posekit.layer_words import layer_words
@@ -154,7 +154,8 @@ def test_purity_is_that_of_the_evaluation() -> None:
     model = tiny_model()
     done = study(model, PHOTO, ONES[0], keypoint=WRIST, masks=MASKS, layer="encoder.2")
     after = Estimator(model).predict(ONES[0].apply(PHOTO))
-    assert done.after.purity == purity_of_layers(explain(after, WRIST), MASKS, 0)
+    by_layer = {one.layer: purity(one, MASKS, 0) for one in explain(after, WRIST).maps}
+    assert done.after.purity == by_layer
     rows = {row.key: row for row in done.changes}
     parts = [rows[f"on_{part}.encoder.2"].after for part in ("person", "others", "background")]
     assert sum(p for p in parts if p is not None) == pytest.approx(1.0)

@@ -19,10 +19,10 @@ from posekit.evaluation import (
     evaluate_purity,
     mean_purity,
     purity,
-    purity_of_layers,
 )
 from posekit.explain.attention import explain
 from posekit.explain.maps import AttentionMap
+from posekit.explain.purity import Covers
 from posekit.explain.query import Query
 from posekit.geometry import Affine, Box, Crop, TokenGrid, token_cover
 from posekit.skeleton import COCO17
@@ -136,20 +136,19 @@ def test_cover_is_the_share_of_the_samples_that_the_mask_holds() -> None:
         token_cover(mask, Affine(np.array([[1.0, 0.1, 0.0], [0.0, 1.0, 0.0]])), size)
 
 
-def test_every_layer_of_a_click_in_one_call() -> None:
+def test_masks_worked_out_once_serve_every_layer_of_a_click() -> None:
     prediction = Estimator(tiny_model()).predict(
         noise_photo(120, 100), [Box(5, 5, 40, 80), Box(50, 20, 45, 90)]
     )
     explanation = explain(prediction, "nose", person=1)
     masks = np.zeros((2, 120, 100), bool)
     masks[0, :, :50], masks[1, :, 50:] = True, True
-    found = purity_of_layers(explanation, list(masks))
-    assert tuple(found) == explanation.layers
+    mine, theirs = Covers(list(masks), 1), Covers(list(masks), 0)
     for one in explanation.maps:
-        assert found[one.layer] == purity(one, list(masks), 1)
-        assert found[one.layer].own > found[one.layer].others > 0
-    swapped = purity_of_layers(explanation, list(masks), person=0)
-    assert swapped["encoder.1"].own == pytest.approx(found["encoder.1"].others)
+        found = mine.shares(one)
+        assert found == purity(one, list(masks), 1)
+        assert found.own > found.others > 0
+        assert theirs.shares(one).own == pytest.approx(found.others)
 
 
 def test_a_data_set_is_asked_at_every_label_of_everybody_with_a_mask() -> None:
@@ -171,7 +170,10 @@ def test_a_data_set_is_asked_at_every_label_of_everybody_with_a_mask() -> None:
     assert (score.people, score.keypoints) == (2, 10)
     assert set(score.layers) == {"encoder.1", "encoder.2", "encoder.3"}
     by_hand = [
-        purity_of_layers(explain(estimator.predict(photo, [p.box]), p.keypoints[k]), masks, 0)
+        {
+            one.layer: purity(one, masks, 0)
+            for one in explain(estimator.predict(photo, [p.box]), p.keypoints[k]).maps
+        }
         for p, masks in ((people[0], [left, right]), (people[1], [right, left]))
         for k in range(5)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 import posekit
+from posekit.checkpoint import load_into
 from posekit.decode.querypose_output import QueryPoseOutput
 from posekit.errors import WeightsError
 from posekit.models.querypose import QueryPose, pool
-from posekit.models.querypose_checkpoint import convert, fit, load_official, own_name
-from posekit.models.querypose_config import R50, W32, W48, W48_LIGHT
+from posekit.models.querypose_checkpoint import FLOW, fit, own_name
+from posekit.models.querypose_config import R50, W32, W48, W48_LIGHT, QueryPoseConfig
 from posekit.models.querypose_head import BoxHead
 from posekit.models.querypose_pose import PoseHead
 from posekit.models.querypose_zoo import ENTRIES
@@ -49,9 +50,17 @@ def numbers(folder: Path) -> Callable[[str], Numbers]:
     return load
 
 
+def official(config: QueryPoseConfig, state: Mapping[str, Tensor]) -> QueryPose:
+    """The network of official tensors, which become its own without a copy."""
+    with torch.device("meta"):
+        model, network = fit(config, state)
+    load_into(model, network, name="QueryPose", assign=True)
+    return model.eval()
+
+
 @pytest.fixture(scope="module")
 def r50(folder: Path) -> Iterator[QueryPose]:
-    yield load_official(official_state(folder, "r50"))
+    yield official(R50, official_state(folder, "r50"))
 
 
 @pytest.fixture
@@ -300,7 +309,7 @@ def test_r50_whole_with_boxes_inside_the_image(
 def test_hrnet_w32_whole(folder: Path, numbers: Callable[[str], Numbers]) -> None:
     """In double precision: under this fill the official float32 itself is 3e-4 off at stage 1."""
     fixture = numbers("whole_hrnet32")
-    model = load_official(official_state(folder, "hrnet32")).double()
+    model = official(W32, official_state(folder, "hrnet32")).double()
     assert model.config == W32
     maps = model.backbone(noise_image().double())
     check_pyramid(maps, fixture, 1e-5)
@@ -314,8 +323,8 @@ def test_hrnet_w32_whole(folder: Path, numbers: Callable[[str], Numbers]) -> Non
 def test_hrnet_w48_pyramid(folder: Path, numbers: Callable[[str], Numbers]) -> None:
     state = official_state(folder, "hrnet48", "backbone.")
     with torch.device("meta"):
-        backbone = QueryPose(W48).backbone
-    own = {key.removeprefix("backbone."): value for key, value in convert(state).network.items()}
+        backbone, (_, network) = QueryPose(W48).backbone, fit(W48, state)
+    own = {key.removeprefix("backbone."): value for key, value in network.items()}
     backbone.load_state_dict(own, assign=True)
     check_pyramid(backbone.eval()(noise_image()), numbers("backbone_hrnet48"), 1e-5)
 
@@ -324,25 +333,27 @@ def test_hrnet_w48_pyramid(folder: Path, numbers: Callable[[str], Numbers]) -> N
 
 
 @pytest.mark.parametrize(("variant", "config"), [("r50", R50), ("hrnet32", W32), ("hrnet48", W48)])
-def test_every_official_key_has_its_place(folder: Path, variant: str, config: object) -> None:
+def test_every_official_key_has_its_place(
+    folder: Path, variant: str, config: QueryPoseConfig
+) -> None:
     """Shapes alone, on no device; the runs above load the values."""
     state = {
         key: torch.empty(shape, device="meta") for key, shape, _ in official_shapes(folder, variant)
     }
-    official = convert(state)
-    assert official.config == config
     with torch.device("meta"):
-        model = QueryPose(official.config)
+        model, network = fit(config, state)
         flow = RealNVP()
-    assert official.network.keys() == model.state_dict().keys()
-    model.load_state_dict(official.network, strict=True, assign=True)
-    flow.load_state_dict(official.flow, strict=True, assign=True)
+    assert model.config == config  # light or full as the keys say
+    assert network.keys() == model.state_dict().keys()
+    model.load_state_dict(network, strict=True, assign=True)
+    beside = {key.removeprefix(FLOW): state[key] for key in state if key.startswith(FLOW)}
+    flow.load_state_dict(beside, strict=True, assign=True)
 
 
 def test_w48_filled_by_the_rule_loads_strictly(folder: Path) -> None:
     """Values and all; those of R50 and W32 are loaded for the runs above."""
     state = official_state(folder, "hrnet48")
-    model = load_official(state)
+    model = official(W48, state)
     assert model.config == W48
     own = model.state_dict()
     for key in (
@@ -354,7 +365,7 @@ def test_w48_filled_by_the_rule_loads_strictly(folder: Path) -> None:
         torch.testing.assert_close(own[key], state[key], rtol=0, atol=0)
     del state["head.pose_head_series.3.updater.fc2.bias"]
     with pytest.raises(WeightsError, match="missing"):
-        load_official(state)
+        official(W48, state)
 
 
 def test_light_is_read_off_the_keys(folder: Path) -> None:
@@ -365,11 +376,12 @@ def test_light_is_read_off_the_keys(folder: Path) -> None:
     }
     with torch.device("meta"):
         light = QueryPose(W48_LIGHT).state_dict().keys()
-    extra = convert(state).network.keys() - light
+        extra = fit(W48_LIGHT, state)[1].keys() - light
+        rest = {key: value for key, value in state.items() if key not in extra}
+        model, network = fit(W48, rest)
     assert extra and all("pose_head_series" in key for key in extra)
-    official = convert({key: value for key, value in state.items() if key not in extra})
-    assert official.config == W48_LIGHT
-    assert official.network.keys() == light
+    assert model.config == W48_LIGHT
+    assert network.keys() == light
 
 
 @pytest.mark.parametrize("light", [True, False])
@@ -390,19 +402,19 @@ def test_a_file_in_official_names_loads_like_our_own(light: bool) -> None:
         name = re.sub(r"^layer(\d)", lambda m: f"res{int(m[1]) + 1}", name)
         return trunk + (name if name.startswith("res") else f"stem.{name}")
 
-    official = {theirs(key): tensor for key, tensor in own.items()}
-    assert official.keys() != own.keys()
-    official["criterion.flow.flow.mask"] = torch.zeros(2)  # beside the network, and never read
+    named = {theirs(key): tensor for key, tensor in own.items()}
+    assert named.keys() != own.keys()
+    named["criterion.flow.flow.mask"] = torch.zeros(2)  # beside the network, and never read
     small = ENTRIES["querypose-small"]
     entry = replace(small, fit=partial(fit, replace(config, light=True)))
-    for state in (official, own):
+    for state in (named, own):
         module = fitted(entry, state)
         assert isinstance(module, QueryPose) and module.config.light == light
         for key, tensor in module.state_dict().items():
             torch.testing.assert_close(tensor, own[key])
-    del official["part_query.weight"]
+    del named["part_query.weight"]
     with pytest.raises(WeightsError, match=r"missing"):
-        fitted(entry, official)
+        fitted(entry, named)
 
 
 def test_names_of_a_resnet() -> None:
@@ -420,14 +432,14 @@ def test_names_of_a_resnet() -> None:
 
 
 def test_other_weights_are_refused(folder: Path) -> None:
-    with pytest.raises(WeightsError, match="not the weights of a published QueryPose"):
-        load_official({"conv1.weight": torch.zeros(3)})
+    with pytest.raises(WeightsError, match="tensors are missing"):
+        official(R50, {"conv1.weight": torch.zeros(3)})
     shapes = official_shapes(folder, "hrnet32")
     state = {key: torch.empty(1, device="meta") for key, _, _ in shapes}
     state["backbone.bottom_up.stage4.0.branches.0.0.conv1.weight"] = torch.empty(32, 32, 3, 3)
     del state["part_query.weight"]
     with pytest.raises(WeightsError, match=r"1 of .* tensors are missing"):
-        load_official(state)
+        official(W32, state)
 
 
 def test_the_quick_fill_is_the_rule() -> None:

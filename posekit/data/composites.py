@@ -77,14 +77,6 @@ class Composite(Scene):
     ignore: tuple[IgnoreRegion, ...]
     overlap: float
 
-    @property
-    def ignore_mask(self) -> Mask:
-        """(H, W) bool: all regions to ignore together."""
-        mask = np.zeros(self.size, bool)
-        for region in self.ignore:
-            mask |= region.mask
-        return mask
-
 
 def make_composite(
     rng: np.random.Generator | int,

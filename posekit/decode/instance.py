@@ -21,6 +21,7 @@ from posekit.decode.instance_people import Claim, GroupedPerson, Grouping, View
 from posekit.decode.paf_grid import PafGrid, limbs_outward
 from posekit.decode.paf_peaks import PeakOptions, find_peaks
 from posekit.decode.paf_people import Peak
+from posekit.similarity import keypoint_similarity
 from posekit.skeleton import Skeleton
 
 __all__ = ["InstanceDecoder", "affinities", "token_of"]
@@ -186,8 +187,8 @@ class InstanceDecoder:
         points = np.array([peaks[member].point for member in other.members])
         area = max(float(np.ptp(points, axis=0).prod()), 1.0)
         away = np.array([np.subtract(a, b) for _, a, b in shared])
-        sigma = np.array([self.skeleton.sigmas[k] for k, _, _ in shared])
-        return float(np.exp(-(away**2).sum(-1) / (2 * area * (2 * sigma) ** 2)).mean())
+        sigmas = [self.skeleton.sigmas[k] for k, _, _ in shared]
+        return float(keypoint_similarity((away**2).sum(-1), area, sigmas).mean())
 
 
 def token_of(points: npt.ArrayLike, grid: PafGrid, size: tuple[int, int]) -> npt.NDArray[np.int64]:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from posekit.similarity import keypoint_similarity
+
 __all__ = ["oks_matrix", "oks_nms"]
 
 Floats = npt.NDArray[np.float64]
@@ -27,9 +29,8 @@ def oks_matrix(keypoints: npt.ArrayLike, areas: npt.ArrayLike, sigmas: Sequence[
     xy = np.asarray(keypoints, dtype=np.float64)[..., :2]
     area = np.asarray(areas, dtype=np.float64)
     squared = ((xy[:, None] - xy[None]) ** 2).sum(axis=-1)  # (P, P, K)
-    spread = (2 * np.asarray(sigmas, dtype=np.float64)) ** 2
     mean_area = (area[:, None] + area[None]) / 2 + np.spacing(1)
-    return np.asarray(np.exp(-squared / (2 * spread * mean_area[..., None])).mean(axis=-1))
+    return np.asarray(keypoint_similarity(squared, mean_area[..., None], sigmas).mean(axis=-1))
 
 
 def oks_nms(

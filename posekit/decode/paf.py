@@ -18,6 +18,7 @@ from torch import Tensor
 from posekit.decode.paf_grid import PafGrid, limbs_outward
 from posekit.decode.paf_peaks import PeakOptions, find_peaks
 from posekit.decode.paf_people import FoundPerson, Join, LimbScores, Outcome, PafDecoding, Peak
+from posekit.similarity import greedy_pairs
 from posekit.skeleton import Skeleton
 
 __all__ = ["PafDecoder", "score_limbs"]
@@ -107,15 +108,8 @@ class PafDecoder:
         chosen = []
         for index in limbs_outward(self.skeleton):
             table = limbs[index]
-            starts, ends = np.nonzero(table.accepted)
-            scores = (table.alignment + table.penalty)[starts, ends]
-            used_starts, used_ends = set(), set()
-            for n in np.argsort(-scores, kind="stable"):
-                m, e = int(starts[n]), int(ends[n])
-                if m not in used_starts and e not in used_ends:
-                    used_starts.add(m)
-                    used_ends.add(e)
-                    chosen.append((table, m, e))
+            pairs = greedy_pairs(table.alignment + table.penalty, table.accepted)
+            chosen += [(table, start, end) for start, end in pairs]
         return chosen
 
     def assemble(

@@ -69,9 +69,7 @@ def contours(
     wrong = next((share for share in shares if not 0.0 < share < 1.0), None)
     if wrong is not None:
         raise TraceError(f"A contour encloses a share of the mass between 0 and 1, not {wrong!r}.")
-    signed = isinstance(shown, HeatMap) and shown.signed
-    values = shown.values if isinstance(shown, HeatMap) else shown.weights
-    values, to_photo, n = _pooled(np.asarray(values, dtype=np.float64), shown.grid_to_photo)
+    values, to_photo, n = _pooled(shown.cells.astype(np.float64), shown.grid_to_photo)
     magnitude = np.abs(values)
     if not magnitude.any():
         return ()
@@ -80,7 +78,7 @@ def contours(
         level = mass_isoline(magnitude, share)
         if level <= 0.0:  # every cell is needed, even the empty ones
             continue
-        for negative in (False, True) if signed else (False,):
+        for negative in (False, True) if shown.signed else (False,):
             lines = rings(-values if negative else values, level, to_photo)
             if lines:
                 found.append(Contour(share, level, lines, negative, n))

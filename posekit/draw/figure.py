@@ -83,7 +83,7 @@ def draw_explanation(
 
     Args:
         explanation: one click, all layers; or the one map of a method.
-        prediction: what a method's map explains; an Explanation knows it.
+        prediction: what a method's map explains, where it does not hold it itself.
         query: where the question of a method's map stands; None finds it when the map's target
             is a keypoint.
         faithfulness: of a method's map, or by name of those layers for which it is known; their
@@ -239,11 +239,12 @@ def trust_of(
 
 
 def prediction_of(heat: HeatMap, prediction: Prediction | None) -> Prediction:
-    """The prediction a method's map was made of.
+    """The prediction a method's map was made of: the one given, or else its own.
 
     Raises:
-        PoseKitError: none was handed over.
+        PoseKitError: it has none, and none was handed over.
     """
+    prediction = prediction or heat.prediction
     if prediction is None:
         raise PoseKitError(
             f"A map of {heat.method} does not hold its photo: pass prediction= as well."

@@ -90,9 +90,9 @@ def svg_text(
     above = people_shapes(about) + star_shape(asked.point, asked.label, size[1])
     drawn = []
     for one, lines in zip(maps, panels, strict=True):
-        found, name = contours(one, shares), one.method if isinstance(one, HeatMap) else one.layer
-        shapes = below + map_shapes(one, found, colour_map, name) + above
-        drawn.append(VectorPanel(name, shapes, (*lines, contour_words(found))))
+        found = contours(one, shares)
+        shapes = below + map_shapes(one, found, colour_map, one.name) + above
+        drawn.append(VectorPanel(one.name, shapes, (*lines, contour_words(found))))
     warning = "" if about.model.trained else ", untrained: with random weights this means nothing"
     return sheet(
         title,

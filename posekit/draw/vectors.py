@@ -171,14 +171,13 @@ def map_shapes(
     one: AttentionMap | HeatMap, drawn: Sequence[Contour], colour_map: str, name: str
 ) -> str:
     """The contours in a group: the narrower, the brighter."""
-    signed = isinstance(one, HeatMap) and one.signed
-    table = colour_table(DIVERGING if signed else colour_map)
+    table = colour_table(DIVERGING if one.signed else colour_map)
     paths = []
     for contour in drawn:
         bright = 1.0 - 0.7 * contour.share
-        at = 127.5 * (1 + (-bright if contour.negative else bright)) if signed else 255 * bright
+        at = 127.5 * (1 + (-bright if contour.negative else bright)) if one.signed else 255 * bright
         colour = _hex(table[round(at)])
-        what = "evidence against" if contour.negative else "map" if signed else "mass"
+        what = "evidence against" if contour.negative else "map" if one.signed else "mass"
         words = (
             f"{name}: the heaviest cells, {contour.share:.0%} of the {what}; "
             f"level {'−' if contour.negative else ''}{plain_number(contour.level)} per cell"

@@ -11,7 +11,7 @@ from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, instance_score,
 from posekit.evaluation.pck import HEAD_THRESHOLD, PCK, THRESHOLD, pck, pckh
 from posekit.evaluation.run import evaluate, evaluate_oks
 from posekit.evaluation.run_purity import PurityScore, evaluate_purity
-from posekit.explain.purity import Purity, mean_purity, purity, purity_of_layers
+from posekit.explain.purity import Purity, mean_purity, purity
 
 __all__ = [
     "HEAD_THRESHOLD",
@@ -35,5 +35,4 @@ __all__ = [
     "pck",
     "pckh",
     "purity",
-    "purity_of_layers",
 ]

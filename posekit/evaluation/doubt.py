@@ -22,6 +22,7 @@ import numpy.typing as npt
 from posekit.estimator import Prediction
 from posekit.evaluation.oks import PersonTruth
 from posekit.explain.inside import DOUBT, agreement_of
+from posekit.similarity import keypoint_similarity
 from posekit.skeleton import Skeleton
 
 __all__ = ["RIGHT", "DoubtScore", "Judged", "auroc", "doubt_score", "judged"]
@@ -119,13 +120,10 @@ def judged(
             if agreement is None:
                 continue
             point, sigma = someone.keypoints[keypoint], skeleton.sigmas[keypoint]
-            similarity = max(
-                math.exp(
-                    -float(((one.keypoints[keypoint] - point) ** 2).sum())
-                    / (2 * max(one.area, 1e-9) * (2 * sigma) ** 2)
-                )
-                for one in labelled
-            )
+            places = np.array([one.keypoints[keypoint] for one in labelled])  # (labels, 2)
+            areas = np.array([max(one.area, 1e-9) for one in labelled])
+            squared = ((places - point) ** 2).sum(axis=-1)
+            similarity = float(keypoint_similarity(squared, areas, sigma).max())
             ignored = any(one.ignore and bool(one.box.contains(point)) for one in truth)
             if ignored and similarity < RIGHT:
                 continue

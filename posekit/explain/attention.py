@@ -64,6 +64,11 @@ class Explanation:
     prediction: Prediction
     through: bool = False
 
+    def __repr__(self) -> str:
+        model = self.prediction.model.name
+        layers = ", ".join(self.layers) if len(self.maps) < 4 else f"{len(self.maps)} layers"
+        return f"Explanation({self.title!r}, {layers}, person={self.query.person}, model={model!r})"
+
     @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, in forward order."""
@@ -96,7 +101,7 @@ class Explanation:
     def _repr_png_(self) -> bytes:
         from posekit.notebook import explanation_png
 
-        return explanation_png(self)
+        return explanation_png(self, self.prediction)
 
 
 def explain(

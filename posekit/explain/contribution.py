@@ -155,6 +155,7 @@ def contribution(
         delta=terms.delta,
         target=asked.label,
         person=asked.person,
+        prediction=prediction,
     )
 
 

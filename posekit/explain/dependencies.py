@@ -26,6 +26,7 @@ from posekit.people import DRAWN
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
+    from posekit.zoo import PoseModel
 
 __all__ = ["ELSEWHERE", "EVEN", "OTHERS", "Dependencies", "dependencies", "mean_dependencies"]
 
@@ -50,6 +51,7 @@ class Dependencies:
         chance: (K,) what a row that looks everywhere alike has around each keypoint.
         even_others: what such a row has around other people's.
         people: (K, K) how many people a share is the mean of; 0 where it is NaN.
+        model: whose attention it is; None where that is not known.
     """
 
     layer: str
@@ -62,6 +64,21 @@ class Dependencies:
     chance: Floats
     even_others: float
     people: npt.NDArray[np.int64]
+    model: PoseModel | None = None
+
+    def __repr__(self) -> str:
+        model = "" if self.model is None else f"model={self.model.name!r}, "
+        head = "mean over heads" if self.head is None else f"head={self.head}"
+        drawn, people = int(np.isfinite(self.chance).sum()), int(self.people.max(initial=0))
+        return (
+            f"Dependencies({model}layer={self.layer!r}, {head}, {drawn} of {len(self.keypoints)} "
+            f"keypoints, {'1 person' if people == 1 else f'{people} people'})"
+        )
+
+    def _repr_png_(self) -> bytes | None:
+        from posekit.notebook import dependencies_png
+
+        return None if self.model is None else dependencies_png(self, self.model)
 
     def strongest(self, keypoint: str, count: int = 3) -> list[tuple[str, float]]:
         """The other keypoints that one depends on most, with their shares, the largest first.
@@ -165,6 +182,7 @@ def dependencies(
         chance=chance,
         even_others=float(around.others.mean()),
         people=np.isfinite(shares).astype(np.int64),
+        model=prediction.model,
     )
 
 
@@ -198,4 +216,5 @@ def mean_dependencies(parts: Sequence[Dependencies]) -> Dependencies:
         chance=mean("chance"),
         even_others=float(np.mean([part.even_others for part in parts])),
         people=np.sum([part.people for part in parts], axis=0),
+        model=first.model,
     )

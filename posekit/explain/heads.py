@@ -29,6 +29,7 @@ from posekit.explain.together import questions
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
+    from posekit.zoo import PoseModel
 
 __all__ = ["HeadWorth", "heads"]
 
@@ -48,6 +49,7 @@ class HeadWorth:
             where the keypoint does better without.
         person: index into the prediction's people.
         seconds: wall-clock time it took.
+        model: whose heads they are; None where that is not known.
     """
 
     layers: tuple[str, ...]
@@ -57,6 +59,21 @@ class HeadWorth:
     falls: Floats
     person: int
     seconds: float
+    model: PoseModel | None = None
+
+    def __repr__(self) -> str:
+        model = "" if self.model is None else f"model={self.model.name!r}, "
+        count, found = len(dict.fromkeys(self.layers)), int(np.isfinite(self.values).sum())
+        return (
+            f"HeadWorth({model}{len(self.heads)} heads in {count} "
+            f"layer{'' if count == 1 else 's'}, {found} of {len(self.keypoints)} keypoints, "
+            f"{self.seconds:.2f} s)"
+        )
+
+    def _repr_png_(self) -> bytes | None:
+        from posekit.notebook import heads_png
+
+        return None if self.model is None else heads_png(self, self.model)
 
     def layer(self, name: str) -> Floats:
         """(heads, K) of one layer.
@@ -141,4 +158,5 @@ def heads(
         falls=falls,
         person=person,
         seconds=time.perf_counter() - began,
+        model=prediction.model,
     )

@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posekit.affine import Affine
 from posekit.errors import TraceError
-from posekit.explain.maps import Size, mass_isoline, mass_level, resample, to_window
+from posekit.explain.maps import GridMap, Size
 from posekit.geometry import Crop, TokenGrid
+
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
 
 
 @dataclass(frozen=True, eq=False)
-class HeatMap:
+class HeatMap(GridMap):
     """How much each place of the crop matters to one target, by one method.
 
     Attributes:
@@ -38,6 +41,8 @@ class HeatMap:
             units of the target; None when it has none.
         target: what is explained, in words, such as ``left wrist``.
         person: index into ``prediction.people``.
+        prediction: what it explains, as :func:`posekit.explain.explain` hands it on; None where
+            the map was made of something else.
 
     Raises:
         TraceError: the values are not finite, do not fit the grid, or are negative in a map that
@@ -54,6 +59,7 @@ class HeatMap:
     delta: float | None = None
     target: str = ""
     person: int = 0
+    prediction: Prediction | None = None
 
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float32, order="C")
@@ -71,64 +77,31 @@ class HeatMap:
         values.flags.writeable = False
         object.__setattr__(self, "values", values)
 
-    @cached_property
-    def total(self) -> float:
-        """Sum of the values."""
-        return float(self.values.sum(dtype=np.float64))
+    def __repr__(self) -> str:
+        return (
+            f"HeatMap(method={self.method!r}, target={self.target!r}, "
+            f"{self.grid.rows} x {self.grid.cols} cells, {self.seconds:.2f} s)"
+        )
+
+    @property
+    def name(self) -> str:
+        """The method."""
+        return self.method
+
+    @property
+    def cells(self) -> np.ndarray:
+        """The values."""
+        return self.values
 
     @cached_property
     def limit(self) -> float:
         """The largest magnitude: a colour scale runs to it, from 0 or, when signed, from minus."""
         return float(np.abs(self.values).max())
 
-    @property
-    def mass(self) -> np.ndarray:
-        """The evidence for the target as shares: (rows, cols) float64, sum 1, none negative.
+    def _repr_png_(self) -> bytes | None:
+        from posekit.notebook import explanation_png
 
-        Negative values count 0. A map without any positive value has no mass: all zeros.
-        """
-        positive = np.maximum(self.values, 0.0).astype(np.float64)
-        total = positive.sum()
-        return np.asarray(positive / total if total > 0 else positive)
-
-    def level(self, share: float) -> float:
-        """The magnitude such that the cells at or above it hold ``share`` of all magnitude.
-
-        Raises:
-            TraceError: share not within 0 to 1.
-        """
-        return mass_level(np.abs(self.values), share)
-
-    def isoline(self, share: float) -> float:
-        """The magnitude whose contour runs between the cells at :meth:`level` and the rest."""
-        return mass_isoline(np.abs(self.values), share)
-
-    @property
-    def grid_to_photo(self) -> Affine:
-        """Cell coordinates (column, row), centres at integers, to photo pixels."""
-        return self.crop.to_photo @ self.grid.to_input
-
-    @property
-    def cell_centres(self) -> np.ndarray:
-        """(rows * cols, 2) cell centres in photo pixels, row-major."""
-        return np.asarray(self.crop.to_photo.apply(self.grid.centres()))
-
-    def on_photo(
-        self, size: Size | None = None, window: tuple[float, float, float, float] | None = None
-    ) -> np.ndarray:
-        """The map in photo pixels, (height, width) float32.
-
-        Arguments and drawing as :meth:`posekit.explain.maps.AttentionMap.on_photo`: bilinear
-        between cell centres, 0 beyond the outer edges of the cells.
-        """
-        height, width = self.crop.photo_size
-        edges = window or (-0.5, -0.5, width - 0.5, height - 0.5)
-        drawn = size or (round(edges[3] - edges[1]), round(edges[2] - edges[0]))
-        return resample(self.values, to_window(edges, drawn) @ self.grid_to_photo, drawn)
-
-    def on_crop(self) -> np.ndarray:
-        """The map in pixels of the crop, the picture the model saw: (height, width) float32."""
-        return resample(self.values, self.grid.to_input, self.crop.size)
+        return None if self.prediction is None else explanation_png(self, self.prediction)
 
 
 def pixel_grid(size: Size) -> TokenGrid:

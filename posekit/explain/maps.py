@@ -1,8 +1,13 @@
-"""One attention map on its token grid, and where it lies on the photo."""
+"""Values on a grid of cells, where they lie on the photo, and how they are drawn there.
+
+An attention map is one kind (:class:`AttentionMap`), a method's map another
+(:class:`posekit.explain.heat.HeatMap`).
+"""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -23,8 +28,103 @@ DIRECTION_WORDS: dict[str, str] = {"row": "looks at", "column": "is looked at by
 _MAX_SUPERSAMPLING = 16
 
 
+class GridMap(ABC):
+    """One value a cell of a grid on a crop of the photo.
+
+    Attributes:
+        grid: where the cells lie in the crop.
+        crop: where the crop lies in the photo.
+        signed: True when negative values mean evidence against what is explained; False when the
+            values are a mass and none is negative.
+    """
+
+    grid: TokenGrid
+    crop: Crop
+    signed: bool = False
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What tells it from other maps of one answer: a layer's or a method's name."""
+
+    @property
+    @abstractmethod
+    def cells(self) -> np.ndarray:
+        """(rows, cols) float32, the value of each cell."""
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of the values: 1 for a full row of attention, anything for a column."""
+        return float(self.cells.sum(dtype=np.float64))
+
+    @property
+    def mass(self) -> np.ndarray:
+        """The values as shares of their sum: (rows, cols) float64, sum 1, none negative.
+
+        Negative values, evidence against, count 0. A map without any positive value has no mass:
+        all zeros.
+        """
+        positive = np.maximum(self.cells, 0.0).astype(np.float64)
+        total = positive.sum()
+        return np.asarray(positive / total if total > 0 else positive)
+
+    def level(self, share: float) -> float:
+        """The largest magnitude such that the cells at or above it hold ``share`` of all magnitude.
+
+        It is what to threshold at, so that layers and models compare. Infinite when the share is 0.
+
+        Raises:
+            TraceError: share not within 0 to 1.
+        """
+        return mass_level(np.abs(self.cells), share)
+
+    def isoline(self, share: float) -> float:
+        """The magnitude whose contour runs between the cells at :meth:`level` and the rest.
+
+        Half-way between the lightest of those cells and the heaviest other one; the level itself
+        when there is no other.
+
+        Raises:
+            TraceError: share not within 0 to 1.
+        """
+        return mass_isoline(np.abs(self.cells), share)
+
+    @property
+    def grid_to_photo(self) -> Affine:
+        """Cell coordinates (column, row), centres at integers, to photo pixels."""
+        return self.crop.to_photo @ self.grid.to_input
+
+    @property
+    def cell_centres(self) -> np.ndarray:
+        """(rows * cols, 2) cell centres in photo pixels, row-major."""
+        return np.asarray(self.crop.to_photo.apply(self.grid.centres()))
+
+    def on_photo(
+        self, size: Size | None = None, window: tuple[float, float, float, float] | None = None
+    ) -> np.ndarray:
+        """The map in photo pixels: (height, width) float32.
+
+        Bilinear between cell centres, level from the outermost centres to the outer edges of
+        their cells, exactly 0 beyond. A value stays that of a cell; divided by the area of
+        a cell in photo pixels the map keeps its mass.
+
+        Args:
+            size: (height, width) of the result; None is one pixel for each of the photo's.
+            window: outer edges (left, top, right, bottom) of the part wanted, in photo pixels;
+                None is the whole photo, (-0.5, -0.5, width - 0.5, height - 0.5).
+        """
+        height, width = self.crop.photo_size
+        edges = window or (-0.5, -0.5, width - 0.5, height - 0.5)
+        drawn = size or (round(edges[3] - edges[1]), round(edges[2] - edges[0]))
+        return resample(self.cells, to_window(edges, drawn) @ self.grid_to_photo, drawn)
+
+    def on_crop(self) -> np.ndarray:
+        """The map in pixels of the crop, the picture the model saw: (height, width) float32."""
+        return resample(self.cells, self.grid.to_input, self.crop.size)
+
+
 @dataclass(frozen=True, eq=False)
-class AttentionMap:
+class AttentionMap(GridMap):
     """How one token attends (row) or is attended to (column), in one layer.
 
     Attributes:
@@ -58,38 +158,28 @@ class AttentionMap:
     part: str | None = None
     meaning: str = ""
 
-    @cached_property
-    def total(self) -> float:
-        """Sum of the weights: 1 for a full row, anything for a column."""
-        return float(self.weights.sum(dtype=np.float64))
+    def __repr__(self) -> str:
+        head = "mean over heads" if self.head is None else f"head={self.head}"
+        x, y = self.query.point
+        return (
+            f"AttentionMap(layer={self.layer!r}, {head}, {self.direction} at ({x:.0f}, {y:.0f}), "
+            f"{self.grid.rows} x {self.grid.cols} cells)"
+        )
 
     @property
-    def grid_to_photo(self) -> Affine:
-        """Token coordinates (column, row), centres at integers, to photo pixels."""
-        return self.crop.to_photo @ self.grid.to_input
+    def name(self) -> str:
+        """The layer."""
+        return self.layer
+
+    @property
+    def cells(self) -> np.ndarray:
+        """The weights."""
+        return self.weights
 
     @property
     def token_centres(self) -> np.ndarray:
-        """(rows * cols, 2) token centres in photo pixels, row-major."""
-        return np.asarray(self.crop.to_photo.apply(self.grid.centres()))
-
-    def level(self, share: float) -> float:
-        """The largest weight such that the cells at or above it hold ``share`` of the mass.
-
-        It is what to threshold at, so that layers and models compare. Infinite when the share is 0.
-
-        Raises:
-            TraceError: share not within 0 to 1.
-        """
-        return mass_level(self.weights, share)
-
-    def isoline(self, share: float) -> float:
-        """The value whose contour runs between the cells that :meth:`keep_mass` keeps and the rest.
-
-        Half-way between the lightest kept cell and the heaviest other one; the level itself when
-        every cell is kept.
-        """
-        return mass_isoline(self.weights, share)
+        """(rows * cols, 2) token centres in photo pixels, row-major: :attr:`cell_centres`."""
+        return self.cell_centres
 
     def keep_mass(self, share: float) -> AttentionMap:
         """The smallest set of cells with that share of the mass, other cells 0; ties are kept.
@@ -100,29 +190,6 @@ class AttentionMap:
         level = self.level(share)
         weights = np.where(self.weights >= level, self.weights, np.float32(0.0))
         return replace(self, weights=weights.astype(np.float32), kept=self.kept * share)
-
-    def on_photo(
-        self, size: Size | None = None, window: tuple[float, float, float, float] | None = None
-    ) -> np.ndarray:
-        """The map in photo pixels: (height, width) float32.
-
-        Bilinear between token centres, level from the outermost centres to the outer edges of
-        their cells, exactly 0 beyond. A value stays the weight of a cell; divided by the area of
-        a cell in photo pixels the map keeps its mass.
-
-        Args:
-            size: (height, width) of the result; None is one pixel for each of the photo's.
-            window: outer edges (left, top, right, bottom) of the part wanted, in photo pixels;
-                None is the whole photo, (-0.5, -0.5, width - 0.5, height - 0.5).
-        """
-        height, width = self.crop.photo_size
-        edges = window or (-0.5, -0.5, width - 0.5, height - 0.5)
-        drawn = size or (round(edges[3] - edges[1]), round(edges[2] - edges[0]))
-        return resample(self.weights, to_window(edges, drawn) @ self.grid_to_photo, drawn)
-
-    def on_crop(self) -> np.ndarray:
-        """The map in pixels of the crop, the picture the model saw: (height, width) float32."""
-        return resample(self.weights, self.grid.to_input, self.crop.size)
 
 
 def mass_level(weights: np.ndarray, share: float) -> float:

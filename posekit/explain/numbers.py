@@ -12,7 +12,7 @@ import numpy as np
 from posekit.errors import TraceError
 from posekit.explain.around import Around, most_around
 from posekit.explain.heat import HeatMap
-from posekit.explain.maps import AttentionMap
+from posekit.explain.maps import AttentionMap, GridMap
 from posekit.explain.query import Query
 from posekit.people import IN_BOX, box_words
 
@@ -58,10 +58,8 @@ def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
     Raises:
         TraceError: the map holds no attention at all.
     """
-    return _measured(
-        attention.weights, attention.token_centres, attention.grid_to_photo.scale, attention.query,
-        prediction, "This map holds no attention: keep a larger share of the mass.",
-    )  # fmt: skip
+    empty = "This map holds no attention: keep a larger share of the mass."
+    return _measured(attention, attention.query, prediction, empty)
 
 
 def heat_numbers(
@@ -79,8 +77,7 @@ def heat_numbers(
     """
     empty = f"The map of {heat.method} holds no evidence for {heat.target}: nothing is positive."
     query = Query(heat.person, (float(point[0]), float(point[1])))
-    scale = heat.grid_to_photo.scale
-    return _measured(heat.mass, heat.cell_centres, scale, query, prediction, empty)
+    return _measured(heat, query, prediction, empty)
 
 
 def around_words(measured: MapNumbers) -> str:
@@ -88,20 +85,10 @@ def around_words(measured: MapNumbers) -> str:
     return ", ".join(f"{one.keypoint} {100 * one.share:.0f} %" for one in measured.around)
 
 
-def _measured(
-    mass: np.ndarray,
-    centres: np.ndarray,
-    cell: float,
-    query: Query,
-    prediction: Prediction,
-    empty: str,
-) -> MapNumbers:
-    """Of cells (rows, cols) with centres (rows * cols, 2) in photo pixels."""
-    weights = mass.ravel().astype(np.float64)
-    total = weights.sum()
-    if not total > 0.0:
+def _measured(one: GridMap, query: Query, prediction: Prediction, empty: str) -> MapNumbers:
+    share, centres = one.mass.ravel(), one.cell_centres
+    if not share.sum() > 0.0:
         raise TraceError(empty)
-    share = weights / total
     mine = query.person
     in_box = np.asarray(prediction.people[mine].box.contains(centres))
     in_others = np.zeros_like(in_box)
@@ -110,7 +97,7 @@ def _measured(
             in_others |= np.asarray(person.box.contains(centres))
     positive = share[share > 0.0]
     entropy = max(0.0, float(-(positive * np.log(positive)).sum()))
-    peak = centres[int(np.argmax(weights))]
+    peak = centres[int(np.argmax(share))]
     return MapNumbers(
         mass_in_box=min(1.0, float(share[in_box].sum())),
         mass_in_other_boxes=min(1.0, float(share[in_others & ~in_box].sum())),
@@ -119,5 +106,7 @@ def _measured(
         peak_distance_px=float(np.hypot(*(peak - np.asarray(query.point)))),
         peak_point=(float(peak[0]), float(peak[1])),
         where=box_words(prediction.people[mine].box, prediction.photo),
-        around=most_around(prediction, mine, share, centres, cell, but=query.keypoint),
+        around=most_around(
+            prediction, mine, share, centres, one.grid_to_photo.scale, but=query.keypoint
+        ),
     )

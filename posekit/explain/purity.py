@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.errors import TraceError
-from posekit.explain.attention import Explanation
 from posekit.explain.maps import AttentionMap
 from posekit.geometry import token_cover
 
-__all__ = ["Covers", "Purity", "mean_purity", "purity", "purity_of_layers"]
+__all__ = ["Covers", "Purity", "mean_purity", "purity"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,24 +50,6 @@ def purity(attention: AttentionMap, masks: Sequence[npt.ArrayLike], person: int)
             holds no attention.
     """
     return Covers(masks, person).shares(attention)
-
-
-def purity_of_layers(
-    explanation: Explanation, masks: Sequence[npt.ArrayLike], person: int | None = None
-) -> dict[str, Purity]:
-    """The shares in every layer of an explanation, by the layer's name.
-
-    Args:
-        explanation: one query in all layers.
-        masks: see :func:`purity`.
-        person: None when the masks are in the order of the prediction's people.
-
-    Raises:
-        TraceError: see :func:`purity`.
-    """
-    chosen = explanation.query.person if person is None else person
-    covers = Covers(masks, chosen)
-    return {attention.layer: covers.shares(attention) for attention in explanation.maps}
 
 
 def mean_purity(parts: Sequence[Purity]) -> Purity:

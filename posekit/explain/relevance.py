@@ -87,6 +87,7 @@ def relevance(
         seconds=time.perf_counter() - began,
         target=asked.label,
         person=asked.person,
+        prediction=prediction,
     )
 
 

@@ -96,6 +96,7 @@ def rollout(
         seconds=time.perf_counter() - began,
         target=place.label(prediction.skeleton),
         person=index,
+        prediction=prediction,
     )
 
 

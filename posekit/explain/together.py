@@ -91,6 +91,7 @@ class Questions:
                 delta=None if deltas is None else float(deltas[n]),
                 target=one.label,
                 person=one.person,
+                prediction=self.prediction,
             )
             for n, (one, value) in enumerate(zip(self.asked, values, strict=True))
         )

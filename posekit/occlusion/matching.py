@@ -7,6 +7,7 @@ import numpy as np
 from posekit.estimator import Prediction
 from posekit.found import SAME
 from posekit.occlusion.measure import pose_area, similarity
+from posekit.similarity import greedy_pairs
 
 __all__ = ["LEAST_OKS", "matched"]
 
@@ -30,9 +31,5 @@ def matched(before: Prediction, after: Prediction) -> tuple[int | None, ...]:
             overlap = one.box.overlap(other.box)
             if oks >= LEAST_OKS or overlap >= SAME:
                 alike[n, m] = oks + overlap
-    found: list[int | None] = [None] * len(before.people)
-    while alike.max() > 0:
-        n, m = (int(index) for index in np.unravel_index(int(alike.argmax()), alike.shape))
-        found[n] = m
-        alike[n], alike[:, m] = 0.0, 0.0
-    return tuple(found)
+    pairs = dict(greedy_pairs(alike, alike > 0))
+    return tuple(pairs.get(n) for n in range(len(before.people)))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from posekit.data.labelled import MASK_SHARE
 from posekit.found import box_around
+from posekit.similarity import keypoint_similarity
 from posekit.skeleton import Skeleton
 
 __all__ = ["covered_keypoints", "covered_limbs", "limbs_at", "pose_area", "similarity", "torso_of"]
@@ -33,8 +34,7 @@ def similarity(before: Floats, after: Floats, skeleton: Skeleton, area: float) -
     if not counted.any() or not area > 0:
         return None
     squared = ((after - before) ** 2).sum(axis=-1)[counted]
-    width = 2 * np.asarray(skeleton.sigmas)[counted]
-    alike = np.exp(-squared / (2 * area * width**2))
+    alike = keypoint_similarity(squared, area, np.asarray(skeleton.sigmas)[counted])
     return float(np.where(np.isfinite(squared), alike, 0.0).mean())
 
 

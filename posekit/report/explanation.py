@@ -161,7 +161,7 @@ def _name(one: AttentionMap | HeatMap, findings: Findings) -> str:
 
 
 def _alt(one: AttentionMap | HeatMap) -> str:
-    return f"map of {one.method if isinstance(one, HeatMap) else one.layer}"
+    return f"map of {one.name}"
 
 
 def _lines(one: AttentionMap | HeatMap, findings: Findings) -> list[str]:

@@ -86,7 +86,7 @@ class Pictures:
 
     def _laid(self, one: AttentionMap | HeatMap, window: Window) -> Pixels:
         base, values = self._base(window), window.values_of(one) / self.limit(one)
-        if isinstance(one, HeatMap) and one.signed:
+        if one.signed:
             return signed_overlay(base, values, opacity=self.opacity, dim=self.dim)
         return overlay(base, values, colour_map=self.colour_map, opacity=self.opacity, dim=self.dim)
 
@@ -99,9 +99,8 @@ class Pictures:
 
     def bar(self, one: AttentionMap | HeatMap) -> Pixels:
         """(256, 3), the colours of a map over the mean of the photo."""
-        signed = isinstance(one, HeatMap) and one.signed
-        colours = DIVERGING if signed else self.colour_map
-        return blended(self._base(self._large), colours, self.opacity, self.dim, signed=signed)
+        base, colours = self._base(self._large), DIVERGING if one.signed else self.colour_map
+        return blended(base, colours, self.opacity, self.dim, signed=one.signed)
 
     def ticks(self, one: AttentionMap | HeatMap) -> list[str]:
         """What the bar's ends and middle stand for."""

@@ -112,5 +112,4 @@ def _numbers(findings: Findings, one: AttentionMap) -> dict[str, Any]:
 
 
 def _cells(one: AttentionMap | HeatMap) -> dict[str, Any]:
-    values = one.weights if isinstance(one, AttentionMap) else one.values
-    return {"values": values.tolist(), "grid_to_photo": one.grid_to_photo.matrix.tolist()}
+    return {"values": one.cells.tolist(), "grid_to_photo": one.grid_to_photo.matrix.tolist()}

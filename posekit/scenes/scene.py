@@ -108,11 +108,6 @@ class Scene:
         """(height, width)."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
-    @property
-    def depth_order(self) -> tuple[int, ...]:
-        """Indices of the people, the nearest to the camera first."""
-        return tuple(sorted(range(len(self.people)), key=lambda i: self.people[i].distance))
-
     def who_hides(self, person: int, keypoint: int | str) -> str:
         """Say who hides a keypoint.
 

@@ -15,6 +15,7 @@ from posekit.evaluation.oks import PersonTruth, ScoredPose, oks
 from posekit.evaluation.pck import pck
 from posekit.models.ssa import SSAConfig, StageOutputs
 from posekit.models.ssa_votes import contradiction, synthesise
+from posekit.similarity import greedy_pairs
 from posekit.training.crowd_truth import truth_of
 from posekit.training.task import Score
 
@@ -109,9 +110,6 @@ def matched(
     away = np.linalg.norm(np.stack(found)[:, None] - true[None], axis=-1) / extent[:, None]
     away = np.where(np.isnan(away), 1.0, away.clip(0, 1))
     cost = (away * known).sum(-1) / known.sum(-1)  # (found, P)
-    for n in np.argsort(cost, axis=None, kind="stable"):
-        who, whom = divmod(int(n), len(true))
-        if np.isfinite(cost[who, whom]) and cost[who, whom] < 1:
-            taken[whom] = np.where(np.isnan(found[who]), np.inf, found[who])
-            cost[who], cost[:, whom] = np.inf, np.inf
+    for who, whom in greedy_pairs(-cost, cost < 1):
+        taken[whom] = np.where(np.isnan(found[who]), np.inf, found[who])
     return taken, true, known

@@ -30,15 +30,12 @@ Floats = npt.NDArray[np.float64]
 
 def values(map_: Map) -> Floats:
     """The cells of a map, (rows, cols) float64."""
-    held = map_.values if isinstance(map_, HeatMap) else map_.weights
-    return np.asarray(held, dtype=np.float64)
+    return np.asarray(map_.cells, dtype=np.float64)
 
 
 def shares(map_: Map) -> Floats:
     """The positive cells of a map as shares that sum to 1; all 0 when none is positive."""
-    positive = np.maximum(values(map_), 0.0)
-    total = positive.sum()
-    return np.asarray(positive / total if total > 0 else positive)
+    return map_.mass
 
 
 def cell_of_pixels(grid: TokenGrid, size: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -97,5 +94,4 @@ def on_pixels(map_: Map) -> Floats:
 
 def in_box(map_: Map, box: Box) -> npt.NDArray[np.bool_]:
     """Which cells have their centre in a box of the photo, (rows, cols)."""
-    centres = map_.crop.to_photo.apply(map_.grid.centres())
-    return np.asarray(box.contains(centres).reshape(map_.grid.size))
+    return np.asarray(box.contains(map_.cell_centres).reshape(map_.grid.size))

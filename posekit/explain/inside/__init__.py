@@ -5,7 +5,7 @@ that has no such thing; none asks which model it is.
 """
 
 from posekit.explain.inside.agreement import DOUBT, Agreement, Worth, agreement_of, worth_of
-from posekit.explain.inside.fields import Field, LimbField, contradiction_of, fields_of
+from posekit.explain.inside.fields import Field, LimbField, fields_of
 from posekit.explain.inside.film import Frame, film_of
 from posekit.explain.inside.joins import JoinRow, joins_of
 from posekit.explain.inside.matrices import Matrix, matrices_of
@@ -26,7 +26,6 @@ __all__ = [
     "VoteLine",
     "Worth",
     "agreement_of",
-    "contradiction_of",
     "fields_of",
     "film_of",
     "joins_of",

@@ -1,4 +1,4 @@
-"""Maps with a sign: the fields of a keypoint's limbs, and where a heatmap stands alone."""
+"""Maps with a sign: the fields of a keypoint's limbs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posekit.geometry import Affine
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
-__all__ = ["Field", "LimbField", "contradiction_of", "fields_of"]
+__all__ = ["Field", "LimbField", "fields_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,25 +51,6 @@ class LimbField:
     starts: Floats
     arrows: Floats
     cell: float
-
-
-def contradiction_of(prediction: Prediction, person: int, keypoint: int) -> Field | None:
-    """Heatmap minus the heatmap that offsets and limbs would make, of one keypoint.
-
-    Above zero there is heat without votes or limb ends, below zero votes without heat. None for a
-    model that makes no such pair.
-
-    Raises:
-        TraceError: there is no such person.
-    """
-    someone = prediction.people[check_person(prediction, person)]
-    trace = prediction.trace
-    for one in trace.maps.values() if trace else ():
-        if one.group == "contradiction" and one.keypoint == keypoint:
-            values = one.values[someone.item].double().cpu().numpy()
-            to_photo = someone.crop.to_photo @ one.grid.to_input
-            return Field(one.name, values, to_photo, one.meaning)
-    return None
 
 
 def fields_of(
