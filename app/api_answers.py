@@ -117,9 +117,7 @@ def about(prediction: Prediction, person: int, notes: list[str]) -> Json:
     """Which model with which weights looked at whom."""
     model = prediction.model
     return {
-        "model": model.name,
-        "weights": model.weights.kind,
-        "trained": model.trained,
+        **model.origin,
         "person": person,
         "notes": notes,
     }

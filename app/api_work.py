@@ -47,7 +47,7 @@ class Work:
         """The people in a photo, and what the caller should know about how they were found."""
         name = model_name(model, self.explorer.shelf)
         found, notes = self.explorer.predict(photo, name, boxes_of(boxes))
-        doubt = unsure_words(found)
+        doubt = unsure_words(found, first=0)
         return found, [*notes, doubt] if doubt else notes
 
     def explain(

@@ -13,6 +13,8 @@ from app.payload import Json
 from app.picture import floats
 from posekit.compare import Comparison, Disagreement, Panel
 from posekit.compare.disagreement import models_with
+from posekit.compare.panel import titles
+from posekit.compare.words import missed_words
 from posekit.estimator import Prediction
 
 
@@ -88,12 +90,14 @@ def keypoint(one: Disagreement, predictions: Sequence[Prediction]) -> Json:
     """How far apart the models are about one keypoint.
 
     ``px`` and ``share`` are null where all panels that have it are one model: it puts the keypoint
-    in one place whatever layer it shows, so only the maps can differ.
+    in one place whatever layer it shows, so only the maps can differ. ``missed`` says who does not
+    find it, where only some do.
     """
     alone = models_with(one, predictions) < 2
     return {
         "keypoint": one.keypoint,
         "side": _side(predictions, one.keypoint),
+        "missed": missed_words(one, titles(predictions)),
         "px": None if alone else one.distance_px,
         "share": None if alone else one.distance,
         "maps": one.maps,

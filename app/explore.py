@@ -124,7 +124,7 @@ class Explorer:
         boxes = boxes_of(json.loads(fields.get("boxes") or "[]"))
         reply = self.open(fields["token"], photo, fields["model"], boxes)
         if boxes is None and (words := self._crowd(photo, str(fields["model"]))):
-            reply["notes"] = [*reply["notes"], words]
+            reply |= {"notes": [*reply["notes"], words], "crowd": True}
         return reply
 
     def analyse_example(self, sent: Json) -> Json:

@@ -16,15 +16,16 @@ from app.jobs import Job
 from app.picture import data_url, floats
 from posekit.catalogue import figure_words
 from posekit.draw import colour_limit, heat_legend, legend
-from posekit.draw.legend import missed_share
+from posekit.draw.legend import even_words, missed_share
 from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
 from posekit.explain.heads import HeadWorth
+from posekit.explain.numbers import MapNumbers
 from posekit.found import found_words
 from posekit.geometry import Affine
-from posekit.layer_words import layer_words
+from posekit.layer_words import layer_marks, layer_words
 from posekit.opening import first_person, opening
 from posekit.trace import Attention
 from posekit.unsure import unsure_words
@@ -86,11 +87,12 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
             }
             for person in prediction.people
         ],
-        "layers": [layer(one, model) for one in layers],
+        "layers": _marked([layer(one, model) for one in layers]),
         "person": first_person(prediction),
         "finds": model.entry.find is not None,
         "found": _found(prediction) if whole else None,
         "unsure": unsure_words(prediction),
+        "leastSure": model.entry.unsure if model.trained else None,
         "columns": bool(spatial),
         "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
@@ -105,6 +107,12 @@ def _found(prediction: Prediction) -> str | None:
         return None
     words = found_words(prediction.people, prediction.skeleton.size)
     return f"{prediction.model.entry.title} found {words}."
+
+
+def _marked(layers: list[Json]) -> list[Json]:
+    """The layers, each with what its button on Compare says."""
+    marks = layer_marks([one["title"] for one in layers])
+    return [{**one, "mark": mark} for one, mark in zip(layers, marks, strict=True)]
 
 
 def layer(one: Attention | Evidence, model: PoseModel) -> Json:
@@ -176,8 +184,7 @@ def heat(found: HeatMap, prediction: Prediction, query: Query) -> Json:
     """A method's map, what it is worth and what belongs under it."""
     measured = None
     if found.mass.any():
-        one = heat_numbers(found, prediction, query.point)
-        measured = {**asdict(one), "mass_outside": one.mass_outside}
+        measured = _with_words(heat_numbers(found, prediction, query.point))
     return {
         "rows": found.grid.rows,
         "cols": found.grid.cols,
@@ -231,8 +238,16 @@ def share(job: Job) -> Json:
 def _numbers(one: AttentionMap, prediction: Prediction) -> Json | None:
     if not one.weights.any():  # votes where nobody voted, say
         return None
-    measured = numbers(one, prediction)
-    return {**asdict(measured), "mass_outside": measured.mass_outside}
+    return _with_words(numbers(one, prediction))
+
+
+def _with_words(measured: MapNumbers) -> Json:
+    """A map's numbers, and what is said of one that is nearly even."""
+    return {
+        **asdict(measured),
+        "mass_outside": measured.mass_outside,
+        "even": even_words(measured.entropy_share),
+    }
 
 
 def card(model: PoseModel) -> Json:

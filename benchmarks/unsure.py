@@ -4,7 +4,7 @@ For every shipped model that predicts keypoints: the confidence up to which fewe
 keypoints are right (PCK@0.2), chosen on people kept for validation, and how many are right below
 and above it on people held out. Where a model of whole photos finds several people, the one whose
 keypoints lie nearest to the labels counts; a keypoint it did not find does not. Nothing is written;
-the value is :data:`posekit.zoo.UNSURE`, and a model's own ``unsure`` where that does not do.
+the value is a model's own ``unsure``: :data:`posekit.zoo.UNSURE` where that does.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def main(folder: Path, limit: int, names: list[str]) -> None:
         estimator = Estimator(model)
         chosen = threshold(*gathered(estimator, read_lsp(folder, "validation", limit)))
         scores, right = gathered(estimator, read_lsp(folder, "held out", limit))
-        for least in sorted({round(chosen, 2), model.entry.unsure}):
+        for least in sorted({round(chosen, 2), model.entry.least_sure}):
             below = scores < least
             print(
                 f"{name}: below {least:.2f} {right[below].mean():.0%} of {below.sum()} are right, "

@@ -33,6 +33,10 @@ UNTRAINED = (
 )
 
 
+UNCHECKED = "a file of the authors' name, not checked"
+"""What is to be said of a file in the place of the authors' that no download left there."""
+
+
 def parameter_count(entry: ModelEntry) -> int:
     """Numbers in the network, fixed position table included, without allocating it."""
     with torch.device("meta"):
@@ -113,15 +117,28 @@ def model_card(
         "parameters": parameter_count(entry) if parameters is None else parameters,
         "trained": trained,
         "status": _status(entry, weights),
-        "weights": {"kind": weights.kind, "note": weights.note, "file": weights.path},
+        "weights": {
+            "kind": weights.kind,
+            "note": weights.note if weights.checked else UNCHECKED,
+            "file": weights.path,
+            "checked": weights.checked,
+        },
         "paper_figures": {data: dict(figures) for data, figures in entry.paper_figures.items()},
         "measured": {},
-        "trained_on": weights.trained_on if trained else "nothing",
+        "trained_on": _trained_on(weights),
         "not_trained_on": "",
     }
     fixed = known.keys() - {"measured", "trained_on", "not_trained_on"}
     card = known | {key: value for key, value in own.items() if key not in fixed}
     return card | {"measured": comparable(card["measured"])}
+
+
+def _trained_on(weights: WeightsFile) -> str:
+    if weights.kind == "random":
+        return "nothing"
+    if weights.checked or not weights.trained_on:
+        return weights.trained_on
+    return f"{weights.trained_on}, if it is the authors' file"
 
 
 def _status(entry: ModelEntry, weights: WeightsFile) -> str:
@@ -131,4 +148,4 @@ def _status(entry: ModelEntry, weights: WeightsFile) -> str:
         return UNTRAINED + (hint if official else "")
     if weights.kind == "file":
         return f"Weights: {weights.note}; PoseKit does not know what they were trained on."
-    return f"Weights: {weights.note}."
+    return f"Weights: {weights.note if weights.checked else UNCHECKED}."

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from posekit.cards import model_card, parameter_count
+from posekit.cards import UNCHECKED, model_card, parameter_count
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, choose_weights, entry, list_models
+from posekit.zoo import ModelEntry, choose_weights, comes_with_posekit, entry, list_models
 
 __all__ = ["catalogue", "figure_words", "state_of"]
 
@@ -100,18 +100,24 @@ def state_of(model: ModelEntry, weights: WeightsFile) -> dict[str, str]:
     """Whether a model has learnt anything here, in plain words.
 
     Returns:
-        ``kind``: ``trained``, ``authors``, ``file``, ``download`` or ``random``; ``words``, one
-        short sentence; ``command``: what fetches the authors' weights, and ``would_have_seen``:
-        what those were trained on, both empty where there is nothing to fetch.
+        ``kind``: ``trained``, ``authors``, ``unchecked`` (a file of their name that no download
+        left there), ``file``, ``download`` or ``random``; ``words``, one short sentence;
+        ``command``: what fetches the authors' weights, and ``would_have_seen``: what those were
+        trained on, both empty where there is nothing to fetch.
     """
+    shipped = "Trained; its weights are here."  # by whom, a model of somebody's own does not say
+    if comes_with_posekit(model.name):
+        shipped = "Trained by PoseKit; the weights are here."
     words = {
-        "shipped": ("trained", "Trained by PoseKit; the weights are here."),
+        "shipped": ("trained", shipped),
         "official": ("authors", "The authors' weights, on this machine."),
         "file": ("file", "Weights from a file of your own."),
     }
     official = next((file for file in model.weights if file.kind == "official"), None)
     command = seen = ""
-    if weights.kind in words:
+    if not weights.checked:
+        kind, said = "unchecked", f"{UNCHECKED[0].upper()}{UNCHECKED[1:]}."
+    elif weights.kind in words:
         kind, said = words[weights.kind]
     elif official is not None:
         kind, said = "download", "Not trained here; the authors' weights can be downloaded."

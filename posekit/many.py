@@ -7,26 +7,56 @@ stops nothing. (A module named ``batch`` would hide the function ``posekit.batch
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posekit.benchmark.cases import Case, Cases, open_cases
-from posekit.errors import TraceError
-from posekit.estimator import Estimator
+from posekit.errors import BoxError, SkeletonError, TraceError
+from posekit.estimator import Estimator, Prediction
 from posekit.explain.maps import AttentionMap
-from posekit.explain.methods import explain
+from posekit.explain.methods import explain, find_method
 from posekit.explain.query import resolve
 from posekit.report.findings import Findings
+from posekit.top_down import TopDown
+from posekit.unsure import unsure_people
 
 if TYPE_CHECKING:
-    from posekit.estimator import Prediction
+    from posekit.explain.numbers import MapNumbers
+    from posekit.geometry import Box
     from posekit.zoo import PoseModel
 
-__all__ = ["Looked", "batch", "looks"]
+__all__ = [
+    "NOBODY",
+    "NUMBERS",
+    "OK",
+    "PHOTOS",
+    "POSES",
+    "Looked",
+    "batch",
+    "keypoints_of",
+    "left_out",
+    "looks",
+]
 
 Row = dict[str, Any]
+
+
+PHOTOS = ("photo", "width", "height", "status", "people", "unsure_people")
+"""The columns of ``photos.csv``."""
+POSES = ("photo", "person", "keypoint", "x", "y", "score", "unsure")
+"""The columns of ``poses.csv``."""
+NUMBERS = (
+    "photo", "person", "asked", "score", "model", "weights", "weights_sha256", "method", "layer", "where",
+    "mass_in_box", "mass_in_other_boxes", "mass_outside", "entropy_nats", "entropy_share",
+    "peak_distance_px", "around_1", "around_1_share", "around_2", "around_2_share", "around_3",
+    "around_3_share", "refused",
+)  # fmt: skip
+"""The columns of ``numbers.csv``."""
+OK, NOBODY = "ok", "nobody found"
+"""What became of a photograph that was looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +64,23 @@ class Looked:
     """One photograph.
 
     Attributes:
-        name: of its own within the data set: the file's name, or the image's id.
+        name: the file's name, as the data set has it.
         prediction: everybody in it.
-        findings: of each person the answer to the question; None where there was no question, or
-            none that could be answered.
-        refused: of each person why not, in a sentence; None where there is an answer.
+        findings: of each person, and of each keypoint asked about, the answer; None where there is
+            none. All keypoints of the first person come first; empty where nothing was asked.
+        refused: in the same order why there is no answer, in a sentence; None where there is one.
+        asked: the keypoints.
+        method: how they were explained.
+        failed: why nobody was looked for in it, in a sentence; the prediction then holds nobody.
     """
 
     name: str
     prediction: Prediction
     findings: tuple[Findings | None, ...] = ()
     refused: tuple[str | None, ...] = ()
+    asked: tuple[str, ...] = ()
+    method: str = ""
+    failed: str | None = None
 
     def __repr__(self) -> str:
         count = len(self.prediction.people)
@@ -57,58 +93,115 @@ class Looked:
         return f"Looked({', '.join(words)})"
 
     @property
+    def status(self) -> str:
+        """:data:`OK`, :data:`NOBODY`, or why nobody was looked for."""
+        return self.failed or (OK if self.prediction.people else NOBODY)
+
+    @cached_property
+    def unsure(self) -> tuple[int, ...] | None:
+        """Whose poses the model is not sure of, see :func:`posekit.unsure.unsure_people`."""
+        return unsure_people(self.prediction)
+
+    @property
+    def row(self) -> Row:
+        """The photograph by :data:`PHOTOS`; width and height are pixels."""
+        height, width = self.prediction.photo.size
+        return {
+            "photo": self.name,
+            "width": width,
+            "height": height,
+            "status": self.status,
+            "people": None if self.failed else len(self.prediction.people),
+            "unsure_people": None if self.unsure is None or self.failed else len(self.unsure),
+        }
+
+    @property
     def poses(self) -> list[Row]:
-        """A row for each keypoint that was found; people count from 0, x and y are pixels."""
+        """A row for each person and keypoint, by :data:`POSES`.
+
+        People count from 0, x and y are pixels; x, y and score are None where the keypoint was not
+        found. ``unsure`` is ``yes`` or ``no`` of the whole person, None where nothing can be said.
+        """
         names = self.prediction.skeleton.keypoints
-        return [
-            {
-                "photo": self.name,
-                "person": number,
-                "keypoint": name,
-                "x": round(float(x), 2),
-                "y": round(float(y), 2),
-                "score": round(float(score), 4),
-            }
-            for number, person in enumerate(self.prediction.people)
-            for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True)
-            if math.isfinite(x)
-        ]
+        rows = []
+        for number, person in enumerate(self.prediction.people):
+            unsure = None if self.unsure is None else "yes" if number in self.unsure else "no"
+            for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True):
+                found = math.isfinite(x)
+                rows.append(
+                    {
+                        "photo": self.name,
+                        "person": number,
+                        "keypoint": name,
+                        "x": round(float(x), 2) if found else None,
+                        "y": round(float(y), 2) if found else None,
+                        "score": round(float(score), 4) if found else None,
+                        "unsure": unsure,
+                    }
+                )
+        return rows
 
     @property
     def numbers(self) -> list[Row]:
-        """A row for each person's map: what was asked, and :class:`posekit.explain.MapNumbers`.
+        """A row for each map, by :data:`NUMBERS`: :class:`posekit.explain.MapNumbers`.
 
-        A method that answers with one map has an empty layer, a map that holds nothing no numbers.
+        A method that answers with one map has no layer, a map that holds nothing no numbers. A
+        question without an answer has one row, which says why in ``refused``.
         """
-        rows = []
-        for found in self.findings:
+        rows: list[Row] = []
+        for place, (found, why) in enumerate(zip(self.findings, self.refused, strict=True)):
+            number, keypoint = divmod(place, len(self.asked))
+            asked = self._asked(number, self.asked[keypoint])
             if found is None:
+                rows.append(asked | {"refused": why})
                 continue
-            asked, person = found.asked, self.prediction.people[found.asked.person]
-            score = None if asked.keypoint is None else person.scores[asked.keypoint]
             for one in found.maps:
-                row: Row = {
-                    "photo": self.name,
-                    "person": asked.person,
-                    "asked": asked.label,
-                    "score": None if score is None else round(float(score), 4),
-                    "method": found.method.name,
-                    "layer": one.layer if isinstance(one, AttentionMap) else "",
-                }
-                if (measured := found.numbers(one)) is not None:
-                    row |= {
-                        "mass_in_box": round(measured.mass_in_box, 5),
-                        "mass_in_other_boxes": round(measured.mass_in_other_boxes, 5),
-                        "entropy_nats": round(measured.entropy_nats, 4),
-                        "entropy_share": round(measured.entropy_share, 5),
-                        "peak_distance_px": round(measured.peak_distance_px, 2),
-                        **{
-                            f"around_{n}": f"{near.keypoint} {near.share:.4f}"
-                            for n, near in enumerate(measured.around, start=1)
-                        },
-                    }
-                rows.append(row)
+                layer = {"layer": one.layer} if isinstance(one, AttentionMap) else {}
+                rows.append(asked | layer | _measured(found.numbers(one)))
         return rows
+
+    def _asked(self, number: int, keypoint: str) -> Row:
+        """The part of a row that says what was asked; all of :data:`NUMBERS` are in it."""
+        person, model = self.prediction.people[number], self.prediction.model
+        index = self.prediction.skeleton.index(keypoint)
+        weights, found = model.weights, bool(person.found[index])
+        return dict.fromkeys(NUMBERS) | {
+            "photo": self.name,
+            "person": number,
+            "asked": keypoint,
+            "score": round(float(person.scores[index]), 4) if found else None,
+            "model": model.name,
+            # A file of one's own is known by its path: two checkpoints of one model differ.
+            "weights": weights.kind,
+            "weights_sha256": model.weights_sha256,
+            "method": self.method,
+        }
+
+
+def _measured(measured: MapNumbers | None) -> Row:
+    """A map's numbers by their columns."""
+    if measured is None:
+        return {}
+    row: Row = {
+        "where": measured.where,
+        "mass_in_box": round(measured.mass_in_box, 5),
+        "mass_in_other_boxes": round(measured.mass_in_other_boxes, 5),
+        "mass_outside": round(measured.mass_outside, 5),
+        "entropy_nats": round(measured.entropy_nats, 4),
+        "entropy_share": round(measured.entropy_share, 5),
+        "peak_distance_px": round(measured.peak_distance_px, 2),
+    }
+    for n, near in enumerate(measured.around, start=1):
+        row |= {f"around_{n}": near.keypoint, f"around_{n}_share": round(near.share, 4)}
+    return row
+
+
+def left_out(cases: Cases) -> list[Row]:
+    """Photographs that could not be used, by :data:`PHOTOS`; complete after the last one came."""
+    return [
+        dict.fromkeys(PHOTOS) | {"photo": name, "status": why}
+        for name, why in cases.left_out.items()
+    ]
 
 
 def looks(
@@ -119,22 +212,19 @@ def looks(
     Boxes are used where they are known, by models that take boxes; models of whole photos find
     everybody themselves.
     """
-    estimator, finds = Estimator(model), model.entry.find is not None
+    estimator = Estimator(model)
     for case in cases:
-        boxes = [subject.box for subject in case.people if subject.boxed]
-        yield (
-            case,
-            estimator.predict(case.photo, None if finds or not boxes else boxes, record=record),
-        )
+        yield case, estimator.predict(case.photo, _boxes(model, case), record=record)
 
 
 def batch(
     model: PoseModel,
     data: str | Path | Cases,
-    keypoint: str | None = None,
+    keypoint: str | Sequence[str] | None = None,
     *,
     method: str = "attention",
     options: Mapping[str, Any] | None = None,
+    people_by: PoseModel | None = None,
     images: str | Path | None = None,
     part: str = "held out",
     limit: int | None = None,
@@ -142,12 +232,15 @@ def batch(
     """Look at every photograph, and ask the same about everybody in it.
 
     Args:
-        model: what looks at them.
-        data: see :func:`posekit.benchmark.cases.open_cases`; its ``problems`` count what could not
-            be read.
-        keypoint: asked about, such as ``"left wrist"``; None asks nothing, poses are all.
+        model: what looks at them, once at each, however many keypoints are asked about.
+        data: see :func:`posekit.benchmark.cases.open_cases`; opened by that, its ``problems``
+            count and its ``left_out`` names what could not be read.
+        keypoint: asked about, such as ``"left wrist"``, or a list of several; ``"all"`` asks about
+            every keypoint of the model. None asks nothing, poses are all.
         method: how it is explained, see :func:`posekit.explain.list_methods`.
         options: of the method.
+        people_by: a model of whole photos that finds the people for a model of crops, in place of
+            boxes that the data may have; see :class:`posekit.top_down.TopDown`.
         images: photographs of a ``.json`` file that lie elsewhere.
         part: of an LSP-style folder.
         limit: only the first so many photographs.
@@ -157,28 +250,73 @@ def batch(
 
     Raises:
         DataError: there is no such data.
+        ModelError: ``people_by`` finds nobody, or the model finds people by itself.
         SkeletonError: the model has no such keypoint.
         TraceError: no such method.
     """
-    if keypoint is not None:
-        model.entry.skeleton.index(keypoint)  # before the first photograph, not after the last
-    cases = data
+    # All that is wrong with the question is said before the first photograph, not after the last.
+    asked, cases = keypoints_of(model, keypoint), data
+    if asked:
+        find_method(method)
+    finder = None if people_by is None else TopDown(model, people_by)
+    estimator = Estimator(model)
     if isinstance(cases, str | Path):
         cases = open_cases(cases, images=images, part=part, limit=limit)
-    for case, prediction in looks(model, cases, record=keypoint is not None):
-        if keypoint is None:
-            yield Looked(case.name, prediction)
+    for case in cases:
+        name = case.photo.name
+        try:
+            if finder is not None:
+                prediction = finder.predict(case.photo, record=bool(asked))
+            else:
+                boxes = _boxes(model, case)
+                prediction = estimator.predict(case.photo, boxes, record=bool(asked))
+        except BoxError as error:
+            nobody = Prediction(case.photo, model, (), None, {})
+            yield Looked(name, nobody, failed=str(error))
             continue
         findings: list[Findings | None] = []
         refused: list[str | None] = []
         for person in range(len(prediction.people)):
-            try:
-                query = resolve(prediction, keypoint, person)
-                found = explain(prediction, query, method=method, person=person, **(options or {}))
-            except TraceError as error:
-                findings.append(None)
-                refused.append(str(error))
-                continue
-            findings.append(Findings(found, prediction, query, None, method, dict(options or {})))
-            refused.append(None)
-        yield Looked(case.name, prediction, tuple(findings), tuple(refused))
+            for word in asked:
+                found = _answer(prediction, word, person, method, options or {})
+                findings.append(None if isinstance(found, str) else found)
+                refused.append(found if isinstance(found, str) else None)
+        by = method if asked else ""
+        yield Looked(name, prediction, tuple(findings), tuple(refused), asked, by)
+
+
+def keypoints_of(model: PoseModel, keypoint: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The keypoints that are meant, as the model's skeleton names them, each once.
+
+    Args:
+        model: what is asked.
+        keypoint: see :func:`batch`.
+
+    Raises:
+        SkeletonError: the model has no such keypoint, or none at all.
+    """
+    skeleton = model.entry.skeleton
+    words = [] if keypoint is None else [keypoint] if isinstance(keypoint, str) else keypoint
+    if words and not skeleton.size:
+        raise SkeletonError(f"{model.entry.title} predicts no keypoints to ask about.")
+    if "all" in words:
+        return skeleton.keypoints
+    return tuple(dict.fromkeys(skeleton.keypoints[skeleton.index(word)] for word in words))
+
+
+def _answer(
+    prediction: Prediction, keypoint: str, person: int, method: str, options: Mapping[str, Any]
+) -> Findings | str:
+    """The answer, or why there is none."""
+    try:
+        query = resolve(prediction, keypoint, person)
+        found = explain(prediction, query, method=method, person=person, **options)
+    except TraceError as error:
+        return str(error)
+    return Findings(found, prediction, query, None, method, dict(options))
+
+
+def _boxes(model: PoseModel, case: Case) -> list[Box] | None:
+    """The boxes that are known, for a model that takes boxes."""
+    boxes = [subject.box for subject in case.people if subject.boxed]
+    return boxes if boxes and model.entry.find is None else None

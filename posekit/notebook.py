@@ -61,7 +61,7 @@ def prediction_html(prediction: Prediction) -> str:
     words = [f"<b>{escape(model.entry.title)}</b>: {escape(found)}."]
     if not model.trained:
         words.append("<b>Its weights are random: this pose shows nothing learnt.</b>")
-    elif (doubt := unsure_words(prediction)) is not None:
+    elif (doubt := unsure_words(prediction, first=0)) is not None:
         words.append(escape(doubt))
     image = shell.image(drawn, "The poses on the photo", "pose")
     return f"<figure>{image}<figcaption>{' '.join(words)}</figcaption></figure>"

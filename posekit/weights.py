@@ -63,6 +63,18 @@ class WeightsFile:
         return folders[self.kind]() / self.path if self.kind in folders else Path(self.path)
 
     @property
+    def checked(self) -> bool:
+        """Whether the file, where it is here, is known to be what it is called.
+
+        Anybody can put a file where the authors' would lie: theirs has the checksum beside it that
+        its download left, which reading it compares.
+        """
+        local = self.local
+        if self.kind != "official" or self.sha256 is not None or local is None:
+            return True
+        return not local.is_file() or checksum_file(local).is_file()
+
+    @property
     def present(self) -> bool:
         """Whether it can be read without fetching anything."""
         return self.local is not None and self.local.is_file()

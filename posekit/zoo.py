@@ -24,6 +24,7 @@ from torch import Tensor, nn
 import posekit.models
 from posekit.cards import model_card
 from posekit.device import choose_device
+from posekit.download import sha256_of
 from posekit.errors import ModelError, WeightsError
 from posekit.found import Finder
 from posekit.likelihood import Likelihood
@@ -43,6 +44,8 @@ keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btrans
 with ``ssa-small`` and 32 % with ``instance-attention-small`` (PCK@0.2); of the others 77, 74, 57
 and 60 %.
 """
+DIGITS = 12
+"""Of a checksum, in what is written: enough to tell files apart."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -88,7 +91,9 @@ class ModelEntry:
             default; its ``find`` takes one as ``grouping``.
         flips: whether heatmaps of the mirrored crop or photo can be averaged with its own; of the
             view ``"photo"``, its ``find`` then takes ``flip_test``.
-        unsure: keypoints of a lower confidence are wrong more often than right.
+        unsure: keypoints of a lower confidence are wrong more often than right, as measured with
+            its weights; None where nobody measured it, and :attr:`least_sure` is then that of
+            others.
         fit: the network that some weights are of, and these in its names, where a checkpoint may be
             of another variant than ``build`` makes or name its tensors in another way.
     """
@@ -110,8 +115,13 @@ class ModelEntry:
     likelihood: Likelihood | None = None
     groupings: tuple[str, ...] = ()
     flips: bool = True
-    unsure: float = UNSURE
+    unsure: float | None = None
     fit: Callable[[State], tuple[nn.Module, State]] | None = None
+
+    @property
+    def least_sure(self) -> float:
+        """The confidence below which keypoints are doubted: ``unsure``, or :data:`UNSURE`."""
+        return UNSURE if self.unsure is None else self.unsure
 
     def normalised(self, images: Tensor) -> Tensor:
         """Crops (B, 3, H, W) with RGB in 0..1 as the network was trained on them."""
@@ -138,12 +148,22 @@ class ModelEntry:
 
 @dataclass(frozen=True, eq=False)
 class PoseModel:
-    """A network with its weights in place, on a device and in evaluation mode."""
+    """A network with its weights in place, on a device and in evaluation mode.
+
+    Attributes:
+        entry: what the zoo knows of it.
+        module: the network.
+        weights: where its weights came from.
+        device: where it runs.
+        weights_sha256: first 12 hexadecimal digits of their file's SHA-256 as it was read: files
+            of one name are trained anew. None for random weights.
+    """
 
     entry: ModelEntry
     module: nn.Module
     weights: WeightsFile
     device: torch.device
+    weights_sha256: str | None = None
 
     @property
     def name(self) -> str:
@@ -156,12 +176,24 @@ class PoseModel:
         return self.weights.kind != "random"
 
     @property
+    def origin(self) -> dict[str, Any]:
+        """What files say of whose answer they hold: model, weights, weights_sha256, trained."""
+        return {
+            "model": self.name,
+            "weights": self.weights.kind,
+            "weights_sha256": self.weights_sha256,
+            "trained": self.trained,
+        }
+
+    @property
     def card(self) -> dict[str, Any]:
         """Its model card, see :func:`posekit.cards.model_card`."""
         return model_card(self.entry, self.weights)
 
 
 _REGISTRY: dict[str, Callable[[], ModelEntry]] = {}
+_ADDED: dict[str, str] = {}
+"""Models from the folders of ``POSEKIT_MODELS``, and the file that each is from."""
 
 
 def register(name: str) -> Callable[[Callable[[], ModelEntry]], Callable[[], ModelEntry]]:
@@ -185,12 +217,64 @@ def _discover() -> None:
     """Import every ``posekit/models/*_zoo.py`` once; each registers its models.
 
     Folders named in ``POSEKIT_MODELS`` (several: as in ``PATH``) count as parts of that package.
+
+    Raises:
+        ModelError: such a folder does not exist, or a file in it cannot be imported.
     """
-    own = os.environ.get("POSEKIT_MODELS", "").split(os.pathsep)
-    posekit.models.__path__.extend(str(Path(folder).resolve()) for folder in own if folder)
-    for module in pkgutil.iter_modules(posekit.models.__path__):
-        if module.name.endswith("_zoo"):
-            import_module(f"posekit.models.{module.name}")
+    own = _own_folders()
+    path = posekit.models.__path__
+    path.extend(folder for folder in own if folder not in path)
+    for module in pkgutil.iter_modules(path):
+        if not module.name.endswith("_zoo"):
+            continue
+        name = f"posekit.models.{module.name}"
+        if getattr(module.module_finder, "path", None) in own:
+            _add(name, f"{module.name}.py")
+        else:
+            import_module(name)
+
+
+def _own_folders() -> list[str]:
+    """The folders that ``POSEKIT_MODELS`` names, as absolute paths."""
+    own = [one for one in os.environ.get("POSEKIT_MODELS", "").split(os.pathsep) if one]
+    for folder in own:
+        if not Path(folder).is_dir():
+            raise ModelError(f"POSEKIT_MODELS names {folder!r}, and there is no such folder.")
+    return [str(Path(folder).resolve()) for folder in own]
+
+
+def _add(module: str, file: str) -> None:
+    """Import somebody's own models, which may hold any mistake."""
+    known = set(_REGISTRY)
+    try:
+        import_module(module)
+    except Exception as error:
+        for name in set(_REGISTRY) - known:  # what came before the mistake: the next try meets it
+            del _REGISTRY[name]
+        raise ModelError(_broken(file, error)) from error
+    _ADDED.update(dict.fromkeys(set(_REGISTRY) - known, file))
+
+
+def _made(name: str) -> ModelEntry:
+    """The entry of a model that is registered."""
+    try:
+        return _REGISTRY[name]()
+    except Exception as error:
+        if name not in _ADDED:
+            raise
+        raise ModelError(_broken(_ADDED[name], error)) from error
+
+
+def _broken(file: str, error: Exception) -> str:
+    """A sentence with the error's own words."""
+    said = " ".join([f"{type(error).__name__}:", *str(error).split()]).rstrip(".:")
+    return f"{file}, in a folder of POSEKIT_MODELS, cannot be read: {said}."
+
+
+def comes_with_posekit(name: str) -> bool:
+    """Whether a model is one of PoseKit's, and not from a folder of ``POSEKIT_MODELS``."""
+    _discover()
+    return name in _REGISTRY and name not in _ADDED
 
 
 def list_models(pattern: str = "*", *, view: View | None = None) -> list[str]:
@@ -200,9 +284,12 @@ def list_models(pattern: str = "*", *, view: View | None = None) -> list[str]:
         pattern: of names, as for file names.
         view: only models that look at crops, at whole photos, or backbones; None is all that
             predict keypoints.
+
+    Raises:
+        ModelError: a folder or file of ``POSEKIT_MODELS`` cannot be read.
     """
     _discover()
-    entries = {name: make() for name, make in _REGISTRY.items()}
+    entries = {name: _made(name) for name in _REGISTRY}
     published = sorted(entries, key=lambda name: entries[name].paper.arxiv)
     views = ("crop", "photo") if view is None else (view,)
     return [n for n in published if entries[n].view in views and fnmatchcase(n, pattern)]
@@ -212,14 +299,14 @@ def entry(name: str) -> ModelEntry:
     """What the zoo knows about a model.
 
     Raises:
-        ModelError: there is no model of that name.
+        ModelError: there is no model of that name, or ``POSEKIT_MODELS`` cannot be read.
     """
     _discover()
     if name not in _REGISTRY:
         near = get_close_matches(name, _REGISTRY, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(list_models())}."
         raise ModelError(f"There is no model named {name!r}; {hint}")
-    return _REGISTRY[name]()
+    return _made(name)
 
 
 def choose_weights(model: ModelEntry, weights: str | Path = "auto") -> WeightsFile:
@@ -267,10 +354,10 @@ def load(
     model, target = entry(name), choose_device(device)
     file = choose_weights(model, weights)
     if file.kind == "random":
-        module = build(model)
-    else:
-        module = fitted(model, read_state_dict(fetch(file, progress=progress)))
-    return PoseModel(model, module.to(target).eval(), file, target)
+        return PoseModel(model, build(model).to(target).eval(), file, target)
+    path = fetch(file, progress=progress)
+    module = fitted(model, read_state_dict(path))
+    return PoseModel(model, module.to(target).eval(), file, target, sha256_of(path)[:DIGITS])
 
 
 def build(model: ModelEntry) -> nn.Module:

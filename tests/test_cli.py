@@ -73,6 +73,20 @@ def test_models_tells_what_is_trained(posekit_) -> None:
     assert "AP 71.7 on COCO val2017, in the paper" in rows["transpose-r-a3"]
 
 
+def test_a_file_that_no_download_left_is_not_called_the_authors(
+    posekit_, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = zoo.entry("transpose-r-a3").weights_of("official").path
+    assert name is not None
+    (tmp_path / name).write_bytes(b"anything")
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
+    assert "official, not checked" in posekit_("models", "transpose-r-a3").stdout
+    (line,) = [line for line in posekit_("weights", "list").stdout.splitlines() if name in line]
+    assert "here, not checked" in line
+    (tmp_path / f"{name}.sha256").write_text("0" * 64 + f"  {name}\n")
+    assert "not checked" not in posekit_("models", "transpose-r-a3").stdout
+
+
 def test_models_as_json_are_the_cards(posekit_) -> None:
     cards = json.loads(posekit_("models", "transpose-r-*", "--json").stdout)
     assert [card["name"] for card in cards] == posekit.list_models("transpose-r-*")
@@ -405,6 +419,10 @@ def test_what_a_model_is_not_sure_of_is_said(posekit_) -> None:
     said = json.loads(done.stdout)["unsure"]
     assert "not sure of this pose: 14 of 14 keypoints" in said and said in done.stderr
     assert said in posekit_("explain", "photo.png", "-k", "neck").stderr
+    two = posekit_("predict", "photo.png", "--box", "0,0,90,150", "--box", "90,0,90,150")
+    assert "PERSON, FROM 0" in two.stdout
+    assert "of the poses of persons 0 and 1 (counted from 0): of each" in two.stderr
+    assert said in posekit_("occlude", "photo.png", "-k", "neck", "--rectangle", "5,5,60,60").stderr
 
 
 def test_a_flow_says_that_it_is_one(posekit_) -> None:

@@ -53,6 +53,14 @@ def posekit_(home: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
+def test_whose_pose_is_doubted_is_said(posekit_) -> None:
+    done = posekit_("--models", TWO, "-k", "left wrist", "--json")
+    trained, untrained = json.loads(done.stdout)["panels"]
+    assert "of 14 keypoints have a confidence below 0.4, so" in trained["unsure"]
+    assert untrained["unsure"] is None
+    assert f"posekit: {trained['title']}: {trained['unsure']}\n" in done.stderr
+
+
 def test_the_table(posekit_) -> None:
     done = posekit_("--models", TWO, "-k", "left wrist")
     title, head, first, second, gap, apart, *ranked = done.stdout.splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -421,6 +422,53 @@ def test_evaluate_a_coco_file(tmp_path: Path, command: Callable[..., Any]) -> No
     assert text.startswith("PCK@0.2 ") and "on 2 people, 24 keypoints" in text
     refused = command("--data", str(file), "--metric", "pckh", code=1)
     assert "top of the head" in refused.stderr and refused.stdout == ""
+
+
+def test_evaluated_figures_say_of_what_they_are(
+    tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    file = write(tmp_path, [image(1)], [person(1, 1)])
+    weights = tmp_path / "checkpoints" / "transpose-r-small.safetensors"
+    about = {
+        "model": "transpose-r-small",
+        "weights": "shipped",
+        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest()[:12],
+        "trained": True,
+        "metric": "oks",
+        "data": "people",
+        "part": None,
+        "people_by": None,
+    }
+    assert json.loads(command("--data", str(file), "--json").stdout).items() >= about.items()
+    own = tmp_path / "v2.safetensors"
+    own.write_bytes(weights.read_bytes())
+    said = json.loads(command("--data", str(file), "--weights", str(own), "--json").stdout)
+    assert said.items() >= (about | {"weights": "file"}).items()
+    assert str(tmp_path) not in json.dumps(said)
+
+
+def test_masks_without_keypoints_name_the_metric_that_works(
+    tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    people = [person(1, 1), person(2, 2)]
+    for one in people:
+        del one["keypoints"]
+    square = [[5, 5, 40, 5, 40, 40, 5, 40]]
+    nameless = [{"id": 1, "name": "person"}]
+    images = [image(1), image(2)]
+    for folder in ("boxes", "masks"):
+        (tmp_path / folder).mkdir()
+    boxes = write(tmp_path / "boxes", images, people, nameless)
+    masks = write(
+        tmp_path / "masks", images, [one | {"segmentation": square} for one in people], nameless
+    )
+    for metric in ("oks", "pck", "purity"):
+        refused = command("--data", str(masks), "--metric", metric, code=1)
+        (line,) = refused.stderr.strip().splitlines()
+        assert "people labels no keypoints, only whose pixels are whose" in line
+        assert "--metric instance measures that" in line and "instance-attention-small" in line
+    refused = command("--data", str(boxes), code=1)
+    assert "no keypoints, and so nothing of a model can be measured" in refused.stderr
 
 
 def test_the_card_gets_the_figures_and_keeps_others(

@@ -150,6 +150,8 @@ def test_both_levels_of_one_model_answer_one_click_side_by_side(explorer: Explor
     assert [panel["title"] for panel in reply["panels"]] == titles
     kinds = [one["kind"] for one in payload.view(found, view_id=view, whole=True)["layers"]]
     assert kinds == ["mhsa", "mhsa", "encoder", "encoder"]
+    marks = [one["mark"] for one in payload.view(found, view_id=view, whole=True)["layers"]]
+    assert marks == ["M1", "M2", "E1", "E2"]  # what the buttons say: no "4" for encoder layer 2
 
     asked = {**request, "keypoint": "left wrist", "layers": layers}
     ranked = explorer.comparer.compare_ranking(asked)["keypoints"]

@@ -319,6 +319,10 @@ def test_the_command_writes_what_python_finds(tmp_path: Path) -> None:
     np.testing.assert_allclose(list(sums.values()), 1.0, atol=1e-4)
     assert held["trained"] is True
     said = run(*words, "--out", str(tmp_path / "out.png"))
+    assert said.splitlines()[0] == (
+        "Shares of each keypoint's attention in encoder.2 (of person 0, counted from 0); in "
+        "brackets: what an even map has around that keypoint."
+    )
     strongest, share = expected.strongest("left elbow")[0]
     (row,) = [line for line in said.splitlines() if line.startswith("left elbow")]
     assert f"{strongest} {share:.1%}" in row
@@ -326,6 +330,14 @@ def test_the_command_writes_what_python_finds(tmp_path: Path) -> None:
         assert min(picture.size) > 600
     run(*words, "--out", str(tmp_path / "out.svg"))
     assert (tmp_path / "out.svg").read_text("utf-8").lstrip().startswith("<?xml")
+
+
+def test_the_table_says_over_whom_it_is_a_mean(tmp_path: Path) -> None:
+    for name in ("runner", "dancer"):
+        (tmp_path / f"{name}.jpg").write_bytes(Path(RUNNER).read_bytes())
+    first = run(str(tmp_path)).splitlines()[0]
+    assert first.startswith("Shares of each keypoint's attention in encoder.3 (mean over 2 people")
+    assert f"in 2 photos of {tmp_path.name}, mean over heads); in brackets" in first
 
 
 def test_a_picture_says_of_whom_it_is_and_that_weights_are_random(tmp_path: Path) -> None:

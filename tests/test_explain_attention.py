@@ -404,6 +404,9 @@ def test_mass_on_another_person_is_told_apart():
     assert others.any()
     assert found.mass_in_box == pytest.approx(mine.mean(), abs=1e-6)
     assert found.mass_in_other_boxes == pytest.approx(others.mean(), abs=1e-6)
+    both = mine & near[1].contains(centres)
+    assert 0 < both.sum() < mine.sum()
+    assert found.mass_in_both == pytest.approx(both.mean(), abs=1e-6)
 
 
 # --- queries ----------------------------------------------------------------------------------

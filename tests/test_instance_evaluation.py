@@ -249,6 +249,8 @@ def test_the_command_compares_and_writes_the_card(
     assert details["beside"]["supervision off"]["attention purity"] == 50
     assert details["command"].endswith("--card --beside 'supervision off=off.safetensors'")
     printed = CliRunner().invoke(app, [*words[:6], "--json"])
-    assert json.loads(printed.stdout)[name]["figures"]["mask AP"] == 100
+    said = json.loads(printed.stdout)
+    assert said[name]["figures"]["mask AP"] == 100
+    assert (said["metric"], said["data"], said["weights"]) == ("instance", "masks", "file")
     refused = CliRunner().invoke(app, [*words[:6], "--beside", "nothing"])
     assert refused.exit_code == 2 and "NAME=FILE" in refused.stderr

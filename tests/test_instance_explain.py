@@ -276,7 +276,8 @@ def run(*words: str) -> str:
 def test_the_command_prints_people_and_why(photo: Path) -> None:
     text = run(str(photo), "--why", "left wrist", "--person", "1", "--view", "part-first")
     assert "14 of 14   50.0% of the photo" in text and "AFFINITY (part-first)" in text
-    assert "Person 2 got the left wrist" in text and "With person 1" in text
+    assert "PERSON, FROM 0" in text and "AFFINITY (part-first)  0     1" in text
+    assert "Person 1 got the left wrist" in text and "With person 0" in text
     result = json.loads(run(str(photo), "--json", "--purity"))
     assert [one["mask"]["pixels"] for one in result["people"]] == [2048, 2048]
     assert result["grouping"]["view"] == "body-first"

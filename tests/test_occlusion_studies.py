@@ -16,7 +16,7 @@ from posekit.explain import explain
 from posekit.explain.purity import Covers, purity
 from posekit.found import Found, box_around
 from posekit.geometry import Box, Crop
-from posekit.layer_words import layer_words
+from posekit.layer_words import layer_marks, layer_words
 from posekit.occlusion import (
     Occluder,
     Patch,
@@ -171,6 +171,22 @@ def test_purity_is_that_of_the_evaluation() -> None:
     assert percent(0.594) == "59\u00a0%"
     levels = {"encoder": "encoder layer", "supervised": "supervised layer"}
     assert layer_words("encoder.3", "supervised", levels) == "supervised layer 3"
+
+
+@pytest.mark.parametrize(
+    ("words", "marks"),
+    [
+        (["Layer 1", "Layer 2", "Layer 3"], ["1", "2", "3"]),
+        # Of the supervised model the number is the place, so it already matches the words.
+        (["Encoder layer 1", "Supervised layer 2", "Encoder layer 3"], ["1", "2", "3"]),
+        (["MHSA block 1"], ["1"]),
+        (["MHSA block 1", "Encoder layer 1", "Encoder layer 2"], ["M1", "E1", "E2"]),
+        (["Heatmap of stage 1", "Heatmap of stage 2", "Offset votes"], ["H1", "H2", "O"]),
+        ([], []),
+    ],
+)
+def test_a_layers_button_matches_its_words(words: list[str], marks: list[str]) -> None:
+    assert layer_marks(words) == marks
 
 
 def test_a_backbone_without_keypoints_is_studied_at_a_point() -> None:

@@ -29,8 +29,10 @@ from posekit.occlusion import (
     study,
     svg_text,
 )
+from posekit.occlusion.changes import Change
 from posekit.occlusion.painted import mean_colour
 from posekit.occlusion.reproduce import command_line, needed, python_call
+from posekit.occlusion.words import change_cells
 from posekit.photo import read_photo
 from tests.occluded import ONES, PHOTO, WRIST
 from tests.test_occlusion_studies import MASKS
@@ -82,6 +84,45 @@ def test_what_is_no_attention_is_called_evidence(done: Study) -> None:
     # Two numbers are never run together, and a whole torso is not "1.15 torso".
     assert any(text.startswith("In encoder layer 2, ") for text in done.sentences)
     assert "torso lengths)" in done.sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unit", "cells"),
+    [
+        (0.3352, 0.2549, "", ["0.34", "0.25", "−0.09"]),  # the difference itself rounds to -0.08
+        (0.5352, 0.5348, "share", ["54\u00a0%", "53\u00a0%", "−1 point"]),
+        (0.4862, 0.4938, "share", ["49\u00a0%", "49\u00a0%", "0 points"]),
+        (0.004, 0.496, "share", ["0\u00a0%", "50\u00a0%", "+50 points"]),
+        (4.114, 4.126, "nats", ["4.11 nats", "4.13 nats", "+0.02 nats"]),
+        (12.34, 12.36, "px", ["12.3 px", "12.4 px", "+0.1 px"]),
+        (3.0, 1.0, "count", ["3", "1", "−2"]),
+        (None, 0.5, "", ["–", "0.50", "–"]),
+        (0.5, None, "share", ["50\u00a0%", "–", "–"]),
+    ],
+)
+def test_the_change_is_what_the_two_sides_as_shown_differ_by(
+    before: float | None, after: float | None, unit: str, cells: list[str]
+) -> None:
+    assert change_cells(Change("some", "some", before, after, unit)) == ["some", *cells]
+
+
+def test_every_row_of_a_study_adds_up_wherever_it_is_shown(done: Study) -> None:
+    def read(text: str) -> float:
+        return float(re.sub(r"[^\d.−-]", "", text).replace("−", "-"))
+
+    page = {row["key"]: row["cells"] for row in told.changes(done)}
+    counted = 0
+    for row in done.changes:
+        cells = change_cells(row)
+        assert page[row.key] == cells
+        if "–" not in cells:
+            assert read(cells[2]) - read(cells[1]) == pytest.approx(read(cells[3]), abs=1e-6)
+            counted += 1
+        if row.joint:
+            assert cells[3] == "–"
+    assert counted > 4
+    html = html_page(done)
+    assert all(cell in html for row in done.changes for cell in change_cells(row)[3:])
 
 
 def test_a_point_without_a_name_has_its_attention_said_of_it() -> None:

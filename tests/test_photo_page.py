@@ -190,6 +190,28 @@ def test_models_of_both_kinds_are_compared_person_by_person(
     json.dumps(reply, allow_nan=False)
 
 
+def test_the_page_hears_which_model_does_not_find_a_keypoint(
+    explorer: Explorer, opened: dict[str, Any]
+) -> None:
+    """Of the network that finds nothing in a corner and one that always puts every keypoint."""
+    token = explorer.start({})["token"]
+    corner = [[0, 0, 14, 14]]
+    first = explorer.analyse(upload(token, "ssa-small", corner))
+    second = explorer.comparer.compare_open(
+        {"token": token, "view": first["id"], "model": "transpose-r-small", "boxes": corner}
+    )
+    assert second["people"][0]["keypoints"] != [None] * 14
+    ask = {"token": token, "views": [first["id"], second["id"]], "person": 0}
+    ranked = explorer.comparer.compare_ranking(ask)["keypoints"]
+    assert len(ranked) == 14
+    words = f"only {second['title']} finds it"
+    assert all(one["missed"] == words and one["px"] is None for one in ranked)
+    answered = explorer.comparer.compare({**ask, "keypoint": "left wrist"})["answer"]["panels"]
+    assert answered[0]["figures"]["confidence"] is None
+    assert answered[1]["figures"]["confidence"] is not None
+    json.dumps([ranked, answered], allow_nan=False)
+
+
 def test_a_backbone_has_attention_and_no_keypoints(explorer: Explorer) -> None:
     assert BACKBONE in explorer.shelf.names()
     assert explorer.shelf.label(BACKBONE).endswith("no keypoints")

@@ -18,9 +18,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
-from posekit.cards import comparable
+from posekit.cards import comparable, model_card
 from posekit.catalogue import catalogue, figure_words, state_of
 from posekit.cli import app as cli
+from posekit.download import checksum_file, sha256_of
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, explain, head_grid, numbers, snap
 from posekit.geometry import Box
@@ -272,7 +273,8 @@ def test_the_catalogue_holds_every_model_once_with_its_state() -> None:
     assert small["state"]["kind"] == "trained" and small["parameters"] == 1_214_510
 
 
-def test_states_in_plain_words() -> None:
+def test_states_in_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSEKIT_CACHE", str(tmp_path))
     entry = tiny_model().entry
     assert state_of(entry, RANDOM)["kind"] == "random"
     assert state_of(entry, WeightsFile("shipped"))["kind"] == "trained"
@@ -281,7 +283,16 @@ def test_states_in_plain_words() -> None:
     state = state_of(downloadable, RANDOM)
     assert state["kind"] == "download" and state["would_have_seen"] == "COCO"
     assert state["command"] == "posekit weights download tiny"
+    # Whoever put it there: only a download leaves a checksum.
+    (tmp_path / "x.pth").write_bytes(b"anything")
+    unchecked = {"kind": "unchecked", "words": "A file of the authors' name, not checked."}
+    assert state_of(downloadable, official).items() >= unchecked.items()
+    card = model_card(downloadable, official)
+    assert card["status"] == "Weights: a file of the authors' name, not checked."
+    assert card["trained_on"] == "COCO, if it is the authors' file"
+    checksum_file(tmp_path / "x.pth").write_text(f"{sha256_of(tmp_path / 'x.pth')}  x.pth\n")
     assert state_of(downloadable, official)["kind"] == "authors"
+    assert model_card(downloadable, official)["trained_on"] == "COCO"
     assert figure_words("no such figure") == ""
 
 

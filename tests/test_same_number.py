@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from app import payload
 from posekit.compare import compare
 from posekit.compare.words import columns_of, figure_lines
-from posekit.draw.legend import number_lines
+from posekit.draw.figure import draw_explanation
+from posekit.draw.legend import even_words, number_lines
+from posekit.draw.svg import svg_text
 from posekit.estimator import Estimator
 from posekit.explain import explain, head_grid, numbers
 from posekit.geometry import Box
 from posekit.occlusion import study
 from posekit.people import IN_BOX, IN_PHOTO, ON_MASK
+from posekit.report.explanation import html_report
+from posekit.report.findings import Findings
 from tests.tiny_models import noise_photo, tiny_model
 
 PHOTO = noise_photo(180, 140)
@@ -45,6 +52,29 @@ def test_every_page_names_the_same_share_alike(boxes: list[Box] | None, words: s
     change = next(one for one in done.changes if one.key == "mass_in_box")
     assert change.name == f"attention {words}, encoder layer 2"
     assert change.before == change.after == pytest.approx(share.mass_in_box, abs=1e-6)
+
+
+def test_a_map_that_is_nearly_even_is_said_to_be() -> None:
+    """On its own scale it is drawn bright all over, as if everything mattered."""
+    words = "nearly even: no place is looked at much more than another"
+    assert even_words(1.0) == even_words(0.996) == words and even_words(0.99) == ""
+    prediction = Estimator(tiny_model()).predict(PHOTO, [Box(30, 30, 80, 120)])
+    found = explain(prediction, WRIST)
+    assert not any(words in text.get_text() for text in draw_explanation(found).texts)
+    assert words not in html_report(Findings(found)) and words not in svg_text(found)
+    rows, cols = found.maps[0].grid.size
+    even = np.full((rows, cols), 1 / (rows * cols), dtype=np.float32)
+    flat = replace(found, maps=tuple(replace(one, weights=even) for one in found.maps))
+    assert number_lines(numbers(flat.maps[0], prediction))[-1] == words
+    said = " ".join(text.get_text() for text in draw_explanation(flat).texts)
+    assert said.count("nearly even") == len(flat.maps)  # the line may break after that
+    assert words in svg_text(flat) and words in html_report(Findings(flat))
+    sent = payload.answer(flat, [()] * len(flat.maps))["layers"]
+    assert {plane["even"] for layer in sent for plane in layer["numbers"]} == {words}
+    plain = payload.answer(found, [()] * len(found.maps))["layers"]
+    assert {plane["even"] for layer in plain for plane in layer["numbers"]} == {""}
+    row = replace(compare([prediction] * 2, WRIST).table[0], entropy_share=0.999)
+    assert words in figure_lines(row, first=True)
 
 
 def test_on_somebody_is_said_of_masks_alone() -> None:

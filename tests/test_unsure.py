@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from app import payload
+from app.api_work import Work
 from posekit.estimator import Estimator, Prediction
 from posekit.geometry import Box
 from posekit.people import DRAWN
 from posekit.unsure import unsure_keypoints, unsure_words
-from posekit.zoo import UNSURE
+from posekit.weights import WeightsFile
+from posekit.zoo import UNSURE, entry, list_models
 from tests.test_photo_models import PEOPLE, SIZE, knowing
 from tests.tiny_models import noise_photo, tiny_model
 
@@ -21,10 +24,11 @@ BOXES = [Box(5, 5, 60, 90), Box(70, 5, 60, 90), Box(5, 90, 60, 80)]
 
 @pytest.fixture(scope="module")
 def prediction() -> Prediction:
-    """Three people, by a model whose weights count as trained."""
+    """Three people, by a model whose weights count as trained, and as those that were measured."""
     found = Estimator(tiny_model()).predict(noise_photo(180, 140), BOXES)
-    weights = replace(found.model.weights, kind="shipped")
-    return replace(found, model=replace(found.model, weights=weights))
+    weights = WeightsFile("shipped", "tiny.safetensors")
+    entry = replace(found.model.entry, unsure=UNSURE, weights=(weights,))
+    return replace(found, model=replace(found.model, entry=entry, weights=weights))
 
 
 def scored(prediction: Prediction, *below: int) -> Prediction:
@@ -55,6 +59,38 @@ def test_among_several_people_it_says_of_whom(prediction: Prediction) -> None:
     assert three is not None
     assert "of the poses of persons 1, 2 and 3: of each 9 to 17 of 17 keypoints" in three
     assert three.endswith("so these skeletons may well be wrong.")
+
+
+def test_beside_indices_people_are_counted_from_0(prediction: Prediction) -> None:
+    one = unsure_words(scored(prediction, 0, 17, 0), first=0)
+    assert one is not None and "of the pose of person 1 (counted from 0): 17 of 17" in one
+    two = unsure_words(scored(prediction, 0, 17, 9), first=0)
+    assert two is not None and "of the poses of persons 1 and 2 (counted from 0): of each" in two
+    alone = unsure_words(scored(prediction, 17), first=0)
+    assert alone is not None and alone == unsure_words(scored(prediction, 17))
+
+
+def test_a_limit_that_was_measured_elsewhere_is_said_to_be(prediction: Prediction) -> None:
+    unsure, model = scored(prediction, 17), prediction.model
+    here = unsure_words(unsure)
+    assert here is not None and "below 0.4, so" in here
+    own = replace(model, entry=replace(model.entry, unsure=None))
+    said = unsure_words(replace(unsure, model=own))
+    assert said is not None and "below 0.4 (a limit measured on other models), so" in said
+    file = replace(model, weights=WeightsFile("file", "mine.pth"))
+    said = unsure_words(replace(unsure, model=file))
+    assert said is not None and "below 0.4 (a limit measured on its shipped weights), so" in said
+
+
+def test_every_shipped_model_of_poses_was_measured_and_no_other() -> None:
+    names = [n for n in list_models() if entry(n).unsure is not None]
+    assert {*names} == {
+        *("transpose-r-small", "btranspose-small", "ssa-small"),
+        *("instance-attention-small", "querypose-small"),
+    }
+    assert all(any(file.kind == "shipped" for file in entry(n).weights) for n in names)
+    assert entry("querypose-small").least_sure == 0.8
+    assert entry("transpose-h-a6").least_sure == UNSURE
 
 
 def seen(prediction: Prediction, *counts: tuple[int, int]) -> Prediction:
@@ -133,6 +169,17 @@ def test_boxes_in_which_a_model_found_nobody_are_named() -> None:
     assert unsure_words(replace(found, people=(nobody, sure, nobody))) == (
         f"{title} found nobody in the boxes of persons 1 and 3."
     )
+
+
+def test_the_api_counts_people_as_its_arguments_do(
+    prediction: Prediction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = scored(prediction, 0, 17, 0)
+    explorer = SimpleNamespace(shelf=None, predict=lambda *_: (unsure, ["before"]))
+    monkeypatch.setattr("app.api_work.model_name", lambda name, _: name)
+    work = Work(explorer, None, None)  # type: ignore[arg-type]
+    _, notes = work.predict(unsure.photo, "tiny", None)
+    assert notes == ["before", unsure_words(unsure, first=0)]
 
 
 def test_the_page_is_told(prediction: Prediction) -> None:

@@ -15,6 +15,7 @@ import posekit
 from app.shelf import Shelf
 from posekit import zoo
 from posekit.cards import model_card, parameter_count
+from posekit.download import checksum_file
 from posekit.errors import ModelError, WeightsError
 from posekit.explain.evidence import evidence_of
 from posekit.photo import Photo
@@ -151,6 +152,10 @@ def test_official_weights_are_fetched_when_asked_and_found_again(
         assert posekit.load(SMALL, weights="official", device="cpu", progress=False).trained
     again = posekit.load(SMALL, device="cpu")
     assert again.trained and again.weights.kind == "official"
+    assert again.weights.checked
+    assert again.weights.local is not None
+    checksum_file(again.weights.local).unlink()  # as if somebody had put the file there
+    assert not again.weights.checked
 
 
 def test_kinds_a_model_does_not_have_are_refused() -> None:

@@ -18,8 +18,9 @@ function busy(text) {
   stage.frame.setAttribute("aria-busy", String(Boolean(text)));
 }
 
-/** One sentence in the alert line; the page below it stays as it was. `calm`: news rather than trouble. */
-function complain(sentence, calm) {
+/** One sentence in the alert line; the page below it stays as it was. `calm`: news rather than trouble. `people`: with a button to find everybody. */
+function complain(sentence, calm, people) {
+  slot("alert-people").hidden = !people;
   slot("alert").hidden = !sentence;
   slot("alert").classList.toggle("pk-calm", Boolean(calm));
   slot("alert-text").textContent = sentence || "";
@@ -176,7 +177,7 @@ async function show(view, source, { drawn, otherBoxes, wanted }) {
 
 /** What the visitor should know about how the analysis came about, once its first question is answered. */
 function tellNotes(view) {
-  if (view.notes.length) complain(view.notes.join(" "), true);
+  if (view.notes.length) complain(view.notes.join(" "), true, view.crowd);
   afterShown();
 }
 

@@ -118,6 +118,7 @@ function finderChoice(finder) {
 
 /** Boxes from a model that looks at whole photos: the one named, or those here one after another until one finds somebody. */
 async function findPeople(by) {
+  if (page.boxMode) setBoxMode(false);
   if (page.view && !(await again({ find: by || true, note: "Finding people …" }))) drawPeople();
 }
 

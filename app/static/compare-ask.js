@@ -160,10 +160,13 @@ function drawAnswer(panel) {
   const where = typeset(figures.where), first = readyPanels().find((one) => one.answer && one.answer.figures.overlap !== null);
   legend.textContent = answer.legend;
   note.textContent = answer.note;
+  // A model of whole photos that knows the keypoint and found none of it has no confidence in it.
+  const lost = figures.confidence === null && compare.query && panel.view.skeleton.keypoints.includes(compare.query.keypoint);
   facts.replaceChildren(...[
     [figures.on_person, where, percent, "Share of the map that lies " + where + (where === "inside the photo" ? "; nobody drew a box, and the rest lies on the border around it." : ".")],
     [figures.confidence, "confidence", (value) => value.toFixed(2), HELP.confidence],
     [figures.overlap, "like the first", percent, "Share of the map that lies where the first model’s does."],
+    [lost ? "–" : null, "confidence: not found", String, HELP.confidence],
   ].filter(([value], index) => value !== null && !(index === 2 && panel === first))
     .map(([value, words, show, meaning]) => make("span", {}, [make("b", { text: show(value) }), " ", helpWords(words, meaning)])));
   const person = panel.view.people[compare.person];
@@ -234,17 +237,17 @@ function drawRanks() {
   slot("ranking-note").textContent = !rows.length ? noRanks()
     : learnt < 2 ? "Most disagreement first. With untrained models among them the order says little."
     : new Set(readyPanels().map((panel) => panel.model)).size < 2 ? "Most disagreement first: how differently the layers of this one model look."
-    : "Most disagreement first: how far apart the models put it, and how differently they look.";
+    : "Most disagreement first: what only some find, how far apart the models put it, and how differently they look.";
   list.replaceChildren(...rows.map((row) => make("li", {}, [make("button", {
     type: "button", class: "pk-rank " + SIDE_CLASS[row.side], "data-keypoint": row.keypoint, tabindex: -1,
     title: capital([
-      row.px === null ? "" : "placed " + row.px.toFixed(0) + " px apart (" + percent(row.share) + " of the box)",
+      row.missed, row.px === null ? "" : "placed " + row.px.toFixed(0) + " px apart (" + percent(row.share) + " of the box)",
       row.maps === null ? "" : percent(row.maps) + " of the attention lies elsewhere",
     ].filter(Boolean).join("; ")),
     onclick: () => compareAsk({ keypoint: row.keypoint, person: compare.person }),
   }, [
     make("i", { "aria-hidden": "true" }), make("b", { text: row.keypoint }),
-    make("small", { text: [row.px === null ? "" : row.px.toFixed(0) + " px apart", row.maps === null ? "" : "maps " + percent(row.maps) + " apart"].filter(Boolean).join(" · ") }),
+    make("small", { text: [row.missed || (row.px === null ? "" : row.px.toFixed(0) + " px apart"), row.maps === null ? "" : "maps " + percent(row.maps) + " apart"].filter(Boolean).join(" · ") }),
     make("span", { class: "pk-rank-bar", "aria-hidden": "true", style: "--pk-share: " + (row.interest / top).toFixed(3) }),
   ])])));
   markRanks();

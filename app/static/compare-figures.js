@@ -7,7 +7,7 @@ const FIGURES = [
   ["confidence", "Confidence", (f) => some((v) => v.toFixed(2))(f.confidence), "The height of the keypoint’s peak, as the model scores itself; not a probability."],
   ["distance_px", "Keypoint off the first", (f) => some((v) => v.toFixed(0) + " px" + (f.distance_torso === null ? "" : ", " + f.distance_torso.toFixed(2) + " torso lengths"))(f.distance_px), "On the photo, from this model’s keypoint to the first model’s. A torso length is left shoulder to right hip of the first."],
   ["on_person", (f, mass) => mass + " " + typeset(f.where), (f) => some(percent)(f.on_person), "Share of the map on cells whose middle lies there."],
-  ["on_others", "on other people", (f) => some(percent)(f.on_others), "Share in other people’s boxes and outside this one’s."],
+  ["on_others", "in others’ boxes alone", (f) => some(percent)(f.on_others), "Share in other people’s boxes and outside this one’s."],
   ["entropy_nats", "Spread", (f) => some((v) => percent(f.entropy_share) + ", " + v.toFixed(2) + " nats")(f.entropy_nats), "By entropy: 0 % is one single cell, 100 % is all cells alike."],
   ["peak_distance_px", "Peak distance", (f) => some((v) => v.toFixed(0) + " px")(f.peak_distance_px), "On the photo, from the spot asked about to the middle of the strongest cell."],
   ["overlap", "Map like the first", (f) => some(percent)(f.overlap), "Share of the map that lies where the first model’s does."],

@@ -80,8 +80,8 @@ function drawLayers(panel) {
   const { layers } = panel.nodes, list = panel.view ? panel.view.layers : [];
   const shown = layerOf(panel), off = !METHODS.get(compare.method).layers;
   layers.replaceChildren(make("span", { text: "Layer", "aria-hidden": "true" }), ...list.map((layer, index) => make("button", {
-    type: "button", "aria-pressed": String(index === shown && !off), disabled: off, text: String(index + 1),
-    "aria-label": (index + 1) + ": " + layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
+    type: "button", "aria-pressed": String(index === shown && !off), disabled: off, text: layer.mark,
+    "aria-label": layer.mark + ": " + layer.title, title: off ? "This method gives one map for the whole model" : layer.title,
     onclick: () => chooseOwnLayer(panel, index),
   })), panel.nodes.beside);
   compare.panels.forEach(drawBeside); // what is left to set beside a panel depends on the others

@@ -18,12 +18,13 @@ function drawNumbers() {
       n.where === "inside the photo"
         ? "Share of the " + mass + "; the rest lies on the border around the photo. Draw a box to measure one person."
         : "Share of the " + mass + " on cells inside this person’s box; "
-          + (several ? percent(n.mass_in_other_boxes) + " on other people, " : "") + percent(n.mass_outside) + " on background."),
+          + (n.mass_in_both > 0 ? percent(n.mass_in_both) + " of all lies in somebody else’s box as well; " : "")
+          + (several ? percent(n.mass_in_other_boxes) + " in other people’s boxes alone, " : "") + percent(n.mass_outside) + " in nobody’s."),
     number(percent(n.entropy_share), "spread", "0 % is one single cell, 100 % is all " + grid.weights.length + " cells alike. By entropy: "
       + n.entropy_nats.toFixed(2) + " nats of " + Math.log(grid.weights.length).toFixed(2) + "."),
     number(n.peak_distance_px.toFixed(0) + " px", "peak distance", "On the photo, from the marked spot to the middle of the strongest cell."),
     four && leftOver(grid),
-  ]), ...mostAround(n.around, mass));
+  ]), n.even ? make("p", { class: "pk-around", "data-even": "", text: capital(n.even) + "." }) : "", ...mostAround(n.around, mass));
 }
 
 /** How much of the value that a map divides up its sum misses; posekit.draw.legend says the same in the legend. */

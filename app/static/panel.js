@@ -195,6 +195,7 @@ function drawQuery() {
   title.replaceChildren(
     make("b", { text: capital(label) }),
     make("small", {}, score === null ? ["free spot"] : [score.toFixed(2), helpMark("confidence", "this confidence")]),
+    score !== null && score < page.view.leastSure ? make("small", { class: "pk-doubt", text: "unsure", title: "Of keypoints with a confidence below " + page.view.leastSure + " more are wrong than right." }) : "",
     page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
     make("span", { text: !byAttention() ? "by " + how().title : page.view.columns ? WORDS[page.direction] + " …" : "found by …" }),
   );

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +67,13 @@ class Cases(Protocol):
     name: str
     problems: Problems
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The photographs that did not come: why not, in a sentence, by the file's name.
+
+        Complete after every photograph came once. With a limit, only what the limit let in.
+        """
+
     def __len__(self) -> int:
         """At most so many come."""
 
@@ -115,6 +122,7 @@ class FolderCases:
         if not found:
             raise DataError(f"The folder {folder} holds no picture ({', '.join(SUFFIXES)}).")
         self.name, self.problems, self._paths = folder.resolve().name, Problems(), found[:limit]
+        self.left_out: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -123,8 +131,9 @@ class FolderCases:
         for path in self._paths:
             try:
                 photo = read_photo(path)
-            except PhotoError:
+            except PhotoError as error:
                 self.problems.add(Problem.DAMAGED_PHOTO, path.name)
+                self.left_out[path.name] = str(error)
                 continue
             yield Case(path.name, photo, (Subject(whole_photo_box(photo), boxed=False),))
 
@@ -141,6 +150,13 @@ class LspCases:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """See :class:`Cases`."""
+        return _sentences(
+            self.problems, Problem.MISSING_PHOTO, Problem.DAMAGED_PHOTO, Problem.TOO_FEW
+        )
+
     def __iter__(self) -> Iterator[Case]:
         for person in read_lsp(self._folder, self._part, self._limit, self.problems):
             subject = Subject(person.box, boxed=True, labels=person)
@@ -153,9 +169,18 @@ class CocoCases:
     def __init__(self, path: Path, images: str | Path | None, limit: int | None = None) -> None:
         self._data = CocoData(path, images, limit=limit)
         self.name, self.problems = self._data.name, self._data.problems
+        self._nobody: dict[str, str] = {}
+        # Which photographs are missing is known of the whole file, whatever the limit.
+        self._missing = (Problem.MISSING_PHOTO,) if limit is None else ()
 
     def __len__(self) -> int:
         return len(self._data)
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """See :class:`Cases`."""
+        kinds = (*self._missing, Problem.DAMAGED_PHOTO, Problem.OTHER_SIZE)
+        return _sentences(self.problems, *kinds) | self._nobody
 
     def __iter__(self) -> Iterator[Case]:
         for photo in self._data.photos():
@@ -166,3 +191,10 @@ class CocoCases:
             )
             if people:
                 yield Case(str(photo.image_id), photo.photo, people)
+            else:
+                self._nobody[photo.photo.name] = "Nobody in this photograph is labelled."
+
+
+def _sentences(problems: Problems, *kinds: Problem) -> dict[str, str]:
+    """What is wrong with photographs, by their names."""
+    return {name: f"The {kind.value[0]}." for kind in kinds for name in problems.records(kind)}

@@ -84,6 +84,7 @@ def compare(
     from posekit.compare.words import columns_of, disagreement_table
     from posekit.explain.methods import find_method
     from posekit.photo import read_photo
+    from posekit.unsure import unsure_words
 
     if (keypoint is None) == (point is None):
         raise typer.BadParameter('name one of --keypoint "left wrist" and --point X,Y.')
@@ -114,6 +115,9 @@ def compare(
     for panel in comparison.panels:
         if panel.note:
             remark(f"{panel.title}: {panel.note}")
+        if (doubt := unsure_words(panel.prediction, first=0)) is not None:
+            named = panel.title == panel.prediction.model.entry.title
+            remark(doubt if named else f"{panel.title}: {doubt}")
     if out is not None:
         _write(comparison, out, photo=with_photo)
     columns = columns_of(comparison)

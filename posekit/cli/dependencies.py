@@ -86,7 +86,11 @@ def dependencies(
             )  # fmt: skip
         remark_on(survey)
         found, ends = survey.mean, (survey.low, survey.high)
-        about = {"data": survey.data, "photos": survey.photos, "people": survey.people}
+        about: dict[str, Any] = {
+            "data": survey.data,
+            "photos": survey.photos,
+            "people": survey.people,
+        }
     else:
         from posekit.explain.dependencies import dependencies as dependencies_of
 
@@ -98,16 +102,29 @@ def dependencies(
         remark_doubt(prediction)
         about = {"person": person}
     result = {
-        "model": asked.entry.name,
-        "weights": asked.weights.kind,
-        "trained": asked.trained,
+        **asked.origin,
         **about,
         **found.describe(),
         **({} if ends is None else {"low": plain(ends[0]), "high": plain(ends[1])}),
     }
     if out is not None:
         _write(found, ends, asked, result, out)
-    show(result, _text(found), as_json=as_json)
+    show(result, f"{_head(found, about)}\n{_text(found)}", as_json=as_json)
+
+
+def _head(found: Dependencies, about: dict[str, Any]) -> str:
+    """What the shares are means over, and what stands in brackets."""
+    whose = f"of person {about.get('person')}, counted from 0"
+    if "people" in about:
+        people = "1 person" if about["people"] == 1 else f"{about['people']} people"
+        photos = "1 photo" if about["photos"] == 1 else f"{about['photos']} photos"
+        whose = f"mean over {people} in {photos} of {about['data']}"
+    if found.head is None:
+        whose += ", mean over heads"
+    return (
+        f"Shares of each keypoint's attention in {found.layer} ({whose}); in brackets: what an "
+        "even map has around that keypoint."
+    )
 
 
 def _text(found: Dependencies) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from posekit.cli.evaluate_beside import data_values
 from posekit.cli.evaluate_contradiction import evaluate_contradiction
 from posekit.cli.evaluate_instance import COUNT, evaluate_instances
 from posekit.cli.options import (
@@ -27,6 +28,7 @@ from posekit.cli.output import remark, show
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from posekit.data.coco import CocoData
     from posekit.data.labelled import LabelledPerson, LabelledPhoto
     from posekit.data.problems import Problems
     from posekit.estimator import Estimator
@@ -193,6 +195,7 @@ def evaluate(
         from posekit.data.coco import CocoData
 
         read = CocoData(data, images, limit=limit)
+        _check_keypoints(read)
         problems = read.problems
         name = f"{read.name}, {len(read)} photograph{'s' if len(read) != 1 else ''}"
         score: Score = (
@@ -229,7 +232,14 @@ def evaluate(
         command += f" --cut {cut.value}" if cut else f" --metric {chosen.value} --boxes {source}"
         command += f" --people-by {people_by} --card" if people_by else " --card"
         add_measurement(loaded.weights.local, name, score, command, boxes=where)
-    result = dataclasses.asdict(score) | {"problems": problems.as_dict()}
+    result = {
+        **loaded.origin,
+        "metric": chosen.value,
+        **data_values(data, part),
+        "people_by": people_by,
+        **dataclasses.asdict(score),
+        "problems": problems.as_dict(),
+    }
     show(result, _text(score), as_json=as_json)
 
 
@@ -254,6 +264,21 @@ def _refuse(metric: Metric, coco: bool, given: Mapping[str, bool]) -> None:
         if (option == "--images" and not coco) or (option == "--part" and coco):
             kind = "a folder with joints.npz" if coco else "a .json file"
             raise typer.BadParameter(f"{option} is for {kind}.")
+
+
+def _check_keypoints(data: CocoData) -> None:
+    """Refuse a file without keypoints before a network has looked at all of its photographs."""
+    from posekit.errors import DataError
+
+    if data.has_keypoints:
+        return
+    instead = "and so nothing of a model can be measured on it"
+    if data.has_masks:
+        instead = (
+            "only whose pixels are whose: --metric instance measures that, of a model that makes "
+            "people from attention, such as instance-attention-small"
+        )
+    raise DataError(f"{data.name} labels no keypoints, {instead}.")
 
 
 def _measure_cut(estimator: Estimator, people: Iterable[LabelledPerson], cut: Cut) -> Score:

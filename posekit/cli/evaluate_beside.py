@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import typer
 
 from posekit.cli.output import table
 
-__all__ = ["figures_table", "named_file"]
+__all__ = ["data_values", "figures_table", "named_file"]
+
+
+def data_values(data: Path, part: str) -> dict[str, str | None]:
+    """What was measured on, for JSON: the data set's name without its folder, and which part.
+
+    Args:
+        data: a ``.json`` file, which has no parts, or a folder.
+        part: of the folder.
+    """
+    if data.suffix.lower() == ".json":
+        return {"data": data.stem, "part": None}
+    return {"data": data.resolve().name, "part": part}
 
 
 def named_file(text: str) -> tuple[str, str]:

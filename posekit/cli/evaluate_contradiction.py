@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posekit.cli.evaluate_beside import figures_table, named_file
+from posekit.cli.evaluate_beside import data_values, figures_table, named_file
 from posekit.cli.output import remark, show
 
 if TYPE_CHECKING:
@@ -86,7 +86,15 @@ def evaluate_contradiction(
         score = _Figures(rows[own], {"photographs": len(photos), "doubt": details})
         more = {"beside": compared} if compared else {}
         add_measurement(model.weights.local, name, score, command, **more)
-    result = {name: rows[own], "doubt": details, "beside": compared, "problems": problems.as_dict()}
+    result = {
+        **model.origin,
+        "metric": "contradiction",
+        **data_values(data, part),
+        name: rows[own],
+        "doubt": details,
+        "beside": compared,
+        "problems": problems.as_dict(),
+    }
     show(result, f"{name}\n{figures_table(rows)}", as_json=as_json)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posekit.cli.evaluate_beside import figures_table, named_file
+from posekit.cli.evaluate_beside import data_values, figures_table, named_file
 from posekit.cli.output import remark, show
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def evaluate_instances(
             f"{view} {value:.1f} ms" for view, value in score.grouping_milliseconds.items()
         )
         lines.append(f"  {score.milliseconds:.0f} ms a photo; grouping alone: {alone}")
-    show(result | {"problems": problems.as_dict()}, "\n".join(lines), as_json=as_json)
+    about = {**model.origin, "metric": "instance", **data_values(data, part)}
+    show(about | result | {"problems": problems.as_dict()}, "\n".join(lines), as_json=as_json)
 
 
 def _sets(

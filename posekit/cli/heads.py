@@ -86,9 +86,7 @@ def heads(
         remark_doubt(prediction)
         about = {"person": person}
     result = {
-        "model": asked.entry.name,
-        "weights": asked.weights.kind,
-        "trained": asked.trained,
+        **asked.origin,
         **about,
         **found.describe(),
     }

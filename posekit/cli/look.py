@@ -91,7 +91,7 @@ def predict(
         drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton)
         with writing(out):
             write_png(drawn, out)
-    result = people_values(prediction) | {"unsure": unsure_words(prediction)}
+    result = people_values(prediction) | {"unsure": unsure_words(prediction, first=0)}
     rows = [
         [str(n), k["name"], f"{k['x']:.1f}", f"{k['y']:.1f}", f"{k['score']:.2f}"]
         for n, person in enumerate(result["people"])
@@ -262,9 +262,7 @@ def people_values(prediction: Prediction) -> dict[str, Any]:
 
     names = prediction.skeleton.keypoints
     return {
-        "model": prediction.model.name,
-        "weights": prediction.model.weights.kind,
-        "trained": prediction.model.trained,
+        **prediction.model.origin,
         "photo_size": list(prediction.photo.size),
         "people": [
             {

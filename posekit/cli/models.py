@@ -95,12 +95,20 @@ def _row(card: dict[str, Any]) -> list[str]:
     height, width = card["input_size"]
     return [
         card["name"],
-        card["weights"]["kind"] if card["trained"] else "none: untrained",
+        _here(card),
         f"{card['parameters'] / 1e6:.1f} M",
         f"{height} x {width}",
         card["skeleton"],
         "; ".join(_figure(card[key], by) for key, by in FIGURES if card[key]),
     ]
+
+
+def _here(card: dict[str, Any]) -> str:
+    """Which weights are on this machine."""
+    if not card["trained"]:
+        return "none: untrained"
+    kind: str = card["weights"]["kind"]
+    return kind if card["weights"]["checked"] else f"{kind}, not checked"
 
 
 FIGURES = (("measured", "measured by us"), ("paper_figures", "in the paper"))

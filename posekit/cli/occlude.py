@@ -26,6 +26,7 @@ from posekit.cli.options import (
     check_out,
     load_model,
     read_numbers,
+    remark_doubt,
 )
 from posekit.cli.output import show, table
 from posekit.errors import PoseKitError
@@ -146,6 +147,7 @@ def occlude(
     masks: Any = "best" if mask is None else masks_of_file(mask, picture)
     estimator = Estimator(load_model(model, weights, device))
     before = estimator.predict(picture, chosen)
+    remark_doubt(before)
     made = _occluder(before, keypoint, person, rectangle, limb, share, occluder, colour)
     common: dict[str, Any] = {
         "keypoint": keypoint,

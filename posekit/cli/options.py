@@ -202,5 +202,5 @@ def remark_doubt(prediction: Prediction) -> None:
     """Say of which poses the model is not sure, beside a result that rests on them."""
     from posekit.unsure import unsure_words
 
-    if (doubt := unsure_words(prediction)) is not None:
+    if (doubt := unsure_words(prediction, first=0)) is not None:
         remark(doubt)

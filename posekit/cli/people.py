@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from posekit.cli.options import (
     WeightsOption,
     check_out,
     load_model,
+    remark_doubt,
 )
 from posekit.cli.output import show, table
 from posekit.errors import ModelError
@@ -54,7 +55,7 @@ def people(
         typer.Option("--why", metavar="KEYPOINT", help='Why this keypoint: such as "left wrist".'),
     ] = None,
     person: Annotated[
-        int, typer.Option("--person", min=0, help="Whose, for --why; 0 is the table's person 1.")
+        int, typer.Option("--person", min=0, help="Whose, for --why; counted from 0.")
     ] = 0,
     purity: Annotated[
         bool, typer.Option("--purity", help="On whom everybody's attention lies, layer by layer.")
@@ -85,6 +86,7 @@ def people(
 ) -> None:
     """Find everybody in a photo, with their masks, and say why a keypoint is whose it is."""
     from posekit.estimator import Estimator
+    from posekit.explain.grouping_words import sentence
     from posekit.explain.instance import mean_by_layer, purity_of
     from posekit.explain.instance import why as why_of
     from posekit.masks import masks_by_another, masks_of_file
@@ -112,9 +114,11 @@ def people(
             mean_by_layer(parts, n) if n in known else {} for n in range(len(prediction.people))
         ]
     result = _result(prediction, shares)
+    remark_doubt(prediction)
     text = _text(prediction, result)
     if why is not None:
         answer = why_of(prediction, person, why)
+        answer = replace(answer, text=sentence(answer, first=0))  # as the table counts
         result["why"] = answer.to_dict()
         text += f"\n{answer.text}"
     if out is not None:
@@ -127,8 +131,9 @@ def _result(prediction: Prediction, shares: Shares) -> dict[str, Any]:
     from posekit.cli.look import people_values
     from posekit.decode.instance_people import Grouping
     from posekit.explain.instance import affinity_of, masks_of
+    from posekit.unsure import unsure_words
 
-    result = people_values(prediction)
+    result = people_values(prediction) | {"unsure": unsure_words(prediction, first=0)}
     masks = masks_of(prediction) if prediction.masks is not None else ()
     for one in masks:
         result["people"][one.person]["mask"] = {
@@ -166,20 +171,20 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
             words += f", confidence {mask['confidence']:.2f}"
         rows.append(
             [
-                str(number + 1),
+                str(number),
                 "" if score is None else f"{score:.2f}",
                 f"{found} of {len(one['keypoints'])}",
                 words,
             ]
         )
-    text = table(["PERSON, FROM 1", "SCORE", "KEYPOINTS", "MASK"], rows)
+    text = table(["PERSON, FROM 0", "SCORE", "KEYPOINTS", "MASK"], rows)
     if "grouping" in result:
         between = result["grouping"]["between_people"]
         header = [
             f"AFFINITY ({result['grouping']['view']})",
-            *(str(n + 1) for n in range(len(between))),
+            *(str(n) for n in range(len(between))),
         ]
-        lines = [[str(n + 1), *(f"{v:.2f}" for v in row)] for n, row in enumerate(between)]
+        lines = [[str(n), *(f"{v:.2f}" for v in row)] for n, row in enumerate(between)]
         text += "\n\n" + table(header, lines)
     if any("purity" in one for one in result["people"]):
         text += "\n\n" + _purity_table(result)
@@ -188,11 +193,11 @@ def _text(prediction: Prediction, result: dict[str, Any]) -> str:
 
 def _purity_table(result: dict[str, Any]) -> str:
     rows = [
-        [str(n + 1), layer, *(f"{part[name]:.1%}" for name in ("own", "others", "background"))]
+        [str(n), layer, *(f"{part[name]:.1%}" for name in ("own", "others", "background"))]
         for n, one in enumerate(result["people"])
         for layer, part in one["purity"].items()
     ]
-    return table(["PERSON, FROM 1", "LAYER", "ON THE PERSON", "ON OTHERS", "ELSEWHERE"], rows)
+    return table(["PERSON, FROM 0", "LAYER", "ON THE PERSON", "ON OTHERS", "ELSEWHERE"], rows)
 
 
 def _write(prediction: Prediction, result: dict[str, Any], out: Path) -> None:

@@ -30,6 +30,7 @@ def list_(as_json: JsonOption = False) -> None:
                     "model": name,
                     "kind": file.kind,
                     "present": file.present,
+                    "checked": file.checked,
                     "path": str(file.local),
                     "url": file.url,
                 }
@@ -38,12 +39,18 @@ def list_(as_json: JsonOption = False) -> None:
         [
             file["model"],
             file["kind"],
-            "here" if file["present"] else "not here",
+            _state(file["present"], file["checked"]),
             file["path"] if file["present"] or not file["url"] else file["url"],
         ]
         for file in files
     ]
     show(files, table(["MODEL", "KIND", "STATE", "PLACE"], rows), as_json=as_json)
+
+
+def _state(present: bool, checked: bool) -> str:
+    if not present:
+        return "not here"
+    return "here" if checked else "here, not checked"
 
 
 @weights_app.command()

@@ -38,7 +38,8 @@ class Anchor:
     Attributes:
         target: what its method is asked; None when the question cannot be put to it.
         query: the place in the photo, for drawing and for numbers.
-        keypoint: index of the keypoint in its skeleton, None when there is none.
+        keypoint: index of the keypoint in its skeleton, None when there is none or the model did
+            not find it.
         note: a sentence when the question is not quite the others', or cannot be put at all.
     """
 
@@ -103,6 +104,9 @@ def anchors(
             )
         elif index != by and not isinstance(target, Query):
             note = f"Asked at the place where {names[by]} puts the {name}."
+        if own is not None and not one.people[person].found[own]:
+            note = f"This model found no {name} of this person. {note}".rstrip()
+            own = None  # what it did not find has neither a confidence nor a place
         query = Query(person, at.point)
         found.append(Anchor(query, query, own, note))
     return name, found
@@ -181,5 +185,8 @@ def _of_target(
         places = places_on_photo(own, one, person)
         x, y = places.mean(axis=0)
         query = Query(person, (float(x), float(y)))
-        found.append(Anchor(own, query, keypoint_of(own)))
+        keypoint = keypoint_of(own)
+        if keypoint is not None and not one.people[person].found[keypoint]:
+            keypoint = None
+        found.append(Anchor(own, query, keypoint))
     return target.label(predictions[0].skeleton), found

@@ -40,24 +40,29 @@ class Disagreement:
 
     Attributes:
         keypoint: its name in the first model that has it.
-        distance_px: the largest distance between two models' predictions, in photo pixels.
+        distance_px: the largest distance between two models' predictions, in photo pixels; None
+            where only one panel has it.
         distance: the same divided by the longer side of the person's box.
-        farthest: the two panels it lies between.
+        farthest: the two panels it lies between; one that found the keypoint and one that did not
+            where only one panel has it.
         maps: 1 minus the overlap of the two attention maps that overlap least, 0 to 1; None where
             fewer than two of the models have attention to show.
-        interest: what the list is sorted by, 0 to 2, see :func:`disagreements`.
-        points: (x, y) per panel in photo pixels, None for a model without the keypoint.
+        interest: what the list is sorted by, 0 to 4, see :func:`disagreements`.
+        points: (x, y) per panel in photo pixels, None for a model that does not know the keypoint
+            or did not find it.
         scores: confidence per panel, likewise.
+        missed: the panels whose model knows the keypoint and did not find it, while another did.
     """
 
     keypoint: str
-    distance_px: float
-    distance: float
+    distance_px: float | None
+    distance: float | None
     farthest: tuple[int, int]
     maps: float | None
     interest: float
     points: tuple[tuple[float, float] | None, ...]
     scores: tuple[float | None, ...]
+    missed: tuple[int, ...] = ()
 
 
 def shared_keypoints(predictions: Sequence[Prediction]) -> list[tuple[str, tuple[int | None, ...]]]:
@@ -105,10 +110,13 @@ def disagreements(
     the one named, where it has it), whatever method the panels show: it is there without another
     pass. Two maps overlap by the histogram intersection of their masses on a common grid.
 
+    A keypoint that one model found and another, which knows it, did not, comes before all others;
+    one that nobody found is left out.
+
     Sorted by ``interest``: the distance divided by the largest distance of any keypoint, plus the
-    map disagreement divided by the largest of those. So the keypoint on top is the one the models
-    put farthest apart, unless another, nearly as far apart, is also looked up elsewhere. Ties keep
-    the order of the skeleton.
+    map disagreement divided by the largest of those, plus 2 for what only some found. So the
+    keypoint on top of those that all found is the one the models put farthest apart, unless
+    another, nearly as far apart, is also looked up elsewhere. Ties keep the order of the skeleton.
     """
     shared = shared_keypoints(predictions)
     if not shared:
@@ -125,35 +133,50 @@ def disagreements(
     first, second = ([pair[side] for pair in pairs] for side in (0, 1))
     apart = np.linalg.norm(points[first] - points[second], axis=-1)  # (pairs, keypoints)
     apart = np.where(np.isnan(apart), -1.0, apart)
-    both = apart.max(axis=0, initial=-1.0) >= 0  # what only one model found, nobody disagrees about
-    if not both.any():
+    found = np.isfinite(points).all(axis=-1)  # (predictions, keypoints)
+    missed = ~np.isnan(scores) & ~found & found.any(axis=0)
+    # About what one model alone knows, and what nobody found, nobody disagrees.
+    told = (apart.max(axis=0, initial=-1.0) >= 0) | missed.any(axis=0)
+    if not told.any():
         return ()
-    shared = [held for held, there in zip(shared, both, strict=True) if there]
-    apart, points, scores = apart[:, both], points[:, both], scores[:, both]
-    farthest = apart.argmax(axis=0)
+    shared = [held for held, there in zip(shared, told, strict=True) if there]
+    apart, points, scores = apart[:, told], points[:, told], scores[:, told]
+    found, missed = found[:, told], missed[:, told]
     distance = apart.max(axis=0)
     asked = [[indices[n] for _, indices in shared] for n in range(len(predictions))]
     maps = _map_disagreement(predictions, points, asked, pairs, person, layer, head, direction)
-    interest = _of_largest(distance) + _of_largest(np.nan_to_num(maps))
+    interest = _of_largest(np.maximum(distance, 0.0)) + _of_largest(np.nan_to_num(maps))
+    interest += 2.0 * missed.any(axis=0)
     box = predictions[0].people[person].box
     longer = max(box.width, box.height)
     order = np.argsort(-interest, kind="stable")
-    return tuple(
-        Disagreement(
-            keypoint=shared[k][0],
-            distance_px=float(distance[k]),
-            distance=float(distance[k] / longer),
-            farthest=pairs[farthest[k]],
-            maps=None if np.isnan(maps[k]) else float(maps[k]),
-            interest=float(interest[k]),
-            points=tuple(
-                None if np.isnan(score) else (float(x), float(y))
-                for (x, y), score in zip(points[:, k], scores[:, k], strict=True)
-            ),
-            scores=tuple(None if np.isnan(score) else float(score) for score in scores[:, k]),
+    ranked = []
+    for k in order:
+        far = float(distance[k]) if distance[k] >= 0 else None
+        a, b = pairs[int(apart[:, k].argmax())]
+        if far is None:
+            a, b = sorted((int(found[:, k].argmax()), int(missed[:, k].argmax())))
+        there = [bool(one) for one in found[:, k]]
+        ranked.append(
+            Disagreement(
+                keypoint=shared[k][0],
+                distance_px=far,
+                distance=None if far is None else far / longer,
+                farthest=(a, b),
+                maps=None if np.isnan(maps[k]) else float(maps[k]),
+                interest=float(interest[k]),
+                points=tuple(
+                    (float(x), float(y)) if has else None
+                    for (x, y), has in zip(points[:, k], there, strict=True)
+                ),
+                scores=tuple(
+                    float(score) if has else None
+                    for score, has in zip(scores[:, k], there, strict=True)
+                ),
+                missed=tuple(int(n) for n in np.flatnonzero(missed[:, k])),
+            )
         )
-        for k in order
-    )
+    return tuple(ranked)
 
 
 def _of_largest(values: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """A comparison as plain values, and as raw maps: JSON and NPZ that say what they hold.
 
-Neither holds the photo, its name, or the name of any file.
+Neither holds the photo, its name, or any folder; weights of one's own are named by their file.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from posekit.compare.grid import token_affine
 from posekit.explain.faithfulness.grids import values
 from posekit.files import FileTarget, write_json, write_npz
 from posekit.report.values import keypoint_values
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -109,13 +110,12 @@ def save_npz(comparison: Comparison, target: FileTarget) -> None:
 def _panel(panel: Panel, person: int) -> dict[str, Any]:
     prediction, model = panel.prediction, panel.prediction.model
     return {
-        "model": model.name,
+        **model.origin,
         "title": panel.title,
-        "weights": model.weights.kind,
-        "trained": model.trained,
         "point": None if panel.point is None else list(panel.point),
         "legend": panel.legend,
         "remarks": list(panel.remarks),
+        "unsure": unsure_words(prediction, first=0),
         "grid": None if panel.map is None else list(panel.map.grid.size),
         "figures": asdict(panel.figures),
         "pose": keypoint_values(

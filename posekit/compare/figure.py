@@ -126,7 +126,7 @@ def draw_panel(
 
 
 def save_comparison(comparison: Comparison, target: FileTarget, *, photo: bool = True) -> None:
-    """Write :func:`draw_comparison` as PNG with its figures, and no file's name, in its text."""
+    """Write :func:`draw_comparison` as PNG with its figures, and no photo's name, in its text."""
     about = json.dumps(describe(comparison), ensure_ascii=False)
     pixels = figure_pixels(draw_comparison(comparison, photo=photo))
     write_png(pixels, target, {"Title": comparison.title, "PoseKit": about})
@@ -195,9 +195,9 @@ def _scale(sheet: Sheet, columns: range, comparison: Comparison, pictures: Pictu
 
 def _caption(comparison: Comparison, pictures: Pictures, n: int) -> list[str]:
     panel = comparison.panels[n]
-    lines = [panel.title]
+    lines = wrap(panel.title, _CHARACTERS)
     said = panel.legend, *figure_lines(panel.figures, first=n == 0), pictures.left_out(n)
-    for text in (*said, *panel.remarks):
+    for text in (*said, *panel.caption):
         lines += wrap(text, _CHARACTERS)
     return lines
 
@@ -223,11 +223,13 @@ def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
             bbox={"boxstyle": "round,pad=0.2", "fc": DARK, "ec": "white", "lw": 0.7},
         )
     height, width = comparison.photo.size
+    people = len(comparison.panels[0].prediction.people)
     lines = [
         f"photo {width} × {height} px",
         "thin lines: each model's own pose",
         SIDES,
         "numbers: where each model was asked",
+        *(["dashed: the box of the person asked about"] if people > 1 else []),
         *(f"{n + 1}: {panel.title}" for n, panel in enumerate(comparison.panels)),
     ]
     caption(sheet.figure, axes, lines, BAR_TOP)
@@ -261,7 +263,7 @@ def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: 
 
 def _list(sheet: Sheet, comparison: Comparison, top: float, count: int) -> None:
     """The keypoints with the largest disagreement, as a small table."""
-    heads, rows = disagreement_table(comparison, count)
+    heads, rows = disagreement_table(comparison, count, numbered=True)
     if not rows:
         return
     several = len(heads) > 3
@@ -269,7 +271,5 @@ def _list(sheet: Sheet, comparison: Comparison, top: float, count: int) -> None:
     sheet.text(MARGIN, top, "Where the models disagree most", size=7.5, weight="bold", color=TEXT)
     for n, row in enumerate([heads, *rows]):
         y = top + 0.2 + n * 1.35 * LINE
-        if several and n:
-            row[2] = " and ".join(str(p + 1) for p in comparison.disagreement[n - 1].farthest)
         for x, cell in zip(columns, row, strict=True):
             sheet.text(MARGIN + x, y, cell, size=6.4, color=FAINT if n == 0 else TEXT)

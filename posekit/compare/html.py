@@ -111,7 +111,7 @@ def _panel(comparison: Comparison, n: int, pictures: Pictures) -> str:
     place = pictures.place(n)
     lines = [panel.legend, *figure_lines(panel.figures, first=n == 0), pictures.left_out(n)]
     words = "<br>".join(escape(line) for line in lines if line)
-    notes = "".join(f'<span class="note">{escape(text)}</span>' for text in panel.remarks)
+    notes = "".join(f'<span class="note">{escape(text)}</span>' for text in panel.caption)
     return (
         f'<figure><span class="view">{shell.image(pictures.map(n), what, "map")}'
         f"{shell.image(pictures.pose(n), f'pose by {panel.title}', 'pose')}"
@@ -191,9 +191,10 @@ def _disagreement(comparison: Comparison) -> str:
     rows = shell.table([(head, "") for head in heads], cells)
     return (
         "<section><h2>Where to look next</h2>"
-        '<p class="soft">All keypoints the models share, those first that they put farthest apart '
-        "and look up at different places. Maps differ by the mass that does not lie in the same "
-        "place, for each model's attention at its own keypoint.</p>"
+        '<p class="soft">All keypoints the models share: those first that only some of them find, '
+        "then those that they put farthest apart and look up at different places. Maps differ by "
+        "the mass that does not lie in the same place, for each model's attention at its own "
+        "keypoint.</p>"
         f"{shell.scrolled(rows, 'Disagreement by keypoint')}</section>"
     )
 

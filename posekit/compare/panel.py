@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from posekit.explain.maps import AttentionMap
 from posekit.explain.methods import find_method
 from posekit.explain.query import Query
 from posekit.people import IN_BOX
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -33,7 +35,7 @@ class Figures:
         title: the model, as the panel names it.
         trained: False when the weights are random.
         layer: name of the layer shown; the method's name for a map that belongs to no layer.
-        confidence: the model's score of the keypoint asked about.
+        confidence: the model's score of the keypoint asked about, where it found it.
         distance_px: from this model's keypoint to the first panel's, in photo pixels.
         distance_torso: the same in units of the first panel's torso (left shoulder to right hip).
         distance_box: the same in units of the longer side of the person's box.
@@ -86,7 +88,7 @@ class Panel:
         map: the map, or None when the method cannot answer for this model; ``note`` says why.
         point: (x, y) in photo pixels where this model was asked; None when it was not.
         keypoint: index of the keypoint asked about in this model's skeleton, None for a free point
-            and for a keypoint the model does not know.
+            and for a keypoint the model does not know or did not find.
         note: sentences about what is different in this panel; empty when nothing is.
         legend: model, layer, direction, head and grid in one line.
         figures: its row of the table.
@@ -114,9 +116,15 @@ class Panel:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """All that must stand under the panel in words: that it is untrained, and its note."""
+        """What must be said of the answer in words: that it is untrained, and its note."""
         said = () if self.trained else (UNTRAINED[0].upper() + UNTRAINED[1:] + ".",)
         return (*said, self.note) if self.note else said
+
+    @property
+    def caption(self) -> tuple[str, ...]:
+        """All that must stand under its picture in words: its remarks, and poses it doubts."""
+        doubt = unsure_words(self.prediction)
+        return (*self.remarks, doubt) if doubt else self.remarks
 
 
 def mass_map(map_: Map, query: Query) -> AttentionMap:
@@ -155,8 +163,9 @@ def titles(
 ) -> list[str]:
     """A name for each panel: the model's title, more where two would read alike.
 
-    The weights where they differ, then the layer where one model stands in several panels, and a
-    number where even that is the same.
+    The weights where they differ, of one's own the file's name, with its checksum where that is
+    the same; then the layer where one model stands in several panels, and a number where even that
+    is the same.
 
     Args:
         predictions: one a panel.
@@ -164,13 +173,12 @@ def titles(
     """
     models = [one.model for one in predictions]
     names = [model.entry.title for model in models]
-    words = {"shipped": "shipped weights", "official": "official weights", "file": "own weights"}
     told = []
     for name, model in zip(names, models, strict=True):
         alike = [other for other, its in zip(models, names, strict=True) if its == name]
         differ = any(other.weights != model.weights for other in alike)
         if differ or not model.trained:
-            name = f"{name} ({words.get(model.weights.kind, 'untrained')})"
+            name = f"{name} ({_weights_words(model, alike)})"
         told.append(name)
     if layers is not None:
         apart = {*zip(told, layers, strict=True)}
@@ -184,3 +192,19 @@ def titles(
         seen[name] = seen.get(name, 0) + 1
         unique.append(f"{name}, {seen[name]}" if told.count(name) > 1 else name)
     return unique
+
+
+def _weights_words(model: PoseModel, alike: Sequence[PoseModel]) -> str:
+    """A model's weights in words that tell them from those of its likes, without any folder."""
+    if model.weights.kind != "file":
+        words = f"{model.weights.kind} weights" if model.trained else "untrained"
+        return words if model.weights.checked else f"{words}, not checked"
+    name = _file_name(model)
+    sums = {one.weights_sha256 for one in alike if _file_name(one) == name}
+    return f"{name}, {model.weights_sha256}" if len(sums) > 1 else name
+
+
+def _file_name(model: PoseModel) -> str:
+    """Of weights of one's own; the folder is nobody's business."""
+    path = model.weights.path if model.weights.kind == "file" else None
+    return "own weights" if path is None else Path(path).name

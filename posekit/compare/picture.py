@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from posekit.draw.overlay import dimmed, overlay
 from posekit.draw.panels import Window, blended
-from posekit.draw.skeleton import draw_skeleton, left_out_words
+from posekit.draw.people import draw_asked
+from posekit.draw.skeleton import left_out_words
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -54,7 +55,8 @@ class Pictures:
     def base(self) -> Pixels:
         """The photo in the window, or grey with the first trained pose on it: (rows, cols, 3)."""
         one = next((p for p in self.comparison.panels if p.trained), self.comparison.panels[0])
-        return self.window.ground_of(one.prediction, photo=self.photo)
+        asked = self.comparison.person
+        return self.window.ground_of(one.prediction, photo=self.photo, asked=asked)
 
     @cached_property
     def limit(self) -> float:
@@ -96,19 +98,17 @@ class Pictures:
         return _signed(np.clip(signed, -1.0, 1.0), dimmed(self.base, self.dim))
 
     def pose(self, panel: int) -> Pixels:
-        """The people as a panel's model sees them."""
-        prediction = self.comparison.panels[panel].prediction
-        return draw_skeleton(
-            self.base, prediction.people, prediction.skeleton, to_picture=self.window.to_drawn
-        )
+        """The people as a panel's model sees them, and who of them is asked about."""
+        prediction, asked = self.comparison.panels[panel].prediction, self.comparison.person
+        return draw_asked(self.base, prediction, asked, to_picture=self.window.to_drawn)
 
     def map_with_pose(self, panel: int) -> Pixels:
         """A panel's map with the pose of its own model in thin lines, which hide little of it."""
-        prediction = self.comparison.panels[panel].prediction
-        return draw_skeleton(
+        comparison = self.comparison
+        return draw_asked(
             self.map(panel),
-            prediction.people,
-            prediction.skeleton,
+            comparison.panels[panel].prediction,
+            comparison.person,
             line_width=self.width / 400,
             to_picture=self.window.to_drawn,
         )

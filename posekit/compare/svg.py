@@ -59,7 +59,7 @@ def svg_text(
     colour_table(colour_map)  # refuse an unknown name before any work
     size, panels = comparison.photo.size, []
     for n, panel in enumerate(comparison.panels):
-        said = [panel.legend, *figure_lines(panel.figures, first=n == 0), *panel.remarks]
+        said = [panel.legend, *figure_lines(panel.figures, first=n == 0), *panel.caption]
         people, skeleton = panel.prediction.people, panel.prediction.skeleton
         said.append(left_out_words(people, skeleton, comparison.person))
         shapes = ground(PHOTO if photo else None, size, dim)
@@ -67,7 +67,7 @@ def svg_text(
             found = contours(panel.mass, shares)
             shapes += map_shapes(panel.mass, found, colour_map, panel.title)
             said.append(contour_words(found))
-        shapes += people_shapes(panel.prediction)
+        shapes += people_shapes(panel.prediction, asked=comparison.person)
         shapes += star_shape(panel.point, comparison.label, size[1])
         lines = [line for text in said for line in wrap(text, _CHARACTERS)]
         panels.append(VectorPanel(panel.title, shapes, (panel.title, *lines)))

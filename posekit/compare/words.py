@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from posekit.compare.disagreement import models_with
+from posekit.compare.disagreement import Disagreement, models_with
 from posekit.compare.panel import Figures
-from posekit.draw.legend import spread_words
+from posekit.draw.legend import even_words, spread_words
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
 
-__all__ = ["COLUMNS", "Column", "columns_of", "disagreement_table", "figure_lines", "million"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "columns_of",
+    "disagreement_table",
+    "figure_lines",
+    "million",
+    "missed_words",
+]
 
 NONE = "–"
 
@@ -76,7 +84,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     ON_PERSON,
     Column(
-        "on others",
+        "in others' boxes alone",
         "share of the mass in other people's boxes only",
         lambda r: _number(r.on_others, ".0%") if r.on_others else NONE,
     ),
@@ -132,10 +140,11 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
         off = f" · off by {row.distance_px:.0f} px{_torso(row)}" if apart else ""
         lines.append(f"confidence {row.confidence:.2f}{off}")
     if row.on_person is not None:
-        others = f" · on others {row.on_others:.0%}" if row.on_others else ""
+        others = f" · in others' boxes alone {row.on_others:.0%}" if row.on_others else ""
         lines.append(f"{row.where} {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
     if row.entropy_nats is not None and row.entropy_share is not None:
         lines.append(spread_words(row.entropy_nats, row.entropy_share))
+        lines += filter(None, [even_words(row.entropy_share)])
         shared = "" if first else f" · overlap with the first {row.overlap:.0%}"
         lines.append(f"peak distance {row.peak_distance_px:.0f} px{shared}")
     if row.deletion is not None or row.insertion is not None:
@@ -145,26 +154,45 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
     return [*lines, f"{row.predict_ms:.0f} ms · {million(row.parameters)} parameters"]
 
 
+def missed_words(one: Disagreement, names: Sequence[str]) -> str:
+    """``only TransPose-R-small finds it``; empty where every model that knows the keypoint does.
+
+    Args:
+        one: a keypoint.
+        names: of the panels.
+    """
+    if not one.missed:
+        return ""
+    finders = [n for n, point in enumerate(one.points) if point is not None]
+    if len(finders) == 1:
+        return f"only {names[finders[0]]} finds it"
+    *most, last = (names[n] for n in one.missed)
+    return f"{', '.join(most)} and {last} do not find it" if most else f"{last} does not find it"
+
+
 def disagreement_table(
-    comparison: Comparison, count: int | None = None
+    comparison: Comparison, count: int | None = None, *, numbered: bool = False
 ) -> tuple[list[str], list[list[str]]]:
     """Heads and rows of the first ``count`` disagreements; of three and more models, which two.
 
     A model is not held against itself by position: where only one has the keypoint there is a dash.
+
+    Args:
+        comparison: whose keypoints.
+        count: of rows; None is all.
+        numbered: call the panels by their number, from 1, where there is no room for names.
     """
     several = len(comparison.panels) > 2
     predictions = comparison.predictions
+    names = [str(n) if numbered else one.title for n, one in enumerate(comparison.panels, start=1)]
     heads = ["keypoint", "farthest apart", *(["between"] if several else []), "maps differ by"]
     rows = []
     for one in comparison.disagreement[:count]:
-        a, b = (comparison.panels[n].title for n in one.farthest)
-        far = f"{one.distance_px:.0f} px ({one.distance:.0%} of the box)"
-        rows.append(
-            [
-                one.keypoint,
-                far if models_with(one, predictions) > 1 else NONE,
-                *([f"{a} and {b}"] if several else []),
-                _number(one.maps, ".0%"),
-            ]
-        )
+        a, b = (names[n] for n in one.farthest)
+        far, between = NONE, f"{a} and {b}"
+        if one.missed:
+            far, between = missed_words(one, names), NONE
+        elif one.distance_px is not None and models_with(one, predictions) > 1:
+            far = f"{one.distance_px:.0f} px ({one.distance:.0%} of the box)"
+        rows.append([one.keypoint, far, *([between] if several else []), _number(one.maps, ".0%")])
     return heads, rows

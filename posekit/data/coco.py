@@ -90,6 +90,17 @@ class CocoData:
         """Photographs on record that exist, with people or without."""
         return len(self._records)
 
+    @property
+    def has_keypoints(self) -> bool:
+        """Whether anybody has a labelled keypoint."""
+        people = (person for record in self._records for person in record.people)
+        return any((person.visibility > 0).any() for person in people)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether anybody has a mask."""
+        return any(person.segmentation for record in self._records for person in record.people)
+
     def photos(self) -> Iterator[LabelledPhoto]:
         """Every photograph with everybody in it, crowds and people to ignore included.
 

@@ -93,9 +93,13 @@ class Problems:
         """How many records have each problem, those without any left away."""
         return {problem: len(records) for problem, records in self._records.items()}
 
+    def records(self, problem: Problem) -> tuple[str, ...]:
+        """All the records that have it, in the order in which they were met."""
+        return tuple(self._records.get(problem, ()))
+
     def examples(self, problem: Problem) -> tuple[str, ...]:
         """The first few records that have it."""
-        return tuple(self._records.get(problem, ()))[:EXAMPLES]
+        return self.records(problem)[:EXAMPLES]
 
     def __len__(self) -> int:
         return sum(map(len, self._records.values()))

@@ -25,6 +25,7 @@ from posekit.draw.panels import (
     BAR,
     BAR_TOP,
     LINE,
+    PANEL,
     TICKS,
     Asked,
     View,
@@ -33,6 +34,7 @@ from posekit.draw.panels import (
     caption,
     choose_window,
     colour_bar,
+    fitting,
     outline,
     photo_lines,
     photo_panel,
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 
     Trust: TypeAlias = Faithfulness | Mapping[str, Faithfulness]
 
-_PANEL, _GAP, _MARGIN, _TOP = 2.35, 0.16, 0.14, 0.52  # inches
+_GAP, _MARGIN, _TOP = 0.16, 0.14, 0.52  # inches
 _DPI = 200
 _SPARE = int((BAR + TICKS) / LINE)  # lines that fit where the photo's panel has no colour bar
 
@@ -121,8 +123,8 @@ def draw_explanation(
     coloured = scaled(maps, scale)
     kept = [one if keep == 1.0 else one.keep_mass(keep) for one in maps]
     prediction, asked = explanation.prediction, asked_of(explanation)
-    window = choose_window(prediction.photo.size, maps[0], view, round(_PANEL * _DPI))
-    picture = window.ground_of(prediction, photo=photo)
+    window = choose_window(prediction.photo.size, maps[0], view, round(PANEL * _DPI))
+    picture = window.ground_of(prediction, photo=photo, asked=asked.person)
     trust = trust_of(faithfulness, explanation)
     about = photo_lines(prediction, asked, photo=photo)
     if contour_share is not None:
@@ -134,11 +136,12 @@ def draw_explanation(
             text.append(trust[whole.layer].words)
         if with_numbers:
             text += number_lines(numbers(whole, prediction))
-        texts.append(text)
+        texts.append(fitting(text))
+    about = fitting(about)
     lines = max(len(about) - _SPARE, *(len(text) for text in texts))
     title, model = explanation.title, prediction.model
     figure, panels = _layout(title, model, len(maps) + 1, window, columns, lines)
-    photo_panel(panels[0], prediction, window, picture)
+    photo_panel(panels[0], prediction, asked, window, picture)
     star(panels[0], asked.point)
     caption(figure, panels[0], about, BAR_TOP)
     for panel, whole, part, one, text in zip(panels[1:], maps, kept, coloured, texts, strict=True):
@@ -179,8 +182,8 @@ def _draw_heat(
     colour_table(colours_of)
     level = 0.0 if keep == 1.0 else heat.level(keep)
     asked, limit = asked_of(heat, prediction, query), colour_limit(heat)
-    window = choose_window(prediction.photo.size, heat, view, round(_PANEL * _DPI))
-    picture = window.ground_of(prediction, photo=photo)
+    window = choose_window(prediction.photo.size, heat, view, round(PANEL * _DPI))
+    picture = window.ground_of(prediction, photo=photo, asked=asked.person)
     text = heat_legend_lines(heat, prediction.model, faithfulness=faithfulness, keep=keep)
     if with_numbers and asked.point is not None and heat.mass.any():
         text += number_lines(heat_numbers(heat, prediction, asked.point))
@@ -189,9 +192,10 @@ def _draw_heat(
     outlined = contour_share is not None and heat.grid.tokens <= FINE
     if outlined:
         about.append(f"white line: the heaviest cells, {contour_share:.0%} of the mass")
+    about, text = fitting(about), fitting(text)
     lines = max(len(text), len(about) - _SPARE)
     figure, panels = _layout(title, prediction.model, 2, window, 2, lines)
-    photo_panel(panels[0], prediction, window, picture)
+    photo_panel(panels[0], prediction, asked, window, picture)
     star(panels[0], asked.point)
     shown = window.values_of(heat)
     cover = None if keep == 1.0 else window.cover_of_cells(heat, np.abs(heat.values) >= level)
@@ -275,9 +279,9 @@ def _layout(
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure and its panels, placed in inches so that every caption has its room."""
     across = min(max(1, columns), count)
-    image = _PANEL * window.size[0] / window.size[1]
+    image = PANEL * window.size[0] / window.size[1]
     cell = image + BAR_TOP + BAR + TICKS + lines * LINE + _GAP
-    width = 2 * _MARGIN + across * _PANEL + (across - 1) * _GAP
+    width = 2 * _MARGIN + across * PANEL + (across - 1) * _GAP
     height = _TOP + -(-count // across) * cell
     name = model.entry.title
     if not model.trained:
@@ -286,6 +290,6 @@ def _layout(
     panels = []
     for n in range(count):
         row, column = divmod(n, across)
-        x = _MARGIN + column * (_PANEL + _GAP)
-        panels.append(sheet.panel(x, _TOP + row * cell, _PANEL, window))
+        x = _MARGIN + column * (PANEL + _GAP)
+        panels.append(sheet.panel(x, _TOP + row * cell, PANEL, window))
     return sheet.figure, panels

@@ -29,6 +29,10 @@ SCALE_WORDS: dict[str, str] = {
 }
 """What a colour stands for."""
 
+EVEN = 0.995
+"""Entropy, as a share of the greatest, above which a map on its own scale says nothing: its colours
+are bright all over, and rounding decides which cell is the brightest."""
+
 MISSES = 0.1
 """Share of the explained value beyond which a map that should add up to it is said to miss it."""
 
@@ -197,19 +201,29 @@ def _wrapped(words: list[str], width: int = 58) -> list[str]:
 
 
 def number_lines(measured: MapNumbers) -> list[str]:
-    """The numbers of a map in two short lines."""
+    """The numbers of a map in two short lines, and one more where it is nearly even."""
     where = f"{measured.where} {measured.mass_in_box:.0%}"
+    if measured.mass_in_both >= 0.005:
+        where += f" (in another's as well {measured.mass_in_both:.0%})"
     if measured.mass_in_other_boxes > 0:
-        where += f" · on others {measured.mass_in_other_boxes:.0%}"
+        where += f" · in others' alone {measured.mass_in_other_boxes:.0%}"
     return [
         where + f" · peak distance {measured.peak_distance_px:.0f} px",
         spread_words(measured.entropy_nats, measured.entropy_share),
+        *filter(None, [even_words(measured.entropy_share)]),
     ]
 
 
 def spread_words(nats: float, share: float) -> str:
     """A map's entropy: ``spread 71% of even (entropy 4.31 nats)``; 100 % is all cells alike."""
     return f"spread {share:.0%} of even (entropy {nats:.2f} nats)"
+
+
+def even_words(share: float) -> str:
+    """What a map of that entropy, as a share of the greatest, does not show; empty of most maps."""
+    if share <= EVEN:
+        return ""
+    return "nearly even: no place is looked at much more than another"
 
 
 def shares(one: AttentionMap) -> bool:

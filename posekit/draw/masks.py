@@ -63,21 +63,30 @@ def draw_masks(
     return drawn
 
 
-def draw_number(pixels: Pixels, person: int, above: tuple[float, float], radius: float) -> None:
-    """Write a person's number, counted from 1, on a disc of their colour, into the picture.
+def draw_number(
+    pixels: Pixels,
+    person: int,
+    above: tuple[float, float],
+    radius: float,
+    colour: Colour | None = None,
+) -> None:
+    """Write a person's number, counted from 1, on a disc into the picture.
 
     Args:
         pixels: (H, W, 3) uint8 RGB, changed in place.
         person: index, from 0.
         above: (x, y) of what the disc stands over; it stays inside the picture.
         radius: of the disc, in pixels.
+        colour: of the disc; None is that of the person's mask.
     """
     height, width = pixels.shape[:2]
     edge = radius + 4  # its outline, smoothed
     x = int(np.clip(above[0], edge, max(edge, width - 1 - edge)))
     y = int(np.clip(above[1] - 1.6 * radius, edge, max(edge, height - 1 - edge)))
     cv2.circle(pixels, (x, y), round(radius) + 2, OUTLINE, cv2.FILLED, cv2.LINE_AA)
-    cv2.circle(pixels, (x, y), round(radius), person_colour(person), cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(
+        pixels, (x, y), round(radius), colour or person_colour(person), cv2.FILLED, cv2.LINE_AA
+    )
     text, face = str(person + 1), cv2.FONT_HERSHEY_SIMPLEX
     scale = radius / (14 if len(text) == 1 else 19)
     thickness = max(1, round(radius / 7))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -13,10 +12,12 @@ import numpy as np
 
 from posekit.draw.colours import colour_table
 from posekit.draw.overlay import dimmed, opacity_of
+from posekit.draw.people import asked_edges, draw_asked
 from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap, resample, to_window
 from posekit.geometry import Affine
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,10 @@ COVERED = (138, 143, 152)
 
 # Inches below a panel's picture: gap, colour bar, its ticks, a line of the caption.
 BAR_TOP, BAR, TICKS, LINE = 0.07, 0.075, 0.17, 0.118
-CHARACTERS = 50  # of a caption's line under a panel of 2.35 inches
+PANEL = 2.35
+"""Width of a panel in inches."""
+_POINTS = 6.4  # height of a caption's letters
+_SPARE = 0.97  # of the width: a screen's letters are set to whole pixels, a little wider
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,15 @@ class Window:
         kind = cv2.INTER_AREA if cols < part.shape[1] else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(part, (cols, rows), interpolation=kind))
 
-    def ground_of(self, prediction: Prediction, *, photo: bool) -> np.ndarray:
+    def ground_of(
+        self, prediction: Prediction, *, photo: bool, asked: int | None = None
+    ) -> np.ndarray:
         """What maps and poses lie on: the photo, or grey with the prediction's pose faintly on it.
 
         Args:
             prediction: of the photo.
             photo: whether the photo may be shown.
+            asked: index of the person asked about, see :func:`draw_skeleton`.
 
         Returns:
             (rows, cols, 3) uint8.
@@ -124,7 +131,7 @@ class Window:
             return self.pixels_of(prediction.photo.pixels).astype(np.uint8, copy=False)
         grey = np.full((*self.size, 3), GREY, dtype=np.uint8)
         people, skeleton = prediction.people, prediction.skeleton
-        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.to_drawn)
+        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.to_drawn, asked=asked)
         return np.asarray(grey // 2 + drawn // 2)
 
     def values_of(self, one: AttentionMap | HeatMap) -> np.ndarray:
@@ -160,11 +167,11 @@ def choose_window(
     return Window.of(photo, drawn_cols, (float(left), float(top), float(right), float(bottom)))
 
 
-def photo_panel(panel: Axes, prediction: Prediction, window: Window, picture: np.ndarray) -> None:
-    """Draw the photo with its people."""
-    drawn = draw_skeleton(
-        picture, prediction.people, prediction.skeleton, to_picture=window.to_drawn
-    )
+def photo_panel(
+    panel: Axes, prediction: Prediction, asked: Asked, window: Window, picture: np.ndarray
+) -> None:
+    """Draw the photo with its people, and who of them is asked about."""
+    drawn = draw_asked(picture, prediction, asked.person, to_picture=window.to_drawn)
     panel.imshow(drawn, extent=window.extent, interpolation="antialiased")
 
 
@@ -178,11 +185,23 @@ def photo_lines(prediction: Prediction, asked: Asked, *, photo: bool = True) -> 
     height, width = prediction.photo.size
     lines = [words, f"photo {width} × {height} px · {skeleton.title}"]
     if len(prediction.people) > 1:
-        lines.append(f"person {asked.person + 1} of {len(prediction.people)}")
+        boxed = asked_edges(prediction, asked.person) is not None
+        which = f"person {asked.person + 1} of {len(prediction.people)}"
+        lines.append(f"{which}, in the dashed box" if boxed else which)
     if not photo:
         lines.append("the photo itself is left out")
-    lines.append(SIDES)
-    return lines + wrap(left_out_words(prediction.people, skeleton, asked.person), CHARACTERS)
+    return lines + pose_lines(prediction, asked.person)
+
+
+def pose_lines(prediction: Prediction, person: int) -> list[str]:
+    """What must be said of drawn poses: colours, keypoints left out, poses that are doubtful.
+
+    Args:
+        prediction: whose people are drawn.
+        person: index of the one asked about.
+    """
+    missing = left_out_words(prediction.people, prediction.skeleton, person)
+    return [text for text in (SIDES, missing, unsure_words(prediction)) if text]
 
 
 def star(panel: Axes, point: tuple[float, float] | None) -> None:
@@ -254,10 +273,48 @@ def blended(
     return np.round(mixed).astype(np.uint8)
 
 
+def fitting(lines: Sequence[str], inches: float = PANEL) -> list[str]:
+    """The lines of a caption, broken where they are wider than its panel.
+
+    A line breaks at the dots between its parts; a part that is itself too wide, between its words.
+
+    Args:
+        lines: as they are said.
+        inches: width of the panel.
+    """
+    return [
+        row
+        for line in lines
+        for part in _filled(line.split(" · "), " · ", inches)
+        for row in _filled(part.split(" "), " ", inches)
+    ]
+
+
+def _filled(parts: Sequence[str], between: str, inches: float) -> list[str]:
+    """Parts joined to rows, each as long as there is room for."""
+    rows = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{rows[-1]}{between}{part}"
+        if _inches(longer) <= _SPARE * inches:
+            rows[-1] = longer
+        else:
+            rows.append(part)
+    return rows
+
+
+def _inches(line: str) -> float:
+    """Width of a caption's line."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=_POINTS)
+    return float(text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]) / 72
+
+
 def caption(figure: Figure, panel: Axes, lines: Sequence[str], drop: float) -> None:
     """Lines of text, the first ``drop`` inches below the panel's picture."""
     height = figure.get_size_inches()[1]
     box = panel.get_position()
     for n, line in enumerate(lines):
         y = box.y0 - (drop + n * LINE) / height
-        figure.text(box.x0, y, line, size=6.4, color=TEXT if n == 0 else FAINT, va="top")
+        figure.text(box.x0, y, line, size=_POINTS, color=TEXT if n == 0 else FAINT, va="top")

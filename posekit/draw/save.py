@@ -17,6 +17,7 @@ from posekit.explain.attention import Explanation
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.files import FileTarget, write_npz, write_png
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,13 +79,12 @@ def describe(
         more["faithfulness"] = _trust(faithfulness)
     return {
         "software": f"PoseKit {__version__}",
-        "model": about.model.entry.name,
+        **about.model.origin,
         "model_title": about.model.entry.title,
-        "weights": about.model.weights.kind,
-        "trained": about.model.trained,
         "query": label,
         "query_point": None if point is None else list(point),
         "person": person,
+        "unsure": unsure_words(about, first=0),
         **more,
         "photo_size": list(about.photo.size),
     }

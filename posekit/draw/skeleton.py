@@ -15,6 +15,9 @@ from posekit.skeleton import Skeleton
 SIDES = "blue: the person's left · orange: right"
 """What the colours of a skeleton say."""
 
+PALE = 0.6
+"""How strongly people are drawn beside the one who is asked about, 0 to 1."""
+
 _SHIFT = 4  # OpenCV draws to 1/16 pixel
 
 
@@ -60,6 +63,7 @@ def draw_skeleton(
     min_score: float = DRAWN,
     line_width: float | None = None,
     to_picture: Affine | None = None,
+    asked: int | None = None,
 ) -> np.ndarray:
     """Draw people on a copy of a photo.
 
@@ -70,27 +74,47 @@ def draw_skeleton(
         min_score: keypoints below it, and limbs that end in one, are left out.
         line_width: of a limb, in pixels of the picture; None follows the person's size.
         to_picture: photo pixels to pixels of the picture, when that is scaled or a part.
+        asked: index of the person asked about, who is drawn last; the others are paler, and their
+            lines no wider. None draws everybody alike.
 
     Returns:
         (H, W, 3) uint8 RGB: left blue, right orange, middle light, all with a dark outline.
     """
     canvas = np.array(pixels, dtype=np.uint8, order="C")
     to_picture = to_picture or Affine.identity()
-    for person in people:
-        points = to_picture.apply(person.keypoints)
-        shown = np.isfinite(points).all(axis=1) & (np.asarray(person.scores) >= min_score)
-        width = line_width or _line_width(person, to_picture.scale)
-        for outline in (True, False):
-            for a, b in skeleton.limbs:
-                if shown[a] and shown[b]:
-                    _line(
-                        canvas, points[a], points[b], limb_colour(skeleton, (a, b)), width, outline
-                    )
-        for keypoint in np.flatnonzero(shown):
-            colour = keypoint_colour(skeleton, int(keypoint))
-            _dot(canvas, points[keypoint], OUTLINE, 1.15 * width + max(1.0, 0.3 * width))
-            _dot(canvas, points[keypoint], colour, 1.15 * width)
+    widths = [line_width or _line_width(person, to_picture.scale) for person in people]
+    if asked is None:
+        for person, width in zip(people, widths, strict=True):
+            _draw_person(canvas, person, skeleton, min_score, width, to_picture)
+        return canvas
+    for number, person in enumerate(people):
+        if number != asked:
+            width = min(widths[number], widths[asked])
+            _draw_person(canvas, person, skeleton, min_score, width, to_picture)
+    canvas = np.asarray(cv2.addWeighted(canvas, PALE, np.asarray(pixels, np.uint8), 1 - PALE, 0.0))
+    _draw_person(canvas, people[asked], skeleton, min_score, widths[asked], to_picture)
     return canvas
+
+
+def _draw_person(
+    canvas: np.ndarray,
+    person: Person,
+    skeleton: Skeleton,
+    min_score: float,
+    width: float,
+    to_picture: Affine,
+) -> None:
+    points = to_picture.apply(person.keypoints)
+    shown = np.isfinite(points).all(axis=1) & (np.asarray(person.scores) >= min_score)
+    for outline in (True, False):
+        for a, b in skeleton.limbs:
+            if shown[a] and shown[b]:
+                colour = limb_colour(skeleton, (a, b))
+                _line(canvas, points[a], points[b], colour, width, outline)
+    for keypoint in np.flatnonzero(shown):
+        colour = keypoint_colour(skeleton, int(keypoint))
+        _dot(canvas, points[keypoint], OUTLINE, 1.15 * width + max(1.0, 0.3 * width))
+        _dot(canvas, points[keypoint], colour, 1.15 * width)
 
 
 def _line_width(person: Person, scale: float) -> float:

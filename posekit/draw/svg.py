@@ -10,8 +10,8 @@ from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
 from posekit.draw.figure import asked_of, prediction_of, trust_of
 from posekit.draw.legend import heat_legend_lines, legend_lines, number_lines
+from posekit.draw.panels import photo_lines
 from posekit.draw.save import describe
-from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -87,12 +87,13 @@ def svg_text(
         maps = list(shown.maps)
     size = about.photo.size
     below = ground(PHOTO if photo else None, size, dim)
-    above = people_shapes(about) + star_shape(asked.point, asked.label, size[1])
+    above = people_shapes(about, asked=asked.person) + star_shape(asked.point, asked.label, size[1])
     drawn = []
     for one, lines in zip(maps, panels, strict=True):
         found = contours(one, shares)
         shapes = below + map_shapes(one, found, colour_map, one.name) + above
-        drawn.append(VectorPanel(one.name, shapes, (*lines, contour_words(found))))
+        rows = [row for line in (*lines, contour_words(found)) for row in wrap(line, _CHARACTERS)]
+        drawn.append(VectorPanel(one.name, shapes, tuple(rows)))
     warning = "" if about.model.trained else ", untrained: with random weights this means nothing"
     return sheet(
         title,
@@ -101,8 +102,9 @@ def svg_text(
         size,
         photos={PHOTO: about.photo.pixels} if photo else {},
         notes=[
-            SIDES,
-            *wrap(left_out_words(about.people, about.skeleton, asked.person), _CHARACTERS),
+            row
+            for line in photo_lines(about, asked, photo=photo)
+            for row in wrap(line, _CHARACTERS)
         ],
         about=describe(shown, prediction=about, query=query, faithfulness=faithfulness),
         columns=columns,

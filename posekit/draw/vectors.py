@@ -20,7 +20,9 @@ from posekit.draw.colours import DIVERGING, OUTLINE, colour_table, keypoint_colo
 from posekit.draw.contours import Contour, rings
 from posekit.draw.legend import plain_number
 from posekit.draw.panels import COVERED, FAINT, GREY, TEXT
+from posekit.draw.people import asked_edges, number_place
 from posekit.draw.pixels import jpeg_url
+from posekit.draw.skeleton import PALE
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.geometry import Affine
@@ -29,6 +31,7 @@ from posekit.people import DRAWN
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.people import Person
+    from posekit.skeleton import Skeleton
 
 __all__ = [
     "VectorPanel",
@@ -192,36 +195,100 @@ def map_shapes(
     return f'<g class="map">{"".join(paths)}</g>'
 
 
-def people_shapes(prediction: Prediction, people: Sequence[Person] | None = None) -> str:
-    """Everybody's skeleton, or that of some ``people`` alone: limbs, and a dot a keypoint."""
-    skeleton, groups = prediction.skeleton, []
-    for number, person in enumerate(prediction.people if people is None else people, start=1):
-        shown = person.found & (np.asarray(person.scores) >= DRAWN)
-        # As wide as in a picture of it: the person's size decides, not the photo's.
-        width = max(1.0, 0.006 * float(np.hypot(person.box.width, person.box.height)))
-        parts = []
-        for a, b in skeleton.limbs:
-            if shown[a] and shown[b]:
-                (x1, y1), (x2, y2) = person.keypoints[[a, b]]
-                at = f'x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}"'
-                words = escape(f"{skeleton.keypoints[a]} to {skeleton.keypoints[b]}")
-                for colour, wide in (
-                    (_hex(OUTLINE), 1.7 * width), (_hex(limb_colour(skeleton, (a, b))), width)
-                ):  # fmt: skip
-                    parts.append(
-                        f'<line {at} stroke="{colour}" stroke-width="{wide:.2f}" '
-                        f'stroke-linecap="round"><title>{words}</title></line>'
-                    )
-        for k in np.flatnonzero(shown):
-            x, y = person.keypoints[k]
-            words = escape(f"{skeleton.keypoints[k]} {person.scores[k]:.2f}")
-            parts.append(
-                f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{1.3 * width:.2f}" '
-                f'fill="{_hex(keypoint_colour(skeleton, int(k)))}" stroke="{_hex(OUTLINE)}" '
-                f'stroke-width="{0.4 * width:.2f}"><title>{words}</title></circle>'
-            )
-        groups.append(f'<g class="person"><title>person {number}</title>{"".join(parts)}</g>')
+def people_shapes(
+    prediction: Prediction,
+    people: Sequence[Person] | None = None,
+    *,
+    asked: int | None = None,
+    every_box: bool = False,
+) -> str:
+    """Everybody's skeleton, or that of some ``people`` alone: limbs, and a dot a keypoint.
+
+    Args:
+        prediction: of any model.
+        people: those who are drawn; None is everybody.
+        asked: index of the person asked about, who is drawn last and has a dashed box; the others
+            are paler, and their lines no wider. Several people then have a number each. None draws
+            everybody alike.
+        every_box: everybody's group holds the box, and nobody is paler: a script chooses.
+    """
+    drawn = prediction.people if people is None else people
+    # As wide as in a picture of it: the person's size decides, not the photo's.
+    widths = [max(1.0, 0.006 * float(np.hypot(one.box.width, one.box.height))) for one in drawn]
+    if asked is not None and not every_box:
+        widths = [min(width, widths[asked]) for width in widths]
+    order = sorted(range(len(drawn)), key=lambda n: n == asked)
+    groups = []
+    for n in order:
+        parts = ""
+        if asked is not None and (every_box or n == asked):
+            parts += _box_shape(asked_edges(prediction, n))
+        parts += _pose_shapes(drawn[n], prediction.skeleton, widths[n])
+        if asked is not None and len(drawn) > 1:
+            parts += _number_shape(drawn[n], prediction, n)
+        pale = asked is not None and n != asked and not every_box
+        kind = "person asked" if n == asked else "person"
+        paler = f' opacity="{PALE}"' if pale else ""
+        groups.append(
+            f'<g class="{kind}" data-person="{n}" data-width="{widths[n]:.2f}"{paler}>'
+            f"<title>person {n + 1}</title>{parts}</g>"
+        )
     return "".join(groups)
+
+
+def _pose_shapes(person: Person, skeleton: Skeleton, width: float) -> str:
+    """A person's limbs of a width in photo pixels, and a dot a keypoint."""
+    shown = person.found & (np.asarray(person.scores) >= DRAWN)
+    parts = []
+    for a, b in skeleton.limbs:
+        if shown[a] and shown[b]:
+            (x1, y1), (x2, y2) = person.keypoints[[a, b]]
+            at = f'x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}"'
+            words = escape(f"{skeleton.keypoints[a]} to {skeleton.keypoints[b]}")
+            for colour, wide in (
+                (_hex(OUTLINE), 1.7 * width), (_hex(limb_colour(skeleton, (a, b))), width)
+            ):  # fmt: skip
+                parts.append(
+                    f'<line {at} stroke="{colour}" stroke-width="{wide:.2f}" '
+                    f'stroke-linecap="round"><title>{words}</title></line>'
+                )
+    for k in np.flatnonzero(shown):
+        x, y = person.keypoints[k]
+        words = escape(f"{skeleton.keypoints[k]} {person.scores[k]:.2f}")
+        parts.append(
+            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{1.3 * width:.2f}" '
+            f'fill="{_hex(keypoint_colour(skeleton, int(k)))}" stroke="{_hex(OUTLINE)}" '
+            f'stroke-width="{0.4 * width:.2f}"><title>{words}</title></circle>'
+        )
+    return "".join(parts)
+
+
+def _box_shape(edges: tuple[float, float, float, float] | None) -> str:
+    """A dashed box, light on dark; nothing without its edges."""
+    if edges is None:
+        return ""
+    left, top, right, bottom = edges
+    place = f'x="{left:.2f}" y="{top:.2f}" width="{right - left:.2f}" height="{bottom - top:.2f}"'
+    style = 'fill="none" stroke-dasharray="6 5" vector-effect="non-scaling-stroke"'
+    return "".join(
+        f'<rect class="box" {place} {style} stroke="{colour}" stroke-width="{wide}"/>'
+        for colour, wide in ((_hex(OUTLINE), 3.2), ("#ffffff", 1.6))
+    )
+
+
+def _number_shape(person: Person, prediction: Prediction, n: int) -> str:
+    """A person's number, counted from 1, over the head; nothing where that is out of the photo."""
+    x, y = number_place(person, prediction.skeleton)
+    height, width = prediction.photo.size
+    if not (0 <= x < width and 0 <= y < height):
+        return ""
+    size = max(height, width) / 28
+    return (
+        f'<text class="number" x="{x:.2f}" y="{max(y - 0.5 * size, size):.2f}" '
+        f'font-size="{size:.1f}" font-weight="bold" text-anchor="middle" fill="#ffffff" '
+        f'stroke="{_hex(OUTLINE)}" stroke-width="{size / 5:.2f}" stroke-linejoin="round" '
+        f'paint-order="stroke">{n + 1}</text>'
+    )
 
 
 def star_shape(point: Sequence[float] | None, label: str, width: int) -> str:

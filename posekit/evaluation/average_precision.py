@@ -62,7 +62,8 @@ def average_precision(
         run.accumulate()
     precision, recall = run.eval["precision"][..., 0, 0, 0], run.eval["recall"][..., 0, 0, 0]
     if (precision < 0).all():
-        raise DataError("Nobody in these photographs is labelled so that finding them counts.")
+        what = "a keypoint" if kind == "keypoints" else "a mask"
+        raise DataError(f"Nobody in these photographs has {what} labelled, so none can be found.")
     return AveragePrecision(
         ap=_per_cent(precision),
         ap50=_per_cent(precision[0]),

@@ -77,19 +77,23 @@ class Why:
         return asdict(self) | {"others": others}
 
 
-def sentence(answer: Why) -> str:
-    """Why a keypoint is a person's, or why the person has none; people count from 1 in it."""
+def sentence(answer: Why, *, first: int = 1) -> str:
+    """Why a keypoint is a person's, or why the person has none.
+
+    Args:
+        answer: its numbers.
+        first: the number of the first person in the sentence.
+    """
     if not answer.found:
-        return _missing(answer)
+        return _missing(answer, first)
+    person = f"Person {answer.person + first}"
     what = f"the {answer.keypoint} at {_place(answer.point)}, found with score {answer.score:.2f}"
     if answer.first:
-        first = (
-            f"Person {answer.person + 1} began with {what}: nothing was there to compare it with."
-        )
+        decided = f"{person} began with {what}: nothing was there to compare it with."
     else:
-        first = f"Person {answer.person + 1} got {what}: {_decided(answer)}."
-    against = " ".join(part for part in (_rival(answer.rival), _runner_up(answer)) if part)
-    return f"{first} {against}".strip()
+        decided = f"{person} got {what}: {_decided(answer)}."
+    against = " ".join(part for part in (_rival(answer.rival), _runner_up(answer, first)) if part)
+    return f"{decided} {against}".strip()
 
 
 def _decided(answer: Why) -> str:
@@ -110,22 +114,22 @@ def _rival(rival: Compared | None) -> str:
     return f"The next candidate, at {_place(rival.point)}, had {rival.affinity:.2f}."
 
 
-def _runner_up(answer: Why) -> str:
+def _runner_up(answer: Why, first: int) -> str:
     if not answer.others:
         return ""
     person, affinity = answer.others[0]
-    return f"With person {person + 1} its mean affinity is {affinity:.2f}."
+    return f"With person {person + first} its mean affinity is {affinity:.2f}."
 
 
-def _missing(answer: Why) -> str:
-    nothing = f"Person {answer.person + 1} has no {answer.keypoint}"
+def _missing(answer: Why, first: int) -> str:
+    nothing = f"Person {answer.person + first} has no {answer.keypoint}"
     best = answer.rival
     if best is None or answer.affinity is None:
         return f"{nothing}: no candidate for one was found."
     where = f"the likeliest candidate, at {_place(best.point)}, "
     reached = f"its mean affinity is {answer.affinity:.2f}"
     if best.person >= 0:
-        return f"{nothing}: {where}is person {best.person + 1}'s; here {reached}."
+        return f"{nothing}: {where}is person {best.person + first}'s; here {reached}."
     if answer.affinity <= answer.threshold:
         return f"{nothing}: {where}is nobody's; {reached}, not above {answer.threshold:.2f}."
     return f"{nothing}: {where}is nobody's, though {reached}; others were preferred on the way."

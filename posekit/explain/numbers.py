@@ -27,6 +27,8 @@ class MapNumbers:
     Attributes:
         mass_in_box: share of the mass on tokens whose centre lies in the person's box, 0 to 1.
         mass_in_other_boxes: share on tokens in another person's box and outside this one's.
+        mass_in_both: share of the mass on tokens in this person's box and in another's as well,
+            part of ``mass_in_box``: whose body it lies on, boxes cannot tell.
         entropy_nats: entropy of the map scaled to sum 1; ``log(tokens)`` when it is uniform.
         entropy_share: entropy divided by ``log(tokens)``: 0 is one token, 1 is uniform.
         peak_distance_px: distance in photo pixels from the query to the heaviest token's centre.
@@ -45,6 +47,7 @@ class MapNumbers:
     peak_point: tuple[float, float]
     where: str = IN_BOX
     around: tuple[Around, ...] = ()
+    mass_in_both: float = 0.0
 
     @property
     def mass_outside(self) -> float:
@@ -109,4 +112,5 @@ def _measured(one: GridMap, query: Query, prediction: Prediction, empty: str) ->
         around=most_around(
             prediction, mine, share, centres, one.grid_to_photo.scale, but=query.keypoint
         ),
+        mass_in_both=min(1.0, float(share[in_others & in_box].sum())),
     )

@@ -6,6 +6,7 @@ with the recipes in ``training/recipes``.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from posekit.models.btranspose import (
@@ -19,7 +20,7 @@ from posekit.models.btranspose import (
 from posekit.models.dino import DinoBackbone
 from posekit.skeleton import COCO17, LSP14, NO_KEYPOINTS, Skeleton
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper, register
+from posekit.zoo import UNSURE, ModelEntry, Paper, register
 
 PAPER = Paper(
     title=(
@@ -61,7 +62,7 @@ def btranspose_small() -> ModelEntry:
         path="btranspose-small.safetensors",
         note="trained by PoseKit; the model card says on what",
     )
-    return model("BTranspose-small", SMALL, LSP14, (shipped,))
+    return replace(model("BTranspose-small", SMALL, LSP14, (shipped,)), unsure=UNSURE)
 
 
 @register("btranspose-r50-1bot-enc4")

@@ -11,7 +11,7 @@ from torch import nn
 
 from posekit.skeleton import Skeleton
 from posekit.weights import WeightsFile
-from posekit.zoo import UNSURE, ModelEntry, register
+from posekit.zoo import ModelEntry, register
 
 __all__ = ["PhotoModel", "register_photo_models"]
 
@@ -44,7 +44,7 @@ class PhotoModel:
     config: Config
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shipped: bool = False
-    unsure: float = UNSURE
+    unsure: float | None = None
 
     def entry(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from posekit.models.photo_zoo import PhotoModel, register_photo_models
 from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSANet
 from posekit.models.ssa_photo import find
-from posekit.zoo import Paper
+from posekit.zoo import UNSURE, Paper
 
 PAPER = Paper(
     title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
@@ -30,7 +30,7 @@ MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 """``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
 
 ENTRIES = register_photo_models(
-    PhotoModel("SSA-small", SMALL, shipped=True),
+    PhotoModel("SSA-small", SMALL, shipped=True, unsure=UNSURE),
     PhotoModel("SSA-OpenPose-new", VARIANT_N),
     # [fact] the README of the public code, its own baseline on its 1160 validation images.
     PhotoModel(

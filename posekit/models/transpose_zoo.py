@@ -21,7 +21,7 @@ from posekit.models.transpose import (
 )
 from posekit.skeleton import COCO17, LSP14
 from posekit.weights import WeightsFile
-from posekit.zoo import ModelEntry, Paper, register
+from posekit.zoo import UNSURE, ModelEntry, Paper, register
 
 PAPER = Paper(
     title="TransPose: Keypoint Localization via Transformer",
@@ -87,7 +87,7 @@ def own(title: str, config: TransPoseConfig) -> ModelEntry:
 @register("transpose-r-small")
 def transpose_r_small() -> ModelEntry:
     """A TransPose-R a fifth of R-A3's size, trained by PoseKit; not a model of the paper."""
-    return own("TransPose-R-small", R_SMALL)
+    return replace(own("TransPose-R-small", R_SMALL), unsure=UNSURE)
 
 
 @register("transpose-r-a3")

@@ -13,6 +13,7 @@ import numpy as np
 
 from posekit import __version__
 from posekit.files import FileTarget, write_json, write_npz
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
@@ -26,9 +27,7 @@ def describe(study: Study) -> dict[str, Any]:
     model = study.before.prediction.model
     return {
         "software": f"PoseKit {__version__}",
-        "model": model.name,
-        "weights": model.weights.kind,
-        "trained": model.trained,
+        **model.origin,
         "asked": study.label,
         "keypoint": study.keypoint,
         "person": study.before.person,
@@ -86,5 +85,6 @@ def _side(side: Side) -> dict[str, Any]:
         "point": None if side.query is None else list(side.query.point),
         "purity": {layer: asdict(one) for layer, one in side.purity.items()},
         "on_occluder": dict(side.on_occluder),
+        "unsure": unsure_words(side.prediction, first=0),
         "note": side.note,
     }

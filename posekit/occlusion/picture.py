@@ -20,6 +20,7 @@ from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
 from posekit.people import Person
+from posekit.unsure import unsure_words
 
 __all__ = ["StudyPictures", "Which"]
 
@@ -102,11 +103,14 @@ class StudyPictures:
         return words
 
     def pose_lines(self, which: Which) -> list[str]:
-        """What is to be said under a pose: its colours, and the keypoints that are not drawn."""
+        """What is to be said under a pose: its colours, keypoints not drawn, doubts before."""
         side = self.side(which)
         asked = None if side.someone is None else 0
         missing = left_out_words(self._people(which), side.prediction.skeleton, asked)
-        return [SIDES, *([missing] if missing else [])] if side.prediction.skeleton.size else []
+        # After, doubts are what the study is about, and its sentences tell of them.
+        doubt = unsure_words(side.prediction) if which == "before" else None
+        said = (SIDES, missing, doubt) if side.prediction.skeleton.size else ()
+        return [text for text in said if text]
 
     def map_lines(self, which: Which) -> list[str]:
         """What is to be said under a map: direction, heads and grid, and its scale."""

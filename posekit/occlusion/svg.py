@@ -23,6 +23,7 @@ from posekit.draw.vectors import (
 from posekit.files import FileTarget, write_text
 from posekit.occlusion.export import describe
 from posekit.occlusion.words import percent
+from posekit.unsure import unsure_words
 
 if TYPE_CHECKING:
     from posekit.occlusion.picture import Which
@@ -115,6 +116,8 @@ def _panel(
     drawn = people or side.prediction.people
     missing = left_out_words(drawn, side.prediction.skeleton, 0 if people else None)
     lines += wrap(missing, _UNDER)
+    if which == "before":
+        lines += wrap(unsure_words(side.prediction) or "", _UNDER)
     shapes += people_shapes(side.prediction, people)
     point = None if side.query is None else side.query.point
     shapes += star_shape(point, study.label, size[1])

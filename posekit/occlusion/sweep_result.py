@@ -146,9 +146,7 @@ class Sweep:
         model = self.before.prediction.model
         return {
             "software": f"PoseKit {__version__}",
-            "model": model.name,
-            "weights": model.weights.kind,
-            "trained": model.trained,
+            **model.origin,
             "kind": self.kind,
             "keypoint": self.label,
             "layer": self.layer,

@@ -52,22 +52,42 @@ def cell(value: float | None, unit: str, *, signed: bool = False) -> str:
     """A number with its unit; a signed one always has its sign, and is never ``−0``."""
     if value is None:
         return NONE
-    counted = 100 * value if unit == "share" else value
-    text = format(counted, ("+" if signed else "") + _FORMS[unit])
+    text = format(_counted(value, unit), ("+" if signed else "") + _FORMS[unit])
     if signed and not any(digit in text for digit in "123456789"):
         text = text.lstrip("+-")
-    tail = " points" if signed and unit == "share" else _TAILS.get(unit, "")
+    tail = _TAILS.get(unit, "")
+    if signed and unit == "share":
+        tail = " point" if text.lstrip("+-") == "1" else " points"
     return text.replace("-", "−") + tail
 
 
 def change_cells(change: Change) -> list[str]:
-    """The cells under :data:`HEADS`."""
+    """The cells under :data:`HEADS`; the change is what the two sides as they are shown differ by.
+
+    A reader subtracts them, and files for programs hold the exact difference.
+    """
     return [
         change.name,
         cell(change.before, change.unit),
         cell(change.after, change.unit),
-        NONE if change.joint else cell(change.difference, change.unit, signed=True),
+        cell(_shown_difference(change), change.unit, signed=True),
     ]
+
+
+def _shown_difference(change: Change) -> float | None:
+    """After minus before, each rounded as :func:`cell` shows it, in the row's own unit."""
+    if change.joint or change.before is None or change.after is None:
+        return None
+    form = _FORMS[change.unit]
+    before, after = (
+        float(format(_counted(side, change.unit), form)) for side in (change.before, change.after)
+    )
+    return (after - before) / _counted(1.0, change.unit)
+
+
+def _counted(value: float, unit: str) -> float:
+    """A value as it is counted in a cell: shares by the hundred."""
+    return 100 * value if unit == "share" else value
 
 
 def keypoint_cells(row: KeypointChange) -> list[str]:

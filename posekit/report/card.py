@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posekit.catalogue import figure_words, state_of
@@ -22,6 +23,7 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
     facts = [
         ("Model", card["title"]),
         ("State", state_of(model.entry, model.weights)["words"]),
+        ("Weights", _weights(model)),
         ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}, {paper['url']}"),
         ("Parameters", f"{card['parameters'] / 1e6:.1f} million"),
         ("Input", f"{width} × {height} px"),
@@ -39,3 +41,11 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
             seen |= set(new)
             facts.append((f"{words}, {data}", f"{shown}. {said}" if said else shown))
     return [(name, value) for name, value in facts if value]
+
+
+def _weights(model: PoseModel) -> str:
+    """The weights' file, without its folder, and how to know it again; empty for random ones."""
+    path = model.weights.path
+    if path is None or model.weights_sha256 is None:
+        return ""
+    return f"{Path(path).name}, SHA-256 {model.weights_sha256}…"

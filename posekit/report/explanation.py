@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from posekit.draw.legend import asked_words, heat_legend_lines, legend_lines
+from posekit.draw.legend import asked_words, even_words, heat_legend_lines, legend_lines
 from posekit.draw.skeleton import SIDES, left_out_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
@@ -18,13 +18,15 @@ from posekit.report.closing import closing
 from posekit.report.findings import Findings
 from posekit.report.pictures import Pictures
 from posekit.report.reproduce import command_line, python_call
+from posekit.unsure import unsure_words
 
 __all__ = ["html_report", "save_html"]
 
 COLUMNS = (
     (IN_BOX, "Share of the map's mass on cells inside this person's box."),
-    ("on other people", "Share on cells in somebody else's box and outside this one's."),
-    ("background", "Share on cells in nobody's box."),
+    ("in another's as well", "Part of it: the share where somebody else's box overlaps this one."),
+    ("in others' alone", "Share on cells in somebody else's box and outside this one's."),
+    ("in nobody's box", "Share on cells in nobody's box."),
     ("entropy", "How spread out the map is, in nats: 0 is one single cell."),
     ("spread", "The entropy as a share of the greatest: 100 % is a map with all cells alike."),
     (
@@ -137,7 +139,7 @@ def html_report(
 def _warning(findings: Findings) -> str:
     model = findings.prediction.model
     if model.trained:
-        return ""
+        return shell.warning(unsure_words(findings.prediction) or "")
     return shell.warning(
         f"{model.entry.title} has random weights: pose, maps and numbers show nothing learnt."
     )
@@ -168,8 +170,14 @@ def _lines(one: AttentionMap | HeatMap, findings: Findings) -> list[str]:
     """What stands under a map."""
     model, trust = findings.prediction.model, findings.trust(one)
     if isinstance(one, HeatMap):
-        return heat_legend_lines(one, model, faithfulness=trust)[1:]
-    return legend_lines(one, model)[1:] + ([trust.words] if trust else [])
+        return heat_legend_lines(one, model, faithfulness=trust)[1:] + _even(findings, one)
+    return legend_lines(one, model)[1:] + ([trust.words] if trust else []) + _even(findings, one)
+
+
+def _even(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
+    """What is said of a map whose colours show nothing, see :data:`posekit.draw.legend.EVEN`."""
+    measured = findings.numbers(one)
+    return list(filter(None, [even_words(measured.entropy_share)])) if measured else []
 
 
 def _caption(name: str, lines: Sequence[str]) -> str:
@@ -205,7 +213,7 @@ def _heads(findings: Findings, pictures: Pictures) -> str:
         figures = "".join(
             f'<figure><span class="view">'
             f"{shell.image(pictures.small(head), f'head {n} of {head.layer}', 'head')}</span>"
-            f"{_caption(f'Head {n}', _short(findings, head)[:1])}</figure>"
+            f"{_caption(f'Head {n}', _short(findings, head)[:1] + _even(findings, head))}</figure>"
             for n, head in enumerate(heads, start=1)
         )
         if figures:
@@ -229,6 +237,7 @@ def _short(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
         f"{measured.mass_in_box:.0%} {_columns(findings)[0][0]}",
         f"spread {measured.entropy_share:.0%} · peak distance {measured.peak_distance_px:.0f} px",
         *([f"most around {around_words(measured)}"] if measured.around else []),
+        *_even(findings, one),
     ]
 
 
@@ -259,6 +268,7 @@ def _cells(measured: MapNumbers | None) -> list[str]:
         return ["–"] * len(COLUMNS)
     return [
         f"{measured.mass_in_box:.1%}",
+        f"{measured.mass_in_both:.1%}",
         f"{measured.mass_in_other_boxes:.1%}",
         f"{measured.mass_outside:.1%}",
         f"{measured.entropy_nats:.2f} nats",

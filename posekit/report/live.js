@@ -222,6 +222,7 @@ function choosePerson(person) {
   state.person = person;
   state.pinned = null;
   press(slots.people, person);
+  showPerson();
   const { keypoints, scores } = data.people[person];
   slots.keypoints.replaceChildren(...data.keypoints.map((name, keypoint) => make("button", {
     type: "button", disabled: !keypoints[keypoint], title: keypoints[keypoint] ? null : "not found", onclick: () => {
@@ -230,6 +231,22 @@ function choosePerson(person) {
     },
   }, name, make("small", {}, keypoints[keypoint] ? scores[keypoint].toFixed(2) : "–"))));
   sizeLayers();
+}
+
+/** The person asked about on top and with the box; the lines of the others no wider. */
+function showPerson() {
+  const groups = Array.from(slots.pose.querySelectorAll(".person"));
+  const mine = groups.find((group) => Number(group.dataset.person) === state.person);
+  for (const group of groups) {
+    group.classList.toggle("asked", group === mine);
+    const thinner = Math.min(1, mine.dataset.width / group.dataset.width);
+    for (const node of group.querySelectorAll("line, circle")) for (const name of ["stroke-width", "r"]) {
+      if (!node.hasAttribute(name)) continue;
+      node.dataset[name === "r" ? "radius" : "wide"] ??= node.getAttribute(name); // as it is drawn alone
+      node.setAttribute(name, node.dataset[name === "r" ? "radius" : "wide"] * thinner);
+    }
+  }
+  slots.pose.insertBefore(mine, slots.mark);
 }
 
 /** Small canvases as high as the crop that this person's maps lie on. */

@@ -140,7 +140,7 @@ class LiveReport:
             here.with_name("live.html"),
             photo=shell.image(self._photo, "The photo", "photo"),
             view=f"-0.5 -0.5 {width} {height}",
-            pose=people_shapes(prediction),
+            pose=people_shapes(prediction, asked=self.people[0], every_box=True),
             palettes="".join(
                 f"<option{' selected' if name == self.colour_map else ''}>{name}</option>"
                 for name in COLOUR_MAPS

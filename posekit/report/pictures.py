@@ -12,8 +12,8 @@ from posekit.draw.colours import DIVERGING, colour_table
 from posekit.draw.legend import amount, plain_number
 from posekit.draw.overlay import overlay, signed_overlay
 from posekit.draw.panels import Window, blended, choose_window
+from posekit.draw.people import draw_asked
 from posekit.draw.scale import colour_limit
-from posekit.draw.skeleton import draw_skeleton
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.report.findings import Findings
@@ -52,16 +52,16 @@ class Pictures:
         return Window.of(self.findings.prediction.photo.size, LARGE)
 
     def _base(self, window: Window) -> Pixels:
-        return window.ground_of(self.findings.prediction, photo=self.photo)
+        findings = self.findings
+        return window.ground_of(findings.prediction, photo=self.photo, asked=findings.asked.person)
 
     @cached_property
     def pose(self) -> Pixels:
-        """Everybody's pose on the photo: (rows, cols, 3)."""
-        prediction = self.findings.prediction
-        return draw_skeleton(
+        """Everybody's pose on the photo, and who of them is asked about: (rows, cols, 3)."""
+        return draw_asked(
             self._base(self._large),
-            prediction.people,
-            prediction.skeleton,
+            self.findings.prediction,
+            self.findings.asked.person,
             to_picture=self._large.to_drawn,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posekit.explain.heat import HeatMap
@@ -139,9 +140,9 @@ def _python_question(findings: Findings) -> str:
 
 
 def weights_of(model: PoseModel) -> str:
-    """The kind of its weights; a name that stands for a file of somebody's own."""
-    kind = model.weights.kind
-    return "weights.safetensors" if kind == "file" else kind
+    """The kind of its weights; of a file of somebody's own its name, without the folder."""
+    kind, path = model.weights.kind, model.weights.path
+    return Path(path or "weights.safetensors").name if kind == "file" else kind
 
 
 def boxes_words(boxes: Sequence[Box]) -> str:

@@ -361,6 +361,13 @@ def test_two_levels_of_one_model_answer_one_click_beside_each_other(
     page.on("request", lambda r: opened.append(r.post_data or ""))
     beside = page.locator(".pk-beside").nth(0)
     assert beside.inner_text().startswith("+ MHSA block")
+    buttons = page.locator(".pk-clayers").nth(0).locator("[aria-pressed]")
+    assert buttons.all_inner_texts() == ["M1", "E1", "E2", "E3"]  # the legend's numbers, not 1 to 4
+    assert buttons.nth(3).get_attribute("title") == "Encoder layer 3"
+    assert buttons.nth(3).get_attribute("aria-pressed") == "true"
+    assert "encoder layer 3" in page.locator(".pk-clegend").nth(0).inner_text()
+    other = page.locator(".pk-clayers").nth(1).locator("[aria-pressed]")
+    assert other.all_inner_texts() == ["1", "2", "3"]
     reply = compared(visitor, beside.click)
     answered(visitor, 3)
     levels = ["encoder", "mhsa", "encoder"]

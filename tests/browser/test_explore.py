@@ -359,9 +359,31 @@ def test_shares_too_small_to_tell_are_not_printed_raw(visit: Visit) -> None:
         route.fulfill(response=reply, json=answer)
 
     page.route(lambda url: CALL in url, small)
-    for share, words in ((1.1e-16, "0 % on background"), (3e-6, "< 0.01 % on background")):
+    for share, words in ((1.1e-16, "0 % in nobody’s"), (3e-6, "< 0.01 % in nobody’s")):
         visitor.ask(lambda: page.click('.pk-points [data-keypoint="3"]'))
         assert words in visitor.text("numbers"), share
+
+
+def test_a_map_that_is_nearly_even_is_said_to_be(visit: Visit) -> None:
+    """Only the server knows from where on: the page says what it is handed."""
+    visitor = visit()
+    page, words = visitor.page, "nearly even: no place is looked at much more than another"
+
+    def even(route: Any) -> None:
+        if b'"fn_name":"explain"' not in (route.request.post_data_buffer or b""):
+            return route.continue_()
+        reply = route.fetch()
+        answer = reply.json()
+        for layer in answer["layers"]:
+            for numbers in layer["numbers"]:
+                assert numbers["even"] == ""  # a trained model's maps are not
+                numbers["even"] = words
+        route.fulfill(response=reply, json=answer)
+
+    assert "early even" not in visitor.text("numbers")
+    page.route(lambda url: CALL in url, even)
+    visitor.ask(lambda: page.click('.pk-points [data-keypoint="3"]'))
+    assert "N" + words[1:] + "." in visitor.text("numbers")
 
 
 def test_each_page_has_a_title_of_its_own(visit: Visit) -> None:

@@ -166,6 +166,38 @@ def test_people_are_met_and_the_phone_has_room(window: Window, tmp_path: Path) -
     assert reader.trouble == []
 
 
+def test_whoever_is_chosen_is_drawn_full_and_in_a_box(window: Window, tmp_path: Path) -> None:
+    """Of a large box and a small one: no line of the other is wider, whoever is asked about."""
+    photo = read_photo(EXAMPLES / "passing.jpg")
+    boxes = [posekit.Box(1, 1, 700, 700), posekit.Box(282, 69, 230, 567)]
+    found = Estimator(posekit.load("transpose-r-small")).predict(photo, boxes)
+    path = tmp_path / "two.html"
+    posekit.live(found).save(path)
+    reader = Reader(window(), path)
+    look = """() => Object.fromEntries(Array.from(document.querySelectorAll('.person'), (one) => [
+      one.dataset.person, {
+        pale: getComputedStyle(one).opacity !== '1',
+        box: getComputedStyle(one.querySelector('.box')).display !== 'none',
+        widest: Math.max(...Array.from(
+          one.querySelectorAll('line'), (line) => Number(line.getAttribute('stroke-width')))),
+        number: one.querySelector('.number')?.textContent,
+        top: one.nextElementSibling.dataset.slot === 'mark',
+      }]))"""
+    own = {}
+    for person in (1, 0, 1):
+        reader.page.locator('[data-slot="people"] button').nth(person).click()
+        reader.settle()
+        drawn = reader.page.evaluate(look)
+        mine, other = drawn[str(person)], drawn[str(1 - person)]
+        assert mine["box"] and mine["top"] and not mine["pale"]
+        assert other["pale"] and not other["box"] and not other["top"]
+        assert other["widest"] <= mine["widest"] + 0.02
+        assert own.setdefault(person, mine["widest"]) == pytest.approx(mine["widest"])
+        assert {mine["number"], other["number"]} <= {"1", "2", None}
+    assert own[0] > own[1]
+    assert reader.trouble == []
+
+
 def test_the_page_hands_it_over(visit: Visit, window: Window, tmp_path: Path) -> None:
     visitor = visit()
     page = visitor.page

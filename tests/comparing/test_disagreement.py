@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from posekit.compare import compare, disagreements
 from posekit.compare.disagreement import models_with
-from posekit.compare.words import disagreement_table
+from posekit.compare.figure import draw_comparison
+from posekit.compare.html import html_page
+from posekit.compare.words import columns_of, disagreement_table, figure_lines, missed_words
 from posekit.estimator import Estimator, Prediction
+from posekit.people import Person
 from posekit.skeleton import COCO17
 from tests.comparing.predictions import BOXES, PHOTO, predicted
 from tests.tiny_models import BlobFinder, pose_model
@@ -74,3 +79,71 @@ def test_disagreement_without_attention() -> None:
     plain = Estimator(blobs).predict(PHOTO, BOXES)
     (first, *_) = disagreements([plain, predicted(3)])
     assert first.maps is None and first.distance_px > 0
+
+
+def without(found: Prediction, *names: str) -> Prediction:
+    """The same of a model that did not find some keypoints of anybody."""
+
+    def lost(person: Person) -> Person:
+        keypoints, scores = person.keypoints.copy(), person.scores.copy()
+        at = [found.skeleton.index(name) for name in names]
+        keypoints[at], scores[at] = np.nan, 0.0
+        return replace(person, keypoints=keypoints, scores=scores)
+
+    return replace(found, people=tuple(lost(one) for one in found.people))
+
+
+def test_what_only_one_model_finds_comes_first(pair: list[Prediction]) -> None:
+    blind = without(pair[1], "left hip", "nose")
+    ranked = disagreements([pair[0], blind])
+    assert len(ranked) == COCO17.size
+    assert {one.keypoint for one in ranked[:2]} == {"left hip", "nose"}
+    names = ["First", "Second"]
+    for one in ranked[:2]:
+        assert one.missed == (1,) and one.farthest == (0, 1)
+        assert one.distance_px is None and one.distance is None and one.maps is None
+        assert one.points[1] is None and one.scores[1] is None and one.points[0] is not None
+        assert missed_words(one, names) == "only First finds it"
+    for one in ranked[2:]:
+        assert one.missed == () and one.distance_px is not None and one.interest <= 2
+        assert missed_words(one, names) == ""
+    # What nobody found, nobody disagrees about.
+    both = disagreements([without(pair[0], "nose"), blind])
+    assert "nose" not in [one.keypoint for one in both] and len(both) == COCO17.size - 1
+
+
+def test_files_and_terminal_say_who_does_not_find_a_keypoint(
+    pair: list[Prediction], lsp: Prediction
+) -> None:
+    found = compare([pair[0], without(pair[1], "left hip")], "nose")
+    first, second = (panel.title for panel in found.panels)
+    heads, rows = disagreement_table(found)
+    assert rows[0] == ["left hip", f"only {first} finds it", "–"]
+    assert disagreement_table(found, 1, numbered=True)[1][0][1] == "only 1 finds it"
+    assert f"only {first} finds it" in html_page(found)
+    texts = [text.get_text() for text in draw_comparison(found).texts]
+    assert "only 1 finds it" in texts
+    three = compare([pair[0], without(pair[1], "left hip"), lsp], "left knee")
+    heads, rows = disagreement_table(three)
+    said = dict(zip(heads, rows[0], strict=True))
+    assert said["keypoint"] == "left hip" and said["between"] == "–"
+    assert said["farthest apart"] == f"{second} does not find it"
+    assert three.disagreement[0].distance_px is not None  # between those two that do
+    nobody = compare([pair[0], *[without(one, "left hip") for one in (pair[1], lsp)]], "left knee")
+    assert nobody.disagreement[0].missed == (1, 2)
+
+
+@pytest.mark.parametrize("anchor", [None, "point"])
+def test_what_was_not_found_has_no_confidence_and_no_distance(
+    pair: list[Prediction], anchor: str | None
+) -> None:
+    found = compare([pair[0], without(pair[1], "nose")], "nose", anchor=anchor)  # type: ignore[arg-type]
+    sure, lost = found.table
+    assert sure.confidence is not None and sure.confidence > 0
+    assert lost.confidence is None and lost.distance_px is None
+    assert found.panels[1].keypoint is None and "found no nose" in found.panels[1].note
+    column = next(one for one in columns_of(found) if one.head == "confidence")
+    assert [column.cell(row) for row in found.table] == [f"{sure.confidence:.2f}", "–"]
+    assert "0.00" not in " ".join(figure_lines(lost, first=False)[:1])
+    # Asked as a place, a model with attention answers all the same.
+    assert (found.panels[1].map is not None) is (anchor == "point")

@@ -61,12 +61,13 @@ def test_npz_gives_back_the_maps(found: Comparison) -> None:
         assert json.loads(str(held["metadata"]))["asked"] == "left wrist"
 
 
-def test_no_file_names_the_photo_or_the_weights(pair: list[Prediction]) -> None:
-    weights = replace(pair[0].model.weights, kind="file", path="/home/somebody/secret.pth")
+def test_no_file_names_the_photo_or_the_folder_of_the_weights(pair: list[Prediction]) -> None:
+    weights = replace(pair[0].model.weights, kind="file", path="/home/somebody/secret/v1.pth")
     private = replace(pair[0], model=replace(pair[0].model, weights=weights))
     found = compare([private, pair[1]], "nose")
     for kind in ("html", "json", "npz", "png"):
         content = saved(found, kind)
+        assert kind != "html" or b"v1.pth" in content  # the file itself is told
         if kind == "npz":
             with np.load(io.BytesIO(content)) as held:
                 content = b"".join(held[name].tobytes() + name.encode() for name in held)
