@@ -49,8 +49,8 @@ PHOTOS = ("photo", "width", "height", "status", "people", "unsure_people")
 POSES = ("photo", "person", "keypoint", "x", "y", "score", "unsure")
 """The columns of ``poses.csv``."""
 NUMBERS = (
-    "photo", "person", "asked", "score", "model", "weights", "weights_sha256", "method", "layer", "where",
-    "mass_in_box", "mass_in_other_boxes", "mass_outside", "entropy_nats", "entropy_share",
+    "photo", "person", "asked", "score", "model", "weights", "weights_sha256", "method", "layer",
+    "where", "mass_in_box", "mass_in_other_boxes", "mass_outside", "entropy_nats", "entropy_share",
     "peak_distance_px", "around_1", "around_1_share", "around_2", "around_2_share", "around_3",
     "around_3_share", "refused",
 )  # fmt: skip

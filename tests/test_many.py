@@ -188,9 +188,11 @@ def test_a_row_of_numbers_says_what_it_is_of(folder: Path) -> None:
     for n, near in enumerate(measured.around, start=1):
         assert row[f"around_{n}"] == near.keypoint
         assert row[f"around_{n}_share"] == pytest.approx(near.share, abs=1e-4)
-    own = replace(model, weights=WeightsFile("file", "runs/mine.safetensors"))
+    file = WeightsFile("file", "runs/mine.safetensors")
+    own = replace(model, weights=file, weights_sha256="0123456789ab")
     (mine, _) = batch(own, folder, "nose")
-    assert {row["weights"] for row in mine.numbers} == {"runs/mine.safetensors"}
+    told = {(row["weights"], row["weights_sha256"]) for row in mine.numbers}
+    assert told == {("file", "0123456789ab")}  # not the path, which is private
     (none, _) = batch(model, folder, "nose", options={"layers": ["encoder.9"]})
     (why,) = none.numbers
     assert "no layer 'encoder.9'" in why["refused"] and why["mass_in_box"] is None

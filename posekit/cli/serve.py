@@ -17,6 +17,15 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, envvar="PORT")] = 7860,
     model: ModelOption = DEFAULT_MODEL,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weights",
+            metavar="MODEL=FILE",
+            help="Offer a model with weights of your own too (.safetensors or .pth); may be "
+            "repeated. The first one is shown first unless --model says otherwise.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     cases: Annotated[
         Path | None,
@@ -37,7 +46,16 @@ def serve(
 ) -> None:
     """Serve the page until Ctrl-C."""
     from app.server import serve as serve_page
+    from posekit.own_weights import add_weights
 
+    added = []
+    for one in weights or []:
+        name, equals, file = one.partition("=")
+        if not (name and equals and file):
+            raise typer.BadParameter("--weights takes MODEL=FILE, as in transpose-r-a3=mine.pth.")
+        added.append(add_weights(name, file))
+    if added and model == DEFAULT_MODEL:
+        model = added[0]
     try:
         serve_page(host, port, device=device, model=model, cases=cases, mcp=mcp)
     except OSError as error:
