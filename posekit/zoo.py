@@ -40,9 +40,8 @@ UNSURE = 0.4
 """Keypoints of a lower confidence are wrong more often than right.
 
 Measured on 300 photographs of LSPET kept out of training (``benchmarks/unsure.py``): of the
-keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btranspose-small``, 29 %
-with ``ssa-small`` and 32 % with ``instance-attention-small`` (PCK@0.2); of the others 77, 74, 57
-and 60 %.
+keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btranspose-small`` and
+29 % with ``ssa-small`` (PCK@0.2); of the others 77, 74 and 57 %.
 """
 DIGITS = 12
 """Of a checksum, in what is written: enough to tell files apart."""

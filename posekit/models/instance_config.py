@@ -99,5 +99,5 @@ SMALL = InstanceConfig(
 What is least was chosen for its weights on photographs and composites of LSPET's validation people
 (``benchmarks/instance_thresholds.py``): lower peaks are nobody's, higher affinities break people
 into pieces, higher masks cut them down to the surroundings of keypoints, and with five keypoints a
-person there are a sixth more false alarms while nobody more is found.
+person there are a fifth more false alarms, and hardly anybody more is found.
 """
