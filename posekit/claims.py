@@ -48,7 +48,7 @@ def claims_of(people: Sequence[Person], skeleton: Skeleton) -> tuple[Claim, ...]
     """Every keypoint that lies where somebody else's keypoint of that kind lies.
 
     Keypoints of the other side count, since sides are mixed up as well; those that are not drawn
-    do not. The scale is the smaller of the two people's boxes, as OKS has it.
+    do not. The scale is the area of the smaller of the two people's boxes.
 
     Args:
         people: of one prediction.
