@@ -139,9 +139,14 @@ function foundSomebody({ view }) {
   return view.people.some((person) => person.keypoints.some(Boolean));
 }
 
+/** A panel whose model found nobody. */
+function withNobody() {
+  return readyPanels().find((panel) => panel.view.skeleton.keypoints.length && !foundSomebody(panel));
+}
+
 /** Why there is no keypoint to compare. */
 function noRanks() {
-  const none = readyPanels().find((panel) => panel.view.skeleton.keypoints.length && !foundSomebody(panel));
+  const none = withNobody();
   return none ? none.view.title + " found nobody here, so there are no keypoints to compare." : "These models share no keypoint.";
 }
 
@@ -234,7 +239,9 @@ function drawRanks() {
   const focused = list.contains(document.activeElement) ? document.activeElement.dataset.keypoint : null;
   const top = Math.max(1e-9, ...rows.map((row) => row.interest));
   const learnt = readyPanels().filter((panel) => isTrained(panel.model)).length;
+  const none = withNobody();
   slot("ranking-note").textContent = !rows.length ? noRanks()
+    : none ? none.view.title + " found nobody here, so only the others have keypoints."
     : learnt < 2 ? "Most disagreement first. With untrained models among them the order says little."
     : new Set(readyPanels().map((panel) => panel.model)).size < 2 ? "Most disagreement first: how differently the layers of this one model look."
     : "Most disagreement first: what only some find, how far apart the models put it, and how differently they look.";

@@ -201,7 +201,7 @@ def test_a_visitor_chooses_who_finds_the_people(visit: Visit) -> None:
     chips = page.locator('[data-slot="people"] .pk-chip:not(.pk-remove)')
     assert page.locator(".pk-finder").count() == 0
     with page.expect_response(asked_for("again")) as reply:
-        page.click('[data-do="people"]')
+        page.click('[data-slot="find-people"]')
     first = reply.value.json()
     visitor.settle()
     choice = page.locator(".pk-finder select")
