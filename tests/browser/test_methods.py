@@ -235,7 +235,7 @@ def test_a_look_at_the_other_pages_does_not_stop_it(
         page.wait_for_selector(answered, timeout=60_000)
         page.wait_for_timeout(400)
     page.click('[data-page-link="explore"]')
-    assert page.is_visible(".pk-work progress")
+    page.wait_for_selector(".pk-work progress")
     slow.release(5000)
     opened.computed()
     assert "RISE" in opened.visitor.text("legend") and opened.map()[..., 3].max() > 0
