@@ -50,9 +50,9 @@ POSES = ("photo", "person", "keypoint", "x", "y", "score", "unsure")
 """The columns of ``poses.csv``."""
 NUMBERS = (
     "photo", "person", "asked", "score", "model", "weights", "weights_sha256", "method", "layer",
-    "where", "mass_in_box", "mass_in_other_boxes", "mass_outside", "entropy_nats", "entropy_share",
-    "peak_distance_px", "around_1", "around_1_share", "around_2", "around_2_share", "around_3",
-    "around_3_share", "refused",
+    "where", "mass_in_box", "mass_in_both", "mass_in_other_boxes", "mass_outside", "entropy_nats",
+    "entropy_share", "peak_distance_px", "around_1", "around_1_share", "around_2",
+    "around_2_share", "around_3", "around_3_share", "refused",
 )  # fmt: skip
 """The columns of ``numbers.csv``."""
 OK, NOBODY = "ok", "nobody found"
@@ -171,7 +171,7 @@ class Looked:
             "asked": keypoint,
             "score": round(float(person.scores[index]), 4) if found else None,
             "model": model.name,
-            # A file of one's own is known by its path: two checkpoints of one model differ.
+            # A file of one's own is known by its checksum; its path is private.
             "weights": weights.kind,
             "weights_sha256": model.weights_sha256,
             "method": self.method,
@@ -185,6 +185,7 @@ def _measured(measured: MapNumbers | None) -> Row:
     row: Row = {
         "where": measured.where,
         "mass_in_box": round(measured.mass_in_box, 5),
+        "mass_in_both": round(measured.mass_in_both, 5),
         "mass_in_other_boxes": round(measured.mass_in_other_boxes, 5),
         "mass_outside": round(measured.mass_outside, 5),
         "entropy_nats": round(measured.entropy_nats, 4),
