@@ -31,7 +31,7 @@ def add_weights(name: str, weights: str | Path) -> str:
         WeightsError: the file does not exist, is damaged, unsafe or another model's.
     """
     model, file = entry(name), user_file(weights)
-    path = Path(file.path or "")
+    path = Path(weights).expanduser()
     fitted(model, read_state_dict(path))  # refused now, not at somebody's first photo
     own = f"{name}-{re.sub(r'[^a-z0-9]+', '-', path.stem.lower()).strip('-') or 'own'}"
     made = replace(

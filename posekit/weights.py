@@ -63,6 +63,11 @@ class WeightsFile:
         return folders[self.kind]() / self.path if self.kind in folders else Path(self.path)
 
     @property
+    def file_name(self) -> str:
+        """The file's name without its folder, which is nobody's business; empty without a file."""
+        return Path(self.path or "").name
+
+    @property
     def checked(self) -> bool:
         """Whether the file, where it is here, is known to be what it is called.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -199,12 +198,6 @@ def _weights_words(model: PoseModel, alike: Sequence[PoseModel]) -> str:
     if model.weights.kind != "file":
         words = f"{model.weights.kind} weights" if model.trained else "untrained"
         return words if model.weights.checked else f"{words}, not checked"
-    name = _file_name(model)
-    sums = {one.weights_sha256 for one in alike if _file_name(one) == name}
+    name = model.weights.file_name or "own weights"
+    sums = {one.weights_sha256 for one in alike if one.weights.file_name == model.weights.file_name}
     return f"{name}, {model.weights_sha256}" if len(sums) > 1 else name
-
-
-def _file_name(model: PoseModel) -> str:
-    """Of weights of one's own; the folder is nobody's business."""
-    path = model.weights.path if model.weights.kind == "file" else None
-    return "own weights" if path is None else Path(path).name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posekit.catalogue import figure_words, state_of
@@ -45,7 +44,6 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
 
 def _weights(model: PoseModel) -> str:
     """The weights' file, without its folder, and how to know it again; empty for random ones."""
-    path = model.weights.path
-    if path is None or model.weights_sha256 is None:
+    if model.weights_sha256 is None:
         return ""
-    return f"{Path(path).name}, SHA-256 {model.weights_sha256}…"
+    return f"{model.weights.file_name}, SHA-256 {model.weights_sha256}…"

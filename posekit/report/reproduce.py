@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posekit.explain.heat import HeatMap
@@ -141,8 +140,8 @@ def _python_question(findings: Findings) -> str:
 
 def weights_of(model: PoseModel) -> str:
     """The kind of its weights; of a file of somebody's own its name, without the folder."""
-    kind, path = model.weights.kind, model.weights.path
-    return Path(path or "weights.safetensors").name if kind == "file" else kind
+    kind, name = model.weights.kind, model.weights.file_name
+    return name or "weights.safetensors" if kind == "file" else kind
 
 
 def boxes_words(boxes: Sequence[Box]) -> str:
