@@ -344,21 +344,27 @@ def test_the_keypoints_stand_below_the_photo_where_there_are_two_columns(visit: 
     page.wait_for_function("document.querySelector('.pk-points').parentElement.matches('.pk-main')")
 
 
-def test_shares_too_small_to_tell_are_not_printed_raw(visit: Visit) -> None:
-    visitor = visit()
-    page, share = visitor.page, 1.1e-16
+def answered_with(page: Any, changed: Callable[[], dict[str, Any]]) -> None:
+    """From here on the page is handed other numbers of every map."""
 
-    def small(route: Any) -> None:
+    def handle(route: Any) -> None:
         if b'"fn_name":"explain"' not in (route.request.post_data_buffer or b""):
             return route.continue_()
         reply = route.fetch()
         answer = reply.json()
         for layer in answer["layers"]:
             for numbers in layer["numbers"]:
-                numbers["mass_outside"] = share
+                assert numbers["even"] == ""  # a trained model's maps are not
+                numbers.update(changed())
         route.fulfill(response=reply, json=answer)
 
-    page.route(lambda url: CALL in url, small)
+    page.route(lambda url: CALL in url, handle)
+
+
+def test_shares_too_small_to_tell_are_not_printed_raw(visit: Visit) -> None:
+    visitor = visit()
+    page, share = visitor.page, 1.1e-16
+    answered_with(page, lambda: {"mass_outside": share})
     for share, words in ((1.1e-16, "0 % in nobody’s"), (3e-6, "< 0.01 % in nobody’s")):
         visitor.ask(lambda: page.click('.pk-points [data-keypoint="3"]'))
         assert words in visitor.text("numbers"), share
@@ -368,20 +374,8 @@ def test_a_map_that_is_nearly_even_is_said_to_be(visit: Visit) -> None:
     """Only the server knows from where on: the page says what it is handed."""
     visitor = visit()
     page, words = visitor.page, "nearly even: no place is looked at much more than another"
-
-    def even(route: Any) -> None:
-        if b'"fn_name":"explain"' not in (route.request.post_data_buffer or b""):
-            return route.continue_()
-        reply = route.fetch()
-        answer = reply.json()
-        for layer in answer["layers"]:
-            for numbers in layer["numbers"]:
-                assert numbers["even"] == ""  # a trained model's maps are not
-                numbers["even"] = words
-        route.fulfill(response=reply, json=answer)
-
     assert "early even" not in visitor.text("numbers")
-    page.route(lambda url: CALL in url, even)
+    answered_with(page, lambda: {"even": words})
     visitor.ask(lambda: page.click('.pk-points [data-keypoint="3"]'))
     assert "N" + words[1:] + "." in visitor.text("numbers")
 
