@@ -14,6 +14,7 @@ from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
+from posekit.report.values import keypoint_values
 from posekit.trace import Attention
 from posekit.zoo import entry
 
@@ -39,7 +40,7 @@ def models(names: list[str]) -> list[Json]:
 
 def people(prediction: Prediction, notes: list[str]) -> Json:
     """Everybody in a photo: boxes, and keypoints by name, null where one was not found."""
-    model, names = prediction.model, prediction.skeleton.keypoints
+    model = prediction.model
     return {
         "model": model.name,
         "title": model.entry.title,
@@ -51,13 +52,12 @@ def people(prediction: Prediction, notes: list[str]) -> Json:
                 "box": [person.box.x, person.box.y, person.box.width, person.box.height],
                 "score": person.score,
                 "keypoints": {
-                    name: {"x": float(x), "y": float(y), "score": float(score)} if there else None
-                    for name, (x, y), score, there in zip(
-                        names, person.keypoints, person.scores, person.found, strict=True
-                    )
+                    one.pop("name"): one if one["x"] is not None else None for one in keypoints
                 },
             }
-            for person in prediction.people
+            for person, keypoints in zip(
+                prediction.people, keypoint_values(prediction), strict=True
+            )
         ],
         "layers": layers(prediction),
         "notes": notes,

@@ -61,27 +61,12 @@ def opening_of(reply: Json) -> int:
 def side(one: Side) -> Json:
     """Everybody found, and where the question stands."""
     return {
-        "people": people(one.prediction),
+        "people": payload.people(one.prediction),
         "person": one.person,
         "point": None if one.query is None else [float(value) for value in one.query.point],
         "confidence": one.confidence,
         "note": one.note,
     }
-
-
-def people(prediction: Prediction) -> list[Json]:
-    """Everybody's box, keypoints (null where not found) and scores."""
-    return [
-        {
-            "edges": list(person.box.edges),
-            "keypoints": [
-                [float(x), float(y)] if there else None
-                for (x, y), there in zip(person.keypoints, person.found, strict=True)
-            ],
-            "scores": [float(score) for score in person.scores],
-        }
-        for person in prediction.people
-    ]
 
 
 def layer(found: Study, name: str) -> Json:

@@ -15,6 +15,7 @@ from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, floats
 from posekit.catalogue import figure_words
+from posekit.doubts import doubts_of
 from posekit.draw import colour_limit, heat_legend, legend
 from posekit.draw.legend import even_words, missed_share
 from posekit.estimator import Prediction
@@ -75,30 +76,40 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
             "limbs": [list(limb) for limb in skeleton.limbs],
             "sides": [skeleton.side(index) for index in range(skeleton.size)],
         },
-        "people": [
-            {
-                "edges": list(person.box.edges),
-                "keypoints": [
-                    [float(x), float(y)] if there else None
-                    for (x, y), there in zip(person.keypoints, person.found, strict=True)
-                ],
-                "scores": [float(score) for score in person.scores],
-                "opening": opening(person, skeleton),
-            }
-            for person in prediction.people
-        ],
+        "people": people(prediction),
         "layers": _marked([layer(one, model) for one in layers]),
         "person": first_person(prediction),
         "finds": model.entry.find is not None,
         "found": _found(prediction) if whole else None,
         "unsure": unsure_words(prediction),
-        "leastSure": model.entry.unsure if model.trained else None,
         "columns": bool(spatial),
         "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
         "card": card(model),
         "seconds": {name: round(value, 4) for name, value in prediction.seconds.items()},
     }
+
+
+def people(prediction: Prediction) -> list[Json]:
+    """Everybody as the page draws them.
+
+    Box, keypoints (null where not found), their scores, why one is doubtful (null where none is),
+    and the keypoint that a visit begins with.
+    """
+    skeleton = prediction.skeleton
+    return [
+        {
+            "edges": list(person.box.edges),
+            "keypoints": [
+                [float(x), float(y)] if there else None
+                for (x, y), there in zip(person.keypoints, person.found, strict=True)
+            ],
+            "scores": [float(score) for score in person.scores],
+            "doubts": [doubts.get(k) for k in range(skeleton.size)],
+            "opening": opening(person, skeleton),
+        }
+        for person, doubts in zip(prediction.people, doubts_of(prediction), strict=True)
+    ]
 
 
 def _found(prediction: Prediction) -> str | None:

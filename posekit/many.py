@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posekit.benchmark.cases import Case, Cases, open_cases
+from posekit.doubts import doubts_of
 from posekit.errors import BoxError, SkeletonError, TraceError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.maps import AttentionMap
@@ -46,7 +47,7 @@ Row = dict[str, Any]
 
 PHOTOS = ("photo", "width", "height", "status", "people", "unsure_people")
 """The columns of ``photos.csv``."""
-POSES = ("photo", "person", "keypoint", "x", "y", "score", "unsure")
+POSES = ("photo", "person", "keypoint", "x", "y", "score", "doubt", "unsure")
 """The columns of ``poses.csv``."""
 NUMBERS = (
     "photo", "person", "asked", "score", "model", "weights", "weights_sha256", "method", "layer",
@@ -120,13 +121,17 @@ class Looked:
         """A row for each person and keypoint, by :data:`POSES`.
 
         People count from 0, x and y are pixels; x, y and score are None where the keypoint was not
-        found. ``unsure`` is ``yes`` or ``no`` of the whole person, None where nothing can be said.
+        found. ``doubt`` says why a keypoint is doubtful, None where nothing is said against it (see
+        :func:`posekit.doubts.doubts_of`). ``unsure`` is ``yes`` or ``no`` of the whole person, None
+        where nothing can be said.
         """
         names = self.prediction.skeleton.keypoints
         rows = []
-        for number, person in enumerate(self.prediction.people):
+        everybody = zip(self.prediction.people, doubts_of(self.prediction, first=0), strict=True)
+        for number, (person, doubts) in enumerate(everybody):
             unsure = None if self.unsure is None else "yes" if number in self.unsure else "no"
-            for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True):
+            each = zip(names, person.keypoints, person.scores, strict=True)
+            for k, (name, (x, y), score) in enumerate(each):
                 found = math.isfinite(x)
                 rows.append(
                     {
@@ -136,6 +141,7 @@ class Looked:
                         "x": round(float(x), 2) if found else None,
                         "y": round(float(y), 2) if found else None,
                         "score": round(float(score), 4) if found else None,
+                        "doubt": doubts.get(k),
                         "unsure": unsure,
                     }
                 )

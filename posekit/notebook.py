@@ -10,6 +10,7 @@ import io
 from html import escape
 from typing import TYPE_CHECKING, Protocol
 
+from posekit.doubts import doubts_of
 from posekit.draw import draw_explanation, draw_skeleton
 from posekit.draw.dependencies import draw_dependencies
 from posekit.draw.heads import draw_heads
@@ -53,7 +54,13 @@ def prediction_html(prediction: Prediction) -> str:
     across, down = cols / photo.width, rows / photo.height
     # Pixel centres lie at integers, before and after.
     to_picture = Affine.scaling((across, down), ((across - 1) / 2, (down - 1) / 2))
-    drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton, to_picture=to_picture)
+    drawn = draw_skeleton(
+        pixels,
+        prediction.people,
+        prediction.skeleton,
+        to_picture=to_picture,
+        doubted=doubts_of(prediction),
+    )
     count = len(prediction.people)
     found = "one person" if count == 1 else f"{count} people"
     if model.entry.find is not None:

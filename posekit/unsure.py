@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posekit.people import Person
     from posekit.zoo import PoseModel
 
-__all__ = ["unsure_keypoints", "unsure_people", "unsure_words"]
+__all__ = ["measured_on", "unsure_keypoints", "unsure_people", "unsure_words"]
 
 
 def unsure_keypoints(person: Person, least: float) -> int:
@@ -106,7 +106,7 @@ def _unsure(model: PoseModel, who: list[int], people: Sequence[Person], first: i
     counts = [unsure_keypoints(people[n], least) for n in who]
     sizes = [int(people[n].found.sum()) for n in who]
     below = f"{_span(counts)} of {_span(sizes)} keypoints have a confidence below {least:g}"
-    below += _measured_on(model)
+    below += measured_on(model)
     wrong = "the skeleton may well be wrong"
     if len(people) == 1:
         whose = "this pose"
@@ -118,8 +118,8 @@ def _unsure(model: PoseModel, who: list[int], people: Sequence[Person], first: i
     return f"{title} is not sure of {whose}: {below}, so {wrong}."
 
 
-def _measured_on(model: PoseModel) -> str:
-    """Of what the limit was measured, where it was not of these weights."""
+def measured_on(model: PoseModel) -> str:
+    """Of what a model's ``least_sure`` was measured, where it was not of these weights."""
     entry = model.entry
     if entry.unsure is None:
         return " (a limit measured on other models)"

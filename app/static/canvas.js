@@ -155,12 +155,12 @@ class PhotoCanvas {
     this.photo.style.filter = grid && !bright ? dimming(look.opacity) : "none";
   }
 
-  /** A name and a confidence beside a keypoint; null, or a point that is not on show, hides them. */
-  showTip(at, name, score) {
+  /** A name and a confidence beside a keypoint, and whether it is doubtful; null, or a point that is not on show, hides them. */
+  showTip(at, name, score, doubt) {
     const { tip, viewport } = this, { x, y, width, height, shown } = viewport;
     tip.hidden = !at || at[0] < x || at[1] < y || at[0] > x + width || at[1] > y + height;
     if (tip.hidden) return;
-    tip.replaceChildren(make("b", { text: name }), make("span", { text: score.toFixed(2), title: "confidence" }));
+    tip.replaceChildren(make("b", { text: name }), make("span", { text: score.toFixed(2), title: "confidence" }), doubt ? make("em", { text: "doubtful" }) : "");
     const left = (at[0] - x) / this.unit + 14, top = (at[1] - y) / this.unit - 34;
     tip.style.left = Math.max(4, Math.min(shown.width - tip.offsetWidth - 4, left)) + "px";
     tip.style.top = Math.max(4, top) + "px";

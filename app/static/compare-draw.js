@@ -57,6 +57,7 @@ function drawPose(panel) {
   canvas.pose.append(...view.people.map((person, index) => drawPerson(person, view.skeleton, {
     unit: canvas.unit, dot: 3.6, mine: index === compare.person, box: !view.whole || view.finds,
   })), panel.nodes.cell, panel.nodes.star);
+  slot("compare-rings").hidden = !compare.panels.some((one) => one.view && anyDoubt(one.view.people));
 }
 
 /** Star and cell of the spot a panel was asked about. */

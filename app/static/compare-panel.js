@@ -143,6 +143,6 @@ function showTips(panel, point) {
   const name = k < 0 ? null : panel.view.skeleton.keypoints[k];
   for (const one of readyPanels()) {
     const own = name === null ? -1 : one.view.skeleton.keypoints.indexOf(name), person = one.view.people[compare.person];
-    one.canvas.showTip(own < 0 || !person ? null : person.keypoints[own], name, person ? person.scores[own] : 0);
+    one.canvas.showTip(own < 0 || !person ? null : person.keypoints[own], name, person ? person.scores[own] : 0, person && person.doubts[own]);
   }
 }

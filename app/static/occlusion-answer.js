@@ -115,9 +115,9 @@ function drawOcChips() {
   const first = keypoint === null ? someone.keypoints.findIndex(Boolean) : keypoint;
   bar.replaceChildren(...view.skeleton.keypoints.map((name, k) => make("button", {
     type: "button", class: "pk-chip " + SIDE_CLASS[view.skeleton.sides[k]] + (someone.scores[k] < page.weak ? " pk-weak" : ""), "data-keypoint": k,
-    "aria-pressed": String(k === keypoint), tabindex: k === first ? 0 : -1, disabled: !someone.keypoints[k], title: someone.keypoints[k] ? "" : "not found",
+    "aria-pressed": String(k === keypoint), tabindex: k === first ? 0 : -1, disabled: !someone.keypoints[k], title: someone.keypoints[k] ? someone.doubts[k] || "" : "not found",
     onclick: () => askOcKeypoint(occlusion.person, k),
-  }, [make("i", { "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: someone.keypoints[k] ? someone.scores[k].toFixed(2) : "–" })])));
+  }, [make("i", { class: someone.doubts[k] ? "pk-hollow" : "", "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: someone.keypoints[k] ? someone.scores[k].toFixed(2) : "–" })])));
   if (focused !== null) bar.querySelector('[data-keypoint="' + focused + '"]')?.focus({ preventScroll: true });
 }
 
@@ -142,7 +142,7 @@ function drawOcPeople() {
       askOcKeypoint(index, there[sought] ? sought : there.findIndex(Boolean));
       element.querySelector('[data-slot="oc-people"] [aria-pressed="true"]')?.focus({ preventScroll: true });
     },
-  }, [make("i", { "aria-hidden": "true" }), "Person " + (index + 1)])));
+  }, [make("i", { class: someone.doubts[k] ? "pk-hollow" : "", "aria-hidden": "true" }), "Person " + (index + 1)])));
 }
 
 /** A table of cells; the first cell of a row names it, `titles` explain the rows. */

@@ -234,6 +234,7 @@ function drawPoses(only) {
     svg.prepend(poses);
     if (focused) svg.querySelector('[data-at="' + focused + '"]')?.focus({ preventScroll: true });
   }
+  slot("oc-rings").hidden = !ocSides.some((side) => anyDoubt(ocPeople(side.name)));
 }
 
 let ocFitted = 0;

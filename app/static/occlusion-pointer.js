@@ -138,5 +138,5 @@ function ocTip(side, point) {
   const people = ocPeople(side.name), near = point && !ocViewport.moving && nearestKeypoint(people, point, 12 * ocViewport.unit);
   if (!near) return side.canvas.showTip(null);
   const person = people[near.person], k = near.keypoint;
-  side.canvas.showTip(person.keypoints[k], occlusion.view.skeleton.keypoints[k], person.scores[k]);
+  side.canvas.showTip(person.keypoints[k], occlusion.view.skeleton.keypoints[k], person.scores[k], person.doubts[k]);
 }

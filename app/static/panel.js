@@ -192,10 +192,11 @@ function drawQuery() {
   if (!page.query) return void (title.textContent = nobodyFound() ? "Nothing to ask about" : "Point at the photo, or pick a keypoint");
   const { label, keypoint, person } = page.query;
   const score = keypoint === null ? null : page.view.people[person].scores[keypoint];
+  const doubt = keypoint === null ? null : page.view.people[person].doubts[keypoint];
   title.replaceChildren(
     make("b", { text: capital(label) }),
     make("small", {}, score === null ? ["free spot"] : [score.toFixed(2), helpMark("confidence", "this confidence")]),
-    score !== null && score < page.view.leastSure ? make("small", { class: "pk-doubt", text: "unsure", title: "Of keypoints with a confidence below " + page.view.leastSure + " more are wrong than right." }) : "",
+    doubt ? make("small", { class: "pk-doubt" }, [helpWords("doubtful", doubt)]) : "",
     page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
     make("span", { text: !byAttention() ? "by " + how().title : page.view.columns ? WORDS[page.direction] + " …" : "found by …" }),
   );
@@ -246,9 +247,9 @@ function drawChips() {
   bar.replaceChildren(...view.skeleton.keypoints.map((name, k) => make("button", {
     type: "button", class: "pk-chip " + SIDE_CLASS[view.skeleton.sides[k]] + (person.scores[k] < page.weak ? " pk-weak" : ""),
     "data-keypoint": k, "aria-pressed": String(k === chosen), tabindex: k === (chosen === null ? 0 : chosen) ? 0 : -1,
-    disabled: !person.keypoints[k], title: person.keypoints[k] ? "" : "not found",
+    disabled: !person.keypoints[k], title: person.keypoints[k] ? person.doubts[k] || "" : "not found",
     onclick: () => askKeypoint(page.person, k),
-  }, [make("i", { "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: person.keypoints[k] ? person.scores[k].toFixed(2) : "–" })])));
+  }, [make("i", { class: person.doubts[k] ? "pk-hollow" : "", "aria-hidden": "true" }), make("span", { text: name }), make("small", { text: person.keypoints[k] ? person.scores[k].toFixed(2) : "–" })])));
   if (focused !== null) bar.querySelector('[data-keypoint="' + focused + '"]')?.focus({ preventScroll: true });
 }
 

@@ -9,7 +9,7 @@ function sideOfLimb(sides, a, b) {
 }
 
 /**
- * One person: limbs, and a dot for each keypoint that was found. `dot` and `halo` are radii in screen pixels (no halo: 0);
+ * One person: limbs, and a dot for each keypoint that was found, a ring where it is doubtful. `dot` and `halo` are radii in screen pixels (no halo: 0);
  * `mine` marks whoever is asked about; `box` draws the person's box, too; `attributes(k)` are those of a keypoint's
  * group besides its class, where `class` adds to it.
  */
@@ -33,10 +33,15 @@ function drawPerson(person, skeleton, { unit, dot = 4, halo = 0, mine, box, attr
     if (!point) return;
     const { class: more, ...rest } = attributes ? attributes(k) : {};
     group.append(draw("g", { class: "pk-point " + SIDE_CLASS[sides[k]] + weak(scores[k]) + (more ? " " + more : ""), ...rest }, [
-      halo && disc("pk-halo", point, halo, unit), disc("pk-dot", point, dot, unit),
+      halo && disc("pk-halo", point, halo, unit), disc("pk-dot", point, dot, unit), person.doubts[k] && disc("pk-hole", point, 0.5 * dot, unit),
     ]));
   });
   return group;
+}
+
+/** Whether somebody has a keypoint that is drawn as a ring. */
+function anyDoubt(people) {
+  return people.some(({ doubts }) => doubts.some(Boolean));
 }
 
 /** A circle of so many screen pixels. */
@@ -46,7 +51,7 @@ function disc(name, [cx, cy], radius, unit) {
 
 /** What a keypoint that is a button is called. */
 function keypointWords({ keypoints }, people, person, k) {
-  return keypoints[k] + ", confidence " + people[person].scores[k].toFixed(2) + (people.length > 1 ? ", person " + (person + 1) : "");
+  return keypoints[k] + ", confidence " + people[person].scores[k].toFixed(2) + (people[person].doubts[k] ? ", doubtful" : "") + (people.length > 1 ? ", person " + (person + 1) : "");
 }
 
 /** Put a star (an SVG path) at a spot asked about. */

@@ -48,6 +48,7 @@ function drawSkeleton() {
       };
     },
   })));
+  slot("rings").hidden = !anyDoubt(view.people);
   svg.append(draw("polygon", { class: "pk-cell", "data-slot": "cell" }));
   svg.append(draw("path", { class: "pk-star", "data-slot": "star" }));
   if (page.draft) svg.append(draftBox());
@@ -78,11 +79,11 @@ function keypointNear(point) {
   return nearestKeypoint(page.view.people, point, 14 * stage.unit);
 }
 
-/** A name and a number beside a keypoint; null hides it. */
+/** What stands beside a keypoint; null hides it. */
 function showTip(near) {
   if (!near) return stage.showTip(null);
   const person = page.view.people[near.person], k = near.keypoint;
-  stage.showTip(person.keypoints[k], page.view.skeleton.keypoints[k], person.scores[k]);
+  stage.showTip(person.keypoints[k], page.view.skeleton.keypoints[k], person.scores[k], person.doubts[k]);
 }
 
 stage.pose.addEventListener("pointermove", (event) => {

@@ -85,10 +85,13 @@ def predict(
         people_by=people_by,
     )
     if out is not None:
+        from posekit.doubts import doubts_of
         from posekit.draw import draw_skeleton
 
         pixels = prediction.photo.pixels
-        drawn = draw_skeleton(pixels, prediction.people, prediction.skeleton)
+        drawn = draw_skeleton(
+            pixels, prediction.people, prediction.skeleton, doubted=doubts_of(prediction)
+        )
         with writing(out):
             write_png(drawn, out)
     result = people_values(prediction) | {"unsure": unsure_words(prediction, first=0)}
@@ -260,7 +263,6 @@ def people_values(prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain values; coordinates in pixels of the photo."""
     from posekit.report.values import keypoint_values
 
-    names = prediction.skeleton.keypoints
     return {
         **prediction.model.origin,
         "photo_size": list(prediction.photo.size),
@@ -268,9 +270,11 @@ def people_values(prediction: Prediction) -> dict[str, Any]:
             {
                 "box": [person.box.x, person.box.y, person.box.width, person.box.height],
                 "score": person.score,
-                "keypoints": keypoint_values(person, names),
+                "keypoints": keypoints,
             }
-            for person in prediction.people
+            for person, keypoints in zip(
+                prediction.people, keypoint_values(prediction), strict=True
+            )
         ],
         "seconds": {step: round(seconds, 4) for step, seconds in prediction.seconds.items()},
     }

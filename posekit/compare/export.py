@@ -118,7 +118,5 @@ def _panel(panel: Panel, person: int) -> dict[str, Any]:
         "unsure": unsure_words(prediction, first=0),
         "grid": None if panel.map is None else list(panel.map.grid.size),
         "figures": asdict(panel.figures),
-        "pose": keypoint_values(
-            prediction.people[person], prediction.skeleton.keypoints, key="keypoint"
-        ),
+        "pose": keypoint_values(prediction, key="keypoint")[person],
     }

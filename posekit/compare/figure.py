@@ -17,7 +17,7 @@ from posekit.draw.legend import percent
 from posekit.draw.panels import BAR, BAR_TOP, DARK, FAINT, LINE, TEXT, TICKS, caption, outline, star
 from posekit.draw.pixels import figure_pixels
 from posekit.draw.sheet import Sheet, blank
-from posekit.draw.skeleton import SIDES
+from posekit.draw.skeleton import mark_words
 from posekit.errors import TraceError
 from posekit.files import FileTarget, write_png
 
@@ -227,7 +227,7 @@ def _poses(sheet: Sheet, comparison: Comparison, pictures: Pictures) -> None:
     lines = [
         f"photo {width} × {height} px",
         "thin lines: each model's own pose",
-        SIDES,
+        mark_words(*(panel.prediction for panel in comparison.panels)),
         "numbers: where each model was asked",
         *(["dashed: the box of the person asked about"] if people > 1 else []),
         *(f"{n + 1}: {panel.title}" for n, panel in enumerate(comparison.panels)),

@@ -15,7 +15,7 @@ from posekit.compare.picture import LESS, MORE, Pictures
 from posekit.compare.reproduce import command_line, needed, python_call
 from posekit.compare.words import columns_of, disagreement_table, figure_lines
 from posekit.draw.legend import percent
-from posekit.draw.skeleton import SIDES
+from posekit.draw.skeleton import mark_words
 from posekit.files import FileTarget, write_text
 from posekit.report import shell
 from posekit.report.closing import closing
@@ -70,7 +70,7 @@ def html_page(comparison: Comparison, *, photo: bool = True, width: int = 640) -
         panels="\n".join(_panel(comparison, n, pictures) for n in range(len(comparison.panels))),
         bar=shell.bar(pictures.colours, _ticks(comparison)),
         scale=escape(_scale_sentence(comparison)),
-        sides=escape(SIDES),
+        sides=escape(mark_words(*(panel.prediction for panel in comparison.panels))),
         slider=slider,
         differences=_differences(comparison, pictures),
         table=shell.scrolled(_table(comparison), "Figures"),

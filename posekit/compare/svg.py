@@ -10,7 +10,7 @@ from posekit.compare.export import describe
 from posekit.compare.words import figure_lines
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
-from posekit.draw.skeleton import SIDES, left_out_words
+from posekit.draw.skeleton import left_out_words, mark_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -81,7 +81,7 @@ def svg_text(
         size,
         photos={PHOTO: comparison.photo.pixels} if photo else {},
         about=describe(comparison),
-        notes=[SIDES],
+        notes=[mark_words(*(panel.prediction for panel in comparison.panels))],
         columns=columns,
     )
 

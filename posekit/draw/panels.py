@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
+from posekit.doubts import doubts_of
 from posekit.draw.colours import colour_table
 from posekit.draw.overlay import dimmed, opacity_of
 from posekit.draw.people import asked_edges, draw_asked
-from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
+from posekit.draw.skeleton import draw_skeleton, left_out_words, mark_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap, resample, to_window
 from posekit.geometry import Affine
@@ -131,7 +132,14 @@ class Window:
             return self.pixels_of(prediction.photo.pixels).astype(np.uint8, copy=False)
         grey = np.full((*self.size, 3), GREY, dtype=np.uint8)
         people, skeleton = prediction.people, prediction.skeleton
-        drawn = draw_skeleton(grey, people, skeleton, to_picture=self.to_drawn, asked=asked)
+        drawn = draw_skeleton(
+            grey,
+            people,
+            skeleton,
+            to_picture=self.to_drawn,
+            asked=asked,
+            doubted=doubts_of(prediction),
+        )
         return np.asarray(grey // 2 + drawn // 2)
 
     def values_of(self, one: AttentionMap | HeatMap) -> np.ndarray:
@@ -201,7 +209,7 @@ def pose_lines(prediction: Prediction, person: int) -> list[str]:
         person: index of the one asked about.
     """
     missing = left_out_words(prediction.people, prediction.skeleton, person)
-    return [text for text in (SIDES, missing, unsure_words(prediction)) if text]
+    return [text for text in (mark_words(prediction), missing, unsure_words(prediction)) if text]
 
 
 def star(panel: Axes, point: tuple[float, float] | None) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from posekit.doubts import doubts_of
 from posekit.draw.colours import MIDDLE, OUTLINE
 from posekit.draw.masks import draw_masks, draw_number
 from posekit.draw.skeleton import draw_skeleton
@@ -57,7 +58,12 @@ def draw_people(
     )
     to_picture = Affine.scaling((larger, larger), ((larger - 1) / 2, (larger - 1) / 2))
     drawn = draw_skeleton(
-        drawn, prediction.people, prediction.skeleton, min_score=0.0, to_picture=to_picture
+        drawn,
+        prediction.people,
+        prediction.skeleton,
+        min_score=0.0,
+        to_picture=to_picture,
+        doubted=doubts_of(prediction),
     )
     for number, person in enumerate(prediction.people):
         x, y = to_picture.apply(number_place(person, prediction.skeleton, 0.0))
@@ -75,7 +81,8 @@ def draw_asked(
 ) -> npt.NDArray[np.uint8]:
     """Everybody's pose, and who of them is asked about.
 
-    The others are paler. Several people have numbers, and the one asked about a dashed box.
+    Doubtful keypoints are rings. The others are paler. Several people have numbers, and the one
+    asked about a dashed box.
 
     Args:
         pixels: (H, W, 3) uint8 RGB to draw on a copy of.
@@ -97,6 +104,7 @@ def draw_asked(
             line_width=line_width,
             to_picture=to_picture,
             asked=asked,
+            doubted=doubts_of(prediction),
         ),
         dtype=np.uint8,
     )

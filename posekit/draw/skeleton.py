@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from posekit.doubts import doubts_of
 from posekit.draw.colours import OUTLINE, Colour, keypoint_colour, limb_colour
 from posekit.geometry import Affine
 from posekit.people import DRAWN, Person
 from posekit.skeleton import Skeleton
 
+if TYPE_CHECKING:
+    from posekit.estimator import Prediction
+
 SIDES = "blue: the person's left · orange: right"
 """What the colours of a skeleton say."""
+
+RING = "ring: doubtful keypoint"
+"""What its rings say, see :mod:`posekit.doubts`."""
 
 PALE = 0.6
 """How strongly people are drawn beside the one who is asked about, 0 to 1."""
 
 _SHIFT = 4  # OpenCV draws to 1/16 pixel
+
+
+def mark_words(*predictions: Prediction) -> str:
+    """What the colours of drawn poses say, and their rings, where there are any."""
+    rings = any(any(doubts_of(one)) for one in predictions)
+    return f"{SIDES} · {RING}" if rings else SIDES
 
 
 def left_out_words(people: Sequence[Person], skeleton: Skeleton, asked: int | None = 0) -> str:
@@ -64,6 +78,7 @@ def draw_skeleton(
     line_width: float | None = None,
     to_picture: Affine | None = None,
     asked: int | None = None,
+    doubted: Sequence[Collection[int]] = (),
 ) -> np.ndarray:
     """Draw people on a copy of a photo.
 
@@ -76,23 +91,29 @@ def draw_skeleton(
         to_picture: photo pixels to pixels of the picture, when that is scaled or a part.
         asked: index of the person asked about, who is drawn last; the others are paler, and their
             lines no wider. None draws everybody alike.
+        doubted: for each person the keypoints that are rings instead of dots, see
+            :func:`posekit.doubts.doubts_of`; empty: none of anybody's.
 
     Returns:
-        (H, W, 3) uint8 RGB: left blue, right orange, middle light, all with a dark outline.
+        (H, W, 3) uint8 RGB: left blue, right orange, middle light, all with a dark outline; rings
+        have a dark middle.
     """
     canvas = np.array(pixels, dtype=np.uint8, order="C")
     to_picture = to_picture or Affine.identity()
+    rings = doubted or [()] * len(people)
     widths = [line_width or _line_width(person, to_picture.scale) for person in people]
     if asked is None:
-        for person, width in zip(people, widths, strict=True):
-            _draw_person(canvas, person, skeleton, min_score, width, to_picture)
+        for person, width, hollow in zip(people, widths, rings, strict=True):
+            _draw_person(canvas, person, skeleton, min_score, width, to_picture, hollow)
         return canvas
     for number, person in enumerate(people):
         if number != asked:
             width = min(widths[number], widths[asked])
-            _draw_person(canvas, person, skeleton, min_score, width, to_picture)
+            _draw_person(canvas, person, skeleton, min_score, width, to_picture, rings[number])
     canvas = np.asarray(cv2.addWeighted(canvas, PALE, np.asarray(pixels, np.uint8), 1 - PALE, 0.0))
-    _draw_person(canvas, people[asked], skeleton, min_score, widths[asked], to_picture)
+    _draw_person(
+        canvas, people[asked], skeleton, min_score, widths[asked], to_picture, rings[asked]
+    )
     return canvas
 
 
@@ -103,6 +124,7 @@ def _draw_person(
     min_score: float,
     width: float,
     to_picture: Affine,
+    hollow: Collection[int],
 ) -> None:
     points = to_picture.apply(person.keypoints)
     shown = np.isfinite(points).all(axis=1) & (np.asarray(person.scores) >= min_score)
@@ -115,6 +137,8 @@ def _draw_person(
         colour = keypoint_colour(skeleton, int(keypoint))
         _dot(canvas, points[keypoint], OUTLINE, 1.15 * width + max(1.0, 0.3 * width))
         _dot(canvas, points[keypoint], colour, 1.15 * width)
+        if keypoint in hollow:
+            _dot(canvas, points[keypoint], OUTLINE, 0.65 * width)
 
 
 def _line_width(person: Person, scale: float) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit import __version__
+from posekit.doubts import doubts_of
 from posekit.draw.colours import DIVERGING, OUTLINE, colour_table, keypoint_colour, limb_colour
 from posekit.draw.contours import Contour, rings
 from posekit.draw.legend import plain_number
@@ -197,22 +198,26 @@ def map_shapes(
 
 def people_shapes(
     prediction: Prediction,
-    people: Sequence[Person] | None = None,
+    only: int | None = None,
     *,
     asked: int | None = None,
     every_box: bool = False,
 ) -> str:
-    """Everybody's skeleton, or that of some ``people`` alone: limbs, and a dot a keypoint.
+    """Everybody's skeleton, or one person's alone: limbs, and a dot or a ring a keypoint.
+
+    A ring is a doubtful keypoint, and its tooltip says why.
 
     Args:
         prediction: of any model.
-        people: those who are drawn; None is everybody.
+        only: index of the person who is drawn; None is everybody.
         asked: index of the person asked about, who is drawn last and has a dashed box; the others
             are paler, and their lines no wider. Several people then have a number each. None draws
             everybody alike.
         every_box: everybody's group holds the box, and nobody is paler: a script chooses.
     """
-    drawn = prediction.people if people is None else people
+    drawn, doubts = prediction.people, doubts_of(prediction)
+    if only is not None:
+        drawn, doubts = drawn[only : only + 1], doubts[only : only + 1]
     # As wide as in a picture of it: the person's size decides, not the photo's.
     widths = [max(1.0, 0.006 * float(np.hypot(one.box.width, one.box.height))) for one in drawn]
     if asked is not None and not every_box:
@@ -223,7 +228,7 @@ def people_shapes(
         parts = ""
         if asked is not None and (every_box or n == asked):
             parts += _box_shape(asked_edges(prediction, n))
-        parts += _pose_shapes(drawn[n], prediction.skeleton, widths[n])
+        parts += _pose_shapes(drawn[n], prediction.skeleton, widths[n], doubts[n])
         if asked is not None and len(drawn) > 1:
             parts += _number_shape(drawn[n], prediction, n)
         pale = asked is not None and n != asked and not every_box
@@ -236,8 +241,10 @@ def people_shapes(
     return "".join(groups)
 
 
-def _pose_shapes(person: Person, skeleton: Skeleton, width: float) -> str:
-    """A person's limbs of a width in photo pixels, and a dot a keypoint."""
+def _pose_shapes(
+    person: Person, skeleton: Skeleton, width: float, doubts: Mapping[int, str]
+) -> str:
+    """A person's limbs of a width in photo pixels, and a dot or a ring a keypoint."""
     shown = person.found & (np.asarray(person.scores) >= DRAWN)
     parts = []
     for a, b in skeleton.limbs:
@@ -254,12 +261,17 @@ def _pose_shapes(person: Person, skeleton: Skeleton, width: float) -> str:
                 )
     for k in np.flatnonzero(shown):
         x, y = person.keypoints[k]
-        words = escape(f"{skeleton.keypoints[k]} {person.scores[k]:.2f}")
+        doubt = doubts.get(int(k))
+        words = f"{skeleton.keypoints[k]} {person.scores[k]:.2f}" + (f". {doubt}" if doubt else "")
+        colour = _hex(keypoint_colour(skeleton, int(k)))
+        place, title = f'cx="{x:.2f}" cy="{y:.2f}"', f"<title>{escape(words)}</title>"
         parts.append(
-            f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{1.3 * width:.2f}" '
-            f'fill="{_hex(keypoint_colour(skeleton, int(k)))}" stroke="{_hex(OUTLINE)}" '
-            f'stroke-width="{0.4 * width:.2f}"><title>{words}</title></circle>'
+            f'<circle {place} r="{1.3 * width:.2f}" fill="{colour}" stroke="{_hex(OUTLINE)}" '
+            f'stroke-width="{0.4 * width:.2f}">{title}</circle>'
         )
+        if doubt:
+            dark = f'r="{0.65 * width:.2f}" fill="{_hex(OUTLINE)}" pointer-events="none"'
+            parts.append(f'<circle class="ring" {place} {dark}/>')
     return "".join(parts)
 
 

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from posekit.doubts import doubts_of
 from posekit.draw.colours import OUTLINE
 from posekit.draw.legend import amount, legend_lines, shares
 from posekit.draw.masks import draw_masks
 from posekit.draw.overlay import overlay
 from posekit.draw.panels import COVERED, GREY, Window, blended
-from posekit.draw.skeleton import SIDES, draw_skeleton, left_out_words
+from posekit.draw.skeleton import draw_skeleton, left_out_words, mark_words
 from posekit.occlusion.result import Study
 from posekit.occlusion.side import Side
 from posekit.people import Person
@@ -68,8 +69,14 @@ class StudyPictures:
     def pose(self, which: Which) -> Pixels:
         """Everybody found; the person asked about alone when there is one."""
         side = self.side(which)
-        people, skeleton = self._people(which), side.prediction.skeleton
-        drawn = draw_skeleton(self.base(which), people, skeleton, to_picture=self.window.to_drawn)
+        doubts = doubts_of(side.prediction)
+        drawn = draw_skeleton(
+            self.base(which),
+            self._people(which),
+            side.prediction.skeleton,
+            to_picture=self.window.to_drawn,
+            doubted=doubts if side.person is None else doubts[side.person : side.person + 1],
+        )
         return self._starred(drawn, which)
 
     def map(self, which: Which, layer: str | None = None) -> Pixels:
@@ -109,7 +116,9 @@ class StudyPictures:
         missing = left_out_words(self._people(which), side.prediction.skeleton, asked)
         # After, doubts are what the study is about, and its sentences tell of them.
         doubt = unsure_words(side.prediction) if which == "before" else None
-        said = (SIDES, missing, doubt) if side.prediction.skeleton.size else ()
+        said = (
+            (mark_words(side.prediction), missing, doubt) if side.prediction.skeleton.size else ()
+        )
         return [text for text in said if text]
 
     def map_lines(self, which: Which) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from posekit.draw.colours import colour_table
 from posekit.draw.contours import SHARES, contours
 from posekit.draw.legend import legend_lines
-from posekit.draw.skeleton import SIDES, left_out_words
+from posekit.draw.skeleton import left_out_words, mark_words
 from posekit.draw.vectors import (
     VectorPanel,
     contour_words,
@@ -65,6 +65,7 @@ def svg_text(
     name = model.entry.title
     if not model.trained:
         name += ", untrained: with random weights this means nothing"
+    marks = mark_words(study.before.prediction, study.after.prediction)
     pixels = {"before": study.photo.pixels, "after": study.shown.pixels}
     return sheet(
         study.title,
@@ -73,7 +74,7 @@ def svg_text(
         study.photo.size,
         photos=pixels if photo else {},
         about=describe(study),
-        notes=[line for text in (*study.sentences, SIDES) for line in wrap(text, _CHARACTERS)],
+        notes=[line for text in (*study.sentences, marks) for line in wrap(text, _CHARACTERS)],
         columns=2,
     )
 
@@ -118,7 +119,7 @@ def _panel(
     lines += wrap(missing, _UNDER)
     if which == "before":
         lines += wrap(unsure_words(side.prediction) or "", _UNDER)
-    shapes += people_shapes(side.prediction, people)
+    shapes += people_shapes(side.prediction, side.person)
     point = None if side.query is None else side.query.point
     shapes += star_shape(point, study.label, size[1])
     return VectorPanel(which, shapes, tuple(lines))

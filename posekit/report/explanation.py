@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from posekit.draw.legend import asked_words, even_words, heat_legend_lines, legend_lines
-from posekit.draw.skeleton import SIDES, left_out_words
+from posekit.draw.skeleton import left_out_words, mark_words
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers, around_words
@@ -152,7 +152,7 @@ def _pose_lines(findings: Findings) -> list[str]:
     if asked.keypoint is not None:
         lines.append(f"confidence {prediction.people[asked.person].scores[asked.keypoint]:.2f}")
     missing = left_out_words(prediction.people, prediction.skeleton, asked.person)
-    return [*lines, SIDES, *([missing] if missing else [])]
+    return [*lines, mark_words(prediction), *([missing] if missing else [])]
 
 
 def _name(one: AttentionMap | HeatMap, findings: Findings) -> str:

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from posekit.doubts import doubts_of
 from posekit.draw.colours import COLOUR_MAPS, colour_table
 from posekit.draw.panels import GREY
+from posekit.draw.skeleton import RING
 from posekit.draw.vectors import people_shapes
 from posekit.errors import TraceError
 from posekit.explain.evidence import evidence_of
@@ -135,6 +137,8 @@ class LiveReport:
         about = [f"photo {width} × {height} px", "one person" if count == 1 else f"{count} people"]
         if not self.photo:
             about.append("the photo itself is left out")
+        if any(doubts_of(prediction)):
+            about.append(RING)
         here = Path(__file__)
         main = shell.filled(
             here.with_name("live.html"),

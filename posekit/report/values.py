@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from posekit.doubts import doubts_of
 from posekit.draw.save import describe
 from posekit.explain.maps import AttentionMap
 from posekit.explain.plain import finite
@@ -13,8 +13,8 @@ from posekit.files import FileTarget, write_json
 from posekit.report.findings import Findings
 
 if TYPE_CHECKING:
+    from posekit.estimator import Prediction
     from posekit.explain.heat import HeatMap
-    from posekit.people import Person
 
 __all__ = ["keypoint_values", "plain_values", "pose_values", "save_json"]
 
@@ -65,29 +65,36 @@ def save_json(findings: Findings, target: FileTarget, *, maps: bool = False) -> 
 
 def pose_values(findings: Findings) -> list[dict[str, Any]]:
     """Of every person the box (x, y, width, height), and :func:`keypoint_values`."""
-    names = findings.prediction.skeleton.keypoints
+    people = findings.prediction.people
     return [
         {
             "box": [person.box.x, person.box.y, person.box.width, person.box.height],
-            "keypoints": keypoint_values(person, names),
+            "keypoints": keypoints,
         }
-        for person in findings.prediction.people
+        for person, keypoints in zip(people, keypoint_values(findings.prediction), strict=True)
     ]
 
 
-def keypoint_values(
-    person: Person, names: Sequence[str], *, key: str = "name"
-) -> list[dict[str, Any]]:
-    """Each keypoint with its place in photo pixels, None where it was not found, and its score.
+def keypoint_values(prediction: Prediction, *, key: str = "name") -> list[list[dict[str, Any]]]:
+    """Of every person each keypoint of the skeleton.
+
+    Its place in photo pixels, None where it was not found, its score, and why it is doubtful
+    (:func:`posekit.doubts.doubts_of`, people counted from 0), None where nothing
+    is said against it.
 
     Args:
-        person: whose.
-        names: of the keypoints, in the order of the skeleton.
+        prediction: whose people.
         key: what a name stands under.
     """
+    names = prediction.skeleton.keypoints
     return [
-        {key: name, "x": finite(x), "y": finite(y), "score": float(score)}
-        for name, (x, y), score in zip(names, person.keypoints, person.scores, strict=True)
+        [
+            {key: name, "x": finite(x), "y": finite(y), "score": float(score), "doubt": why.get(k)}
+            for k, (name, (x, y), score) in enumerate(
+                zip(names, person.keypoints, person.scores, strict=True)
+            )
+        ]
+        for person, why in zip(prediction.people, doubts_of(prediction, first=0), strict=True)
     ]
 
 
