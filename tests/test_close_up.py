@@ -211,6 +211,9 @@ def test_a_close_up_counts_what_is_right_in_it_and_what_is_drawn_beyond_it() -> 
     assert score.beyond_drawn == pytest.approx(100 * (4 + 1) / 12, abs=0.01)
     assert (score.people, score.keypoints, score.beyond) == (3, 30, 12)
     assert list(score.figures) == ["PCKh@0.5", "drawn beyond the photo"]
+    assert score.rows is not None and score.rows.metric == "close-ups below the waist"
+    assert score.rows.figures == score.figures  # 19 of 30, 5 of 12
+    assert set(score.intervals()) == set(score.figures)
     with pytest.raises(DataError, match="below the shoulders"):
         evaluate_close_ups(Guess([]), [], "shoulders")  # type: ignore[arg-type]
 

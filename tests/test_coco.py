@@ -520,6 +520,7 @@ def test_evaluate_lsp_by_oks_too(tmp_path: Path, command: Callable[..., Any]) ->
         (["--metric", "oks", "--people-by", "ssa-small"], "--people-by does not go with --metric"),
         (["--side", "64"], "--side does not go with --metric oks"),
         (["--beside", "a=b"], "--beside does not go with --metric oks"),
+        (["--metric", "purity", "--rows", "a.csv"], "--rows does not go with --metric purity"),
         (["--part", "train"], "--part is for a folder with joints.npz"),
     ],
 )

@@ -49,6 +49,7 @@ def test_there_are_commands_to_check() -> None:
         "benchmark",
         "train",
         "evaluate",
+        "difference",
         "weights",
         "serve",
     }

@@ -20,6 +20,7 @@ from posekit.cli.cases import cases_app
 from posekit.cli.compare import compare
 from posekit.cli.data import data_app
 from posekit.cli.dependencies import dependencies
+from posekit.cli.difference import difference
 from posekit.cli.evaluate import evaluate
 from posekit.cli.heads import heads
 from posekit.cli.live import live
@@ -86,6 +87,7 @@ app.command()(compare)
 app.command()(occlude)
 app.command()(train)
 app.command()(evaluate)
+app.command()(difference)
 app.command()(benchmark)
 app.command()(serve)
 app.add_typer(cases_app, name="cases")

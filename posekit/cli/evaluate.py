@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from posekit.cli.evaluate_beside import data_values
+from posekit.cli.evaluate_choices import BoxSource, Cut, Metric, refuse
 from posekit.cli.evaluate_contradiction import evaluate_contradiction
 from posekit.cli.evaluate_instance import COUNT, evaluate_instances
 from posekit.cli.options import (
@@ -20,10 +20,12 @@ from posekit.cli.options import (
     JsonOption,
     PeopleByOption,
     WeightsOption,
+    check_out,
     load_finder,
     load_model,
 )
 from posekit.cli.output import remark, show
+from posekit.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,33 +41,6 @@ if TYPE_CHECKING:
     from posekit.zoo import PoseModel
 
     Score = PCK | OKS | PurityScore | SetScore | CloseUpScore
-
-
-class Metric(StrEnum):
-    """What to measure."""
-
-    auto = "auto"
-    pck = "pck"
-    pckh = "pckh"
-    oks = "oks"
-    purity = "purity"
-    people = "people"
-    instance = "instance"
-    contradiction = "contradiction"
-
-
-class Cut(StrEnum):
-    """Where photos end."""
-
-    shoulders = "shoulders"
-    waist = "waist"
-
-
-class BoxSource(StrEnum):
-    """Where people's boxes come from."""
-
-    given = "given"
-    labels = "labels"
 
 
 def evaluate(
@@ -110,6 +85,14 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Only the first so many photographs.")
     ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="Write what the figures add up from: a row a person, for people a row a "
+            "photograph. `posekit difference` compares two such files.",
+        ),
+    ] = None,
     card: Annotated[
         bool, typer.Option("--card", help="Write the figures into the checkpoint's model card.")
     ] = False,
@@ -134,11 +117,13 @@ def evaluate(
     """Measure a model on labelled photographs.
 
     A model of crops is given a box for each person; one of whole photos finds them. Model and data
-    set need not share a skeleton: the keypoints that both have are measured.
+    set need not share a skeleton: the keypoints that both have are measured. In brackets: the 95 %
+    interval, by bootstrap over photographs.
     """
     from posekit.data.problems import Problems
     from posekit.errors import WeightsError
     from posekit.estimator import Estimator
+    from posekit.evaluation import PurityScore
 
     coco = data.suffix.lower() == ".json"
     whole = limit is None and not flip_test and (coco or part == "held out")
@@ -153,7 +138,7 @@ def evaluate(
             "A model card takes figures of a checkpoint on a whole .json file, or on all "
             "photographs held out, without flip test."
         )
-    _refuse(
+    refuse(
         chosen,
         coco,
         {
@@ -166,9 +151,11 @@ def evaluate(
             "--count": count != COUNT,
             "--beside": bool(beside),
             "--side": side is not None,
+            "--rows": rows is not None,
             "--flip-test": flip_test,
         },
     )
+    check_out(rows, ".csv", option="--rows")
     if chosen == Metric.instance:
         return evaluate_instances(
             loaded,
@@ -232,38 +219,25 @@ def evaluate(
         command += f" --cut {cut.value}" if cut else f" --metric {chosen.value} --boxes {source}"
         command += f" --people-by {people_by} --card" if people_by else " --card"
         add_measurement(loaded.weights.local, name, score, command, boxes=where)
+    intervals = {} if isinstance(score, PurityScore) else score.intervals()
     result = {
         **loaded.origin,
         "metric": chosen.value,
         **data_values(data, part),
         "people_by": people_by,
-        **dataclasses.asdict(score),
+        **dataclasses.asdict(score, dict_factory=_printed),
+        "intervals": intervals,
         "problems": problems.as_dict(),
     }
-    show(result, _text(score), as_json=as_json)
+    show(result, _text(score, intervals), as_json=as_json)
+    if rows is not None and not isinstance(score, PurityScore) and score.rows is not None:
+        with writing(rows):  # last: should it fail, the figures are there
+            score.rows.save_csv(rows)
 
 
-_OF_SOME = {
-    "--boxes": {Metric.pck, Metric.pckh, Metric.oks},
-    "--people-by": {Metric.people},
-    "--cut": {Metric.pck, Metric.oks, Metric.people},
-    "--limit": set(Metric) - {Metric.contradiction},
-    "--count": {Metric.instance},
-    "--beside": {Metric.instance, Metric.contradiction},
-    "--side": {Metric.contradiction},
-    "--flip-test": set(Metric) - {Metric.instance, Metric.contradiction},
-}
-"""Options that only some metrics take account of."""
-
-
-def _refuse(metric: Metric, coco: bool, given: Mapping[str, bool]) -> None:
-    """Refuse options that would change nothing."""
-    for option in (name for name, here in given.items() if here):
-        if metric not in _OF_SOME.get(option, set(Metric)):
-            raise typer.BadParameter(f"{option} does not go with --metric {metric.value}.")
-        if (option == "--images" and not coco) or (option == "--part" and coco):
-            kind = "a folder with joints.npz" if coco else "a .json file"
-            raise typer.BadParameter(f"{option} is for {kind}.")
+def _printed(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A score's values without what is kept of each person and photograph."""
+    return {name: value for name, value in values if name not in ("rows", "ranking")}
 
 
 def _check_keypoints(data: CocoData) -> None:
@@ -365,8 +339,14 @@ def _measure_people(
     return evaluate_sets(find, photos, skeleton)
 
 
-def _text(score: Score) -> str:
-    figures = ", ".join(f"{name} {value}" for name, value in score.figures.items())
+def _text(score: Score, intervals: Mapping[str, tuple[float, float]]) -> str:
+    def figure(name: str, value: float) -> str:
+        if name not in intervals:
+            return f"{name} {value}"
+        low, high = intervals[name]
+        return f"{name} {value} ({low:.1f} to {high:.1f})"
+
+    figures = ", ".join(figure(*pair) for pair in score.figures.items())
     lines = [f"{figures} on {score.people} people, {score.keypoints} keypoints"]
     if left_out := score.details.get("left out", 0):
         lines[0] += f"; {left_out} people are left out, whose torso or head is not labelled"
@@ -376,4 +356,6 @@ def _text(score: Score) -> str:
         lines.append(f"  {name:<16}{value:6.2f}{count}")
     if "keypoints measured" in score.details:
         lines.append(f"  measured: {', '.join(score.details['keypoints measured'])}")
+    if intervals:
+        lines.append("  in brackets: 95 % interval, by bootstrap over photographs")
     return "\n".join(lines)

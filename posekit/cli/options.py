@@ -110,20 +110,23 @@ def read_boxes(boxes: list[str] | None) -> list[Box] | None:
     return [Box(*read_numbers(box, 4, "a box X,Y,W,H in pixels")) for box in boxes]
 
 
-def check_out(out: Path | None, *suffixes: str, source: Path | None = None) -> None:
+def check_out(
+    out: Path | None, *suffixes: str, source: Path | None = None, option: str = "--out"
+) -> None:
     """Refuse an output file that cannot be written, before any work is done.
 
     Args:
         out: the file to write; None is none.
         suffixes: its possible endings, lower case.
         source: the photo that is looked at, which is never written over.
+        option: what names the file.
     """
     if out is None:
         return
     if source is not None and out.exists() and source.exists() and out.samefile(source):
-        raise typer.BadParameter(f"--out {out.name!r} is the photo itself: choose another name.")
+        raise typer.BadParameter(f"{option} {out.name!r} is the photo itself: choose another name.")
     if out.suffix.lower() not in suffixes:
-        raise typer.BadParameter(f"--out writes {' or '.join(suffixes)}, not {out.name!r}.")
+        raise typer.BadParameter(f"{option} writes {' or '.join(suffixes)}, not {out.name!r}.")
     if not out.parent.is_dir():
         raise typer.BadParameter(f"the folder {str(out.parent)!r} does not exist.")
 

@@ -2,13 +2,16 @@
 
 ``pck`` counts keypoints near their labels, ``oks`` scores whole people as COCO does, ``masks``
 compares instance masks, ``purity`` says on whom attention lies, and ``run`` puts a model through
-a data set.
+a data set. ``rows`` keeps what a figure adds up from, so that ``bootstrap`` can draw the
+photographs anew for its interval, and ``difference`` compares two measurements of them.
 """
 
+from posekit.evaluation.difference import Difference, difference
 from posekit.evaluation.figures import Measurement
 from posekit.evaluation.masks import MaskScore, mask_iou, mask_score
 from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, instance_score, oks
 from posekit.evaluation.pck import HEAD_THRESHOLD, PCK, THRESHOLD, pck, pckh
+from posekit.evaluation.rows import Rows
 from posekit.evaluation.run import evaluate, evaluate_oks
 from posekit.evaluation.run_purity import PurityScore, evaluate_purity
 from posekit.explain.purity import Purity, mean_purity, purity
@@ -18,12 +21,15 @@ __all__ = [
     "OKS",
     "PCK",
     "THRESHOLD",
+    "Difference",
     "MaskScore",
     "Measurement",
     "PersonTruth",
     "Purity",
     "PurityScore",
+    "Rows",
     "ScoredPose",
+    "difference",
     "evaluate",
     "evaluate_oks",
     "evaluate_purity",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from posekit.data.cocotools import cocotools, quiet
 from posekit.errors import DataError
+from posekit.evaluation.bootstrap import Ranking
 
 __all__ = ["AveragePrecision", "average_precision"]
 
@@ -18,14 +20,29 @@ _CATEGORY = 1
 _LONGEST = 1e5  # of a side in pixels: COCO's own bound for "all areas"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AveragePrecision:
-    """COCO's summary in per cent: over thresholds 0.50 to 0.95, at 0.50, at 0.75, and recall."""
+    """COCO's summary in per cent: over thresholds 0.50 to 0.95, at 0.50, at 0.75, and recall.
+
+    Attributes:
+        ap: over the ten thresholds.
+        ap50: at 0.50.
+        ap75: at 0.75.
+        ar: recall, over the ten thresholds.
+        ranking: who was found, at each of the ten thresholds.
+        best: (A,) similarity, 0 to 1, of whoever found is most like each true one, 0 where nobody
+            was found; photograph after photograph, in the order given.
+        recall: (A,) share of the ten thresholds at which each true one was matched; ``ar`` is the
+            mean of those that count.
+    """
 
     ap: float
     ap50: float
     ap75: float
     ar: float
+    ranking: Ranking
+    best: npt.NDArray[np.float64]
+    recall: npt.NDArray[np.float64]
 
 
 def average_precision(
@@ -69,7 +86,46 @@ def average_precision(
         ap50=_per_cent(precision[0]),
         ap75=_per_cent(precision[5]),
         ar=_per_cent(recall),
+        ranking=_ranking(run),
+        best=_best(run, [len(photo) for photo in truth]),
+        recall=_recall(run, sum(len(photo) for photo in truth)),
     )
+
+
+def _ranking(run: Any) -> Ranking:
+    """COCOeval's matches, photograph by photograph, put in the order of their scores."""
+    seen = [(n, image) for n, image in enumerate(run.evalImgs) if image is not None]
+    people = np.zeros(len(run.evalImgs), np.int64)
+    for n, image in seen:
+        people[n] = np.count_nonzero(image["gtIgnore"] == 0)
+    scores = np.concatenate([np.array(image["dtScores"], np.float64) for _, image in seen])
+    photo = np.concatenate([np.full(len(image["dtScores"]), n) for n, image in seen])
+    matched = np.concatenate([image["dtMatches"] > 0 for _, image in seen], axis=1)
+    counts = ~np.concatenate([image["dtIgnore"].astype(bool) for _, image in seen], axis=1)
+    order = np.argsort(-scores, kind="stable")
+    right, wrong = matched & counts, ~matched & counts
+    return Ranking(photo[order].astype(np.int64), right[:, order], wrong[:, order], people)
+
+
+def _best(run: Any, sizes: Sequence[int]) -> npt.NDArray[np.float64]:
+    """The largest similarity of each true one, given how many each photograph has."""
+    best = np.zeros(sum(sizes))
+    starts = np.cumsum([0, *sizes])
+    for n, size in enumerate(sizes):
+        similarity = run.ious[n + 1, _CATEGORY]  # (found, true), empty where either is nobody
+        if len(similarity):
+            best[starts[n] : starts[n] + size] = np.asarray(similarity).max(0)
+    return best
+
+
+def _recall(run: Any, people: int) -> npt.NDArray[np.float64]:
+    """The share of thresholds at which each of so many true ones was matched."""
+    recall = np.zeros(people)
+    for image in run.evalImgs:
+        if image is not None and len(image["gtIds"]):
+            # COCOeval sorts them by whether they count; their ids, from 1, are their places.
+            recall[np.array(image["gtIds"]) - 1] = (image["gtMatches"] > 0).mean(0)
+    return recall
 
 
 def _index(photos: Sequence[Sequence[Record]]) -> Any:

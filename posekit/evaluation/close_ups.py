@@ -7,7 +7,7 @@ are not in it? Ankles drawn into a face are what a visitor with a portrait sees 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,10 @@ from posekit.data.close_up import close_up
 from posekit.data.labelled import LabelledPerson
 from posekit.errors import DataError
 from posekit.estimator import Estimator
+from posekit.evaluation.bootstrap import Interval
 from posekit.evaluation.oks import shared_keypoints
 from posekit.evaluation.pck import PCK, pckh
+from posekit.evaluation.rows import Rows, photo_name
 from posekit.people import DRAWN, Person
 from posekit.skeleton import Skeleton
 
@@ -38,6 +40,7 @@ class CloseUpScore:
             close-ups out of small photos are coarse, those that visitors have are not. None where
             no head is labelled in them.
         pixels: on the longer side, from which a photo is one of those.
+        rows: of each person the keypoints in the close-up and those beyond it.
     """
 
     pckh: PCK
@@ -45,6 +48,7 @@ class CloseUpScore:
     beyond: int
     largest: CloseUpScore | None = None
     pixels: int = 0
+    rows: Rows | None = field(default=None, repr=False, compare=False)
 
     @property
     def people(self) -> int:
@@ -70,6 +74,10 @@ class CloseUpScore:
             details[f"photos of {self.pixels} pixels and more"] = of_them
         return details
 
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals over photographs, by figure."""
+        return {} if self.rows is None else self.rows.intervals()
+
 
 def evaluate_close_ups(
     estimator: Estimator, people: Iterable[LabelledPerson], cut: str
@@ -88,6 +96,7 @@ def evaluate_close_ups(
         DataError: no keypoint is shared, or no photo can be cut so.
     """
     answers: list[_Answer] = []
+    names: list[str] = []
     skeleton: Skeleton | None = None
     ours: list[int] = []
     theirs: list[int] = []
@@ -105,6 +114,7 @@ def evaluate_close_ups(
             points[ours], scores[ours] = found.keypoints[theirs], found.scores[theirs]
         drawn = scores[ours][beyond[ours]] >= DRAWN
         pixels = max(seen.photo.pixels.shape[:2])
+        names.append(photo_name(person.image_id, len(names)))
         answers.append(_Answer(pixels, seen.keypoints, seen.labelled, points, drawn))
     if skeleton is None:
         raise DataError(f"Of nobody here a photo cut below the {cut} would show enough.")
@@ -115,7 +125,9 @@ def evaluate_close_ups(
         of_largest = _score(largest, skeleton, counted)
     except DataError:
         of_largest = None
-    return replace(_score(answers, skeleton, counted), largest=of_largest, pixels=int(least))
+    score = _score(answers, skeleton, counted, names)
+    rows = _rows(score.pckh, answers, f"close-ups below the {cut}")
+    return replace(score, largest=of_largest, pixels=int(least), rows=rows)
 
 
 class _Answer(NamedTuple):
@@ -132,7 +144,10 @@ class _Answer(NamedTuple):
 
 
 def _score(
-    answers: Sequence[_Answer], skeleton: Skeleton, counted: npt.NDArray[np.bool_]
+    answers: Sequence[_Answer],
+    skeleton: Skeleton,
+    counted: npt.NDArray[np.bool_],
+    photos: Sequence[str] | None = None,
 ) -> CloseUpScore:
     right = pckh(
         np.stack([answer.points for answer in answers]),
@@ -140,11 +155,23 @@ def _score(
         np.stack([answer.labelled for answer in answers]),
         skeleton,
         counted=counted,
+        photos=photos,
     )
     wrong = np.concatenate([answer.drawn for answer in answers])
     return CloseUpScore(
         right, round(100 * float(wrong.mean()), 2) if wrong.size else 0.0, wrong.size
     )
+
+
+def _rows(measured: PCK, answers: Sequence[_Answer], metric: str) -> Rows | None:
+    """The rows of PCKh, with the keypoints beyond each close-up."""
+    if measured.rows is None:
+        return None
+    drawn = {
+        "keypoints drawn beyond": np.array([answer.drawn.sum() for answer in answers], np.float64),
+        "keypoints beyond": np.array([answer.drawn.size for answer in answers], np.float64),
+    }
+    return replace(measured.rows, metric=metric, columns={**measured.rows.columns, **drawn})
 
 
 def _surest(people: Iterable[Person]) -> Person | None:

@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from posekit.data.labelled import LabelledPerson
 from posekit.errors import DataError
-from posekit.evaluation.average_precision import Record, average_precision
+from posekit.evaluation.average_precision import AveragePrecision, Record, average_precision
+from posekit.evaluation.bootstrap import Interval, Ranking, interval
+from posekit.evaluation.rows import Rows, photo_name
 from posekit.geometry import Box
 from posekit.skeleton import Skeleton
 
@@ -41,6 +43,10 @@ class OKS:
         keypoints: how many labelled keypoints they have, of those measured.
         photos: how many photographs.
         measured: names of the keypoints that model and data set share.
+        rows: of each person the OKS of the pose most like it (0 to 1), and the recall, the share of
+            the ten thresholds at which it was matched, whose mean AR is. A photograph without
+            anybody to find has one row.
+        ranking: the poses found, from which AP is drawn anew; no sum over rows gives it.
     """
 
     AP: float
@@ -51,6 +57,8 @@ class OKS:
     keypoints: int
     photos: int
     measured: tuple[str, ...] = field(default=())
+    rows: Rows | None = field(default=None, repr=False, compare=False)
+    ranking: Ranking | None = field(default=None, repr=False, compare=False)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -66,6 +74,22 @@ class OKS:
             "keypoints": self.keypoints,
             "keypoints measured": list(self.measured),
         }
+
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals over photographs, by figure.
+
+        Of AP the photographs are drawn anew and it is computed again, with the matches as they are.
+        """
+        if self.rows is None or self.ranking is None or self.photos < 2:
+            return {}
+        drawn = self.ranking.drawn()
+        ends = {
+            "OKS AP": interval(drawn.mean(1)),
+            "AP50": interval(drawn[:, 0]),
+            "AP75": interval(drawn[:, 5]),
+            "AR": self.rows.intervals().get("AR"),
+        }
+        return {name: pair for name, pair in ends.items() if pair is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +157,7 @@ def oks(
     found: Sequence[Sequence[ScoredPose]],
     skeleton: Skeleton,
     model_skeleton: Skeleton | None = None,
+    photos: Sequence[str] | None = None,
 ) -> OKS:
     """AP and AR of the people found in each photograph.
 
@@ -143,6 +168,7 @@ def oks(
         found: for each photograph the poses found, in any order.
         skeleton: of the labels.
         model_skeleton: of the poses; None is the same.
+        photos: name of each photograph; None numbers them.
 
     Raises:
         DataError: no keypoint is shared, or nobody has one labelled.
@@ -163,6 +189,34 @@ def oks(
         keypoints=sum(person["num_keypoints"] for person in counted),
         photos=len(truth),
         measured=tuple(skeleton.keypoints[index] for index in ours),
+        rows=_rows(people, result, photos),
+        ranking=result.ranking,
+    )
+
+
+def _rows(
+    truth: Sequence[Sequence[Record]], result: AveragePrecision, photos: Sequence[str] | None
+) -> Rows:
+    """A row for everybody who had to be found, and for each photograph without anybody."""
+    names: list[str] = []
+    numbers: list[int | None] = []
+    table: list[tuple[float, float, float]] = []
+    start = 0
+    for place, people in enumerate(truth):
+        name = photo_name(None if photos is None else photos[place], place)
+        counted = [n for n, p in enumerate(people) if p["num_keypoints"] and not p["iscrowd"]]
+        for n in counted:
+            best, recall = result.best[start + n], result.recall[start + n]
+            numbers.append(n)
+            table.append((1, round(float(best), 4), recall))
+        if not counted:
+            numbers.append(None)
+            table.append((0, 0, 0))
+        names += [name] * max(len(counted), 1)
+        start += len(people)
+    columns = np.array(table, np.float64).T
+    return Rows(
+        "OKS", names, numbers, dict(zip(("people", "best OKS", "recall"), columns, strict=True))
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.errors import DataError
+from posekit.evaluation.bootstrap import Interval
+from posekit.evaluation.rows import KEYPOINTS, Rows, numbered
 from posekit.skeleton import LSP14, Skeleton
 
 __all__ = ["HEAD_THRESHOLD", "PCK", "THRESHOLD", "head_segment", "pck", "pckh"]
@@ -36,6 +38,7 @@ class PCK:
         counts: how many of them each keypoint has, by name.
         left_out: people whose yardstick is not labelled.
         measure: what was measured, ``"PCK@0.2"`` or ``"PCKh@0.5"``.
+        rows: each person's keypoints; whose yardstick is not labelled has none measured.
     """
 
     mean: float
@@ -45,6 +48,7 @@ class PCK:
     measure: str = f"PCK@{THRESHOLD}"
     counts: Mapping[str, int] = field(default_factory=dict)
     left_out: int = 0
+    rows: Rows | None = field(default=None, repr=False, compare=False)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -62,6 +66,10 @@ class PCK:
             "left out": self.left_out,
         }
 
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals over photographs, by figure."""
+        return {} if self.rows is None else self.rows.intervals()
+
 
 def pck(
     predicted: npt.ArrayLike,
@@ -70,6 +78,7 @@ def pck(
     skeleton: Skeleton = LSP14,
     threshold: float = THRESHOLD,
     counted: npt.ArrayLike | None = None,
+    photos: Sequence[str] | None = None,
 ) -> PCK:
     """PCK of N people in any one coordinate system each.
 
@@ -81,14 +90,16 @@ def pck(
         threshold: share of the torso's length that still counts as right.
         counted: (K,) bool, which keypoints are predicted at all; None is every one. The torso
             measures people even where it is not predicted.
+        photos: (N,) name of each one's photograph; None is one photograph each.
 
     Raises:
         DataError: the skeleton has no torso, or nobody has a labelled one.
     """
     if skeleton.torso is None:
         raise DataError(f"PCK needs a torso; the skeleton {skeleton.name} has none.")
+    words = ("PCK", "torso")
     return _within(
-        predicted, truth, labelled, skeleton, skeleton.torso, threshold, counted, ("PCK", "torso")
+        predicted, truth, labelled, skeleton, skeleton.torso, threshold, counted, words, photos
     )
 
 
@@ -99,6 +110,7 @@ def pckh(
     skeleton: Skeleton,
     threshold: float = HEAD_THRESHOLD,
     counted: npt.ArrayLike | None = None,
+    photos: Sequence[str] | None = None,
 ) -> PCK:
     """PCKh of N people; arguments as in :func:`pck`, with the head's length as the yardstick.
 
@@ -110,7 +122,8 @@ def pckh(
         raise DataError(
             f"PCKh needs a neck and the top of the head; the skeleton {skeleton.name} lacks them."
         )
-    return _within(predicted, truth, labelled, skeleton, ends, threshold, counted, ("PCKh", "head"))
+    words = ("PCKh", "head")
+    return _within(predicted, truth, labelled, skeleton, ends, threshold, counted, words, photos)
 
 
 def head_segment(skeleton: Skeleton) -> tuple[int, int] | None:
@@ -131,6 +144,7 @@ def _within(
     threshold: float,
     counted: npt.ArrayLike | None,
     words: tuple[str, str],
+    photos: Sequence[str] | None,
 ) -> PCK:
     truth, known = np.asarray(truth, dtype=np.float64), np.asarray(labelled, dtype=bool)
     first, last = yardstick
@@ -151,6 +165,8 @@ def _within(
     mean = round(100 * float(right.sum() / known.sum()), 2)
     measure = f"{words[0]}@{threshold:g}"
     counts = {name: int(known[:, skeleton.index(name)].sum()) for name in per_keypoint}
+    names = [str(n) for n in range(len(known))] if photos is None else list(photos)
+    sums = (right.sum(1).astype(np.float64), known.sum(1).astype(np.float64))
     return PCK(
         mean,
         per_keypoint,
@@ -159,4 +175,5 @@ def _within(
         measure,
         counts=counts,
         left_out=int((~usable).sum()),
+        rows=Rows(measure, names, numbered(names), dict(zip(KEYPOINTS, sums, strict=True))),
     )

@@ -20,6 +20,7 @@ from posekit.evaluation.oks import (
     shared_keypoints,
 )
 from posekit.evaluation.pck import PCK, pck, pckh
+from posekit.evaluation.rows import photo_name
 from posekit.geometry import Box
 from posekit.people import MAX_BOXES, Person
 from posekit.photo import Photo
@@ -44,7 +45,8 @@ def evaluate(
 
     Args:
         estimator: the model; of its skeleton and the data set's, the shared keypoints count.
-        people: one after the other; all of one skeleton.
+        people: one after the other; all of one skeleton. Whose photograph has no name counts, for
+            intervals, as the only one in it.
         measure: the yardstick.
         boxes: where the boxes come from.
 
@@ -52,6 +54,7 @@ def evaluate(
         DataError: no keypoint is shared, or nobody can be measured.
     """
     truth, labelled, predicted = [], [], []
+    photos: list[str] = []
     skeleton: Skeleton | None = None
     ours: list[int] = []
     theirs: list[int] = []
@@ -66,12 +69,18 @@ def evaluate(
         predicted.append(points)
         truth.append(person.keypoints)
         labelled.append(person.labelled)
+        photos.append(photo_name(person.image_id, len(photos)))
     if skeleton is None:
         raise DataError("The data set holds no person with usable labels.")
     counted = np.isin(np.arange(skeleton.size), ours)
     chosen: Callable[..., PCK] = {"pck": pck, "pckh": pckh}[measure]
     return chosen(
-        np.stack(predicted), np.stack(truth), np.stack(labelled), skeleton, counted=counted
+        np.stack(predicted),
+        np.stack(truth),
+        np.stack(labelled),
+        skeleton,
+        counted=counted,
+        photos=photos,
     )
 
 
@@ -98,6 +107,7 @@ def evaluate_oks(
     model = estimator.model.entry.skeleton
     truth: list[list[PersonTruth]] = []
     found: list[list[ScoredPose]] = []
+    names: list[str] = []
     skeleton: Skeleton | None = None
     ours: list[int] = []
     for photo in photos:
@@ -105,6 +115,7 @@ def evaluate_oks(
             skeleton = photo.skeleton
             ours, _ = shared_keypoints(skeleton, model)
         truth.append([PersonTruth.of(person) for person in photo.people])
+        names.append(photo_name(photo.image_id, len(names)))
         if estimator.model.entry.find is not None:
             seen = estimator.predict(photo.photo, record=False).people
             found.append([ScoredPose(one.keypoints, one.score or 0.0) for one in seen])
@@ -114,7 +125,7 @@ def evaluate_oks(
         found.append(_thinned(people, model))
     if skeleton is None:
         raise DataError("The data set holds no photograph.")
-    return oks(truth, found, skeleton, model)
+    return oks(truth, found, skeleton, model, names)
 
 
 def _box(person: LabelledPerson, boxes: Boxes) -> Box:

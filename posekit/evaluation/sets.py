@@ -11,7 +11,7 @@ Boxes are outer edges (left, top, right, bottom), in the same pixels as the keyp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,10 @@ import numpy.typing as npt
 from posekit.data.crowd import of_photo
 from posekit.data.labelled import LabelledPhoto
 from posekit.errors import DataError
+from posekit.evaluation.bootstrap import Interval, Ranking, interval
 from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, oks, shared_keypoints
 from posekit.evaluation.pck import PCK, pck
+from posekit.evaluation.rows import KEYPOINTS, Rows, photo_name
 from posekit.people import Person
 from posekit.photo import Photo
 from posekit.skeleton import Skeleton
@@ -36,7 +38,6 @@ LEAST_IOU = 0.5
 MOSTLY_IGNORED = 0.5
 """A box found with more than this share of it in a region to ignore is no false alarm."""
 NOT_FOUND = -1
-_RECALLS = np.linspace(0, 1, 101)  # where COCO reads precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,9 @@ class SetScore:
         oks: average precision of the poses; None unless asked for.
         people: how many were to be found.
         photos: in how many photos.
+        rows: of each photo its people labelled, matched and answered (boxes found, without those
+            that are no false alarm only because of a region to ignore), and their keypoints.
+        ranking: the boxes found, from which AP is drawn anew; no sum over rows gives it.
     """
 
     recall: float
@@ -113,6 +117,8 @@ class SetScore:
     oks: OKS | None
     people: int
     photos: int
+    rows: Rows | None = field(default=None, repr=False, compare=False)
+    ranking: Ranking | None = field(default=None, repr=False, compare=False)
 
     @property
     def keypoints(self) -> int:
@@ -131,6 +137,18 @@ class SetScore:
         """What else a model card keeps."""
         own = {"people": self.people, "photographs": self.photos, "precision": self.precision}
         return own | ({"PCK": self.pck.details} if self.pck else {})
+
+    def intervals(self) -> dict[str, Interval]:
+        """95 % bootstrap intervals over photographs, by figure, and of precision.
+
+        Of AP the photographs are drawn anew and it is computed again, with the matches as they are.
+        """
+        if self.rows is None or self.ranking is None or self.photos < 2:
+            return {}
+        ends = self.rows.intervals()
+        boxes = interval(self.ranking.drawn()[:, 0])
+        ends |= {} if boxes is None else {"box AP50": boxes}
+        return ends | (self.oks.intervals() if self.oks else {})
 
 
 def match_people(found: FoundSet, truth: TrueSet, least: float = LEAST_IOU) -> tuple[Ints, Bools]:
@@ -161,6 +179,7 @@ def set_score(
     *,
     counted: npt.ArrayLike | None = None,
     poses: OKS | None = None,
+    photos: Sequence[str] | None = None,
 ) -> SetScore:
     """Score the people found in each photo.
 
@@ -170,33 +189,41 @@ def set_score(
         skeleton: of all keypoints.
         counted: (K,) bool, which keypoints PCK measures; None is every one.
         poses: average precision of the poses, to be reported with the rest.
+        photos: name of each photo; None numbers them.
 
     Raises:
         DataError: the photos do not pair up, or nobody is to be found.
     """
     if len(found) != len(truth):
         raise DataError(f"{len(found)} photos were analysed, but {len(truth)} are labelled.")
-    matched, right, scores, predicted = 0, [], [], []
-    for seen, there in zip(found, truth, strict=True):
+    people = np.array([len(there.boxes) for there in truth], np.int64)
+    if not people.sum():
+        raise DataError("Nobody in these photos is labelled so that finding them counts.")
+    matched, answered = np.zeros_like(people), np.zeros_like(people)
+    right, scores, predicted = [], [], []
+    for place, (seen, there) in enumerate(zip(found, truth, strict=True)):
         who, false = match_people(seen, there)
         hits = who[who != NOT_FOUND]
-        matched += len(hits)
-        right += [*np.ones(len(hits)), *np.zeros(int(false.sum()))]
+        matched[place], answered[place] = len(hits), len(hits) + false.sum()
+        right += [*np.ones(len(hits), bool), *np.zeros(int(false.sum()), bool)]
         scores += [*seen.scores[hits], *seen.scores[false]]
         points = np.full(there.keypoints.shape, np.nan)
         points[who != NOT_FOUND] = seen.keypoints[hits]
         predicted.append(points)
-    people = sum(len(there.boxes) for there in truth)
-    if not people:
-        raise DataError("Nobody in these photos is labelled so that finding them counts.")
+    names = [photo_name(None if photos is None else photos[n], n) for n in range(len(truth))]
+    score = _pck(predicted, truth, skeleton, counted, names)
+    every = np.ones((1, len(truth)))
+    ranking = _ranking(np.array(right, bool), np.array(scores), answered, people)
     return SetScore(
-        recall=round(100 * matched / people, 2),
-        precision=round(100 * matched / max(len(right), 1), 2),
-        box_ap50=_average_precision(np.array(right), np.array(scores), people),
-        pck=_pck(predicted, truth, skeleton, counted),
+        recall=round(100 * int(matched.sum()) / int(people.sum()), 2),
+        precision=round(100 * int(matched.sum()) / max(len(right), 1), 2),
+        box_ap50=round(100 * float(ranking.average_precision(every)[0, 0]), 2),
+        pck=score,
         oks=poses,
-        people=people,
+        people=int(people.sum()),
         photos=len(truth),
+        rows=_rows(names, people, matched, answered, score),
+        ranking=ranking,
     )
 
 
@@ -220,9 +247,11 @@ def evaluate_sets(
         PackageError: pycocotools is not installed.
     """
     truth, found, people, poses = [], [], [], []
+    names: list[str] = []
     data: Skeleton | None = None
     for photo in photos:
         data = photo.skeleton
+        names.append(photo_name(photo.image_id, len(names)))
         seen = find(photo.photo)
         truth.append(TrueSet.of(photo, skeleton))
         found.append(seen)
@@ -231,9 +260,9 @@ def evaluate_sets(
     if data is None:
         raise DataError("The data set holds no photograph.")
     ours, _ = shared_keypoints(skeleton, data)
-    measured = oks(people, poses, data, skeleton) if with_oks else None
+    measured = oks(people, poses, data, skeleton, names) if with_oks else None
     counted = np.isin(np.arange(skeleton.size), ours)
-    return set_score(found, truth, skeleton, counted=counted, poses=measured)
+    return set_score(found, truth, skeleton, counted=counted, poses=measured, photos=names)
 
 
 def _pck(
@@ -241,6 +270,7 @@ def _pck(
     truth: Sequence[TrueSet],
     skeleton: Skeleton,
     counted: npt.ArrayLike | None,
+    names: Sequence[str],
 ) -> PCK | None:
     points = np.concatenate([there.keypoints for there in truth])
     labelled = np.concatenate([there.labelled for there in truth])
@@ -250,17 +280,35 @@ def _pck(
     yardstick = (points[:, first] != points[:, last]).any(-1)
     if not (yardstick & labelled[:, first] & labelled[:, last]).any():
         return None
-    return pck(np.concatenate(predicted), points, labelled, skeleton, counted=counted)
+    photos = [name for name, there in zip(names, truth, strict=True) for _ in there.boxes]
+    return pck(
+        np.concatenate(predicted), points, labelled, skeleton, counted=counted, photos=photos
+    )
 
 
-def _average_precision(right: Floats, scores: Floats, people: int) -> float:
-    """As COCO has it: at each recall the best precision at that or a higher one."""
+def _ranking(right: Bools, scores: Floats, answered: Ints, people: Ints) -> Ranking:
+    """Whoever was found, (P,) ``answered`` in each photo, one after the other, by their scores."""
+    photo = np.repeat(np.arange(len(answered)), answered)
     order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(right[order])
-    precision = hits / np.arange(1, len(hits) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    place = np.searchsorted(hits / people, _RECALLS - 1e-12)
-    return round(100 * float(np.append(best, 0.0)[np.minimum(place, len(best))].mean()), 2)
+    return Ranking(photo[order], right[None, order], ~right[None, order], people, short=1e-12)
+
+
+def _rows(
+    names: Sequence[str], people: Ints, matched: Ints, answered: Ints, score: PCK | None
+) -> Rows:
+    """A row for each photo. ``score`` counts everybody, photo after photo."""
+    each = np.repeat(np.arange(len(people)), people)
+    nothing = dict.fromkeys(KEYPOINTS, np.zeros(len(each)))
+    keypoints = nothing if score is None or score.rows is None else score.rows.columns
+    counts: dict[str, npt.NDArray[Any]] = {
+        "people labelled": people,
+        "people matched": matched,
+        "people answered": answered,
+    }
+    for name in KEYPOINTS:
+        counts[name] = np.bincount(each, keypoints[name], len(people))
+    columns = {name: one.astype(np.float64) for name, one in counts.items()}
+    return Rows("people", names, [None] * len(names), columns)
 
 
 def _boxes(outlines: Sequence[Floats]) -> Floats:

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases, open_cases
-from posekit.benchmark.report import DRAWS
 from posekit.errors import DataError, TraceError
+from posekit.evaluation.bootstrap import ENDS, photo_draws
 from posekit.explain.batches import Progress
 from posekit.many import looks
 
@@ -166,11 +166,10 @@ def intervals(by_photo: Sequence[Sequence[Floats]], seed: int = 0) -> tuple[Floa
     totals = np.stack([np.nansum(one, axis=0) for one in tables])  # (photos, rows, cols)
     counts = np.stack([np.isfinite(one).sum(0) for one in tables])
     photos, size = len(totals), totals.shape[1:]
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(photos, np.full(photos, 1.0 / photos), size=DRAWS).astype(np.float64)
+    drawn = np.concatenate(list(photo_draws(photos, seed)))
     total, count = (drawn @ one.reshape(photos, -1) for one in (totals, counts))  # (draws, cells)
     means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     known = (counts > 0).sum(0).ravel() > 1
     ends = np.full((2, known.size), np.nan)
-    ends[:, known] = np.nanpercentile(means[:, known], (2.5, 97.5), axis=0)
+    ends[:, known] = np.nanpercentile(means[:, known], ENDS, axis=0)
     return ends[0].reshape(size), ends[1].reshape(size)
