@@ -142,7 +142,7 @@ function drawOcPeople() {
       askOcKeypoint(index, there[sought] ? sought : there.findIndex(Boolean));
       element.querySelector('[data-slot="oc-people"] [aria-pressed="true"]')?.focus({ preventScroll: true });
     },
-  }, [make("i", { class: someone.doubts[k] ? "pk-hollow" : "", "aria-hidden": "true" }), "Person " + (index + 1)])));
+  }, [make("i", { "aria-hidden": "true" }), "Person " + (index + 1)])));
 }
 
 /** A table of cells; the first cell of a row names it, `titles` explain the rows. */

@@ -51,6 +51,14 @@ def test_an_unsure_pose_and_its_map_are_told_alike_on_every_page(visit: Visit) -
     said = view["unsure"]
     assert said.startswith("TransPose-R-small is not sure of this pose: ")
     assert visitor.text("unsure") == said and page.is_visible('[data-slot="unsure"]')
+    # Each doubtful keypoint is a ring, which the key explains, and says why when it is asked about.
+    doubts = view["people"][0]["doubts"]
+    places = [k for k, why in enumerate(doubts) if why]
+    assert page.locator(".pk-skeleton .pk-hole").count() == len(places) > 0
+    assert page.is_visible('[data-slot="rings"]')
+    visitor.ask(lambda: page.click(f'.pk-points [data-keypoint="{places[0]}"]'))
+    page.click('[data-slot="query"] .pk-doubt button')
+    assert page.inner_text(".pk-pop") == doubts[places[0]]
     visitor.ask(lambda: page.click('.pk-points [data-keypoint="9"]'))
     share = page.inner_text(".pk-number b")
     assert page.inner_text(".pk-number dt span") == "inside the photo"
