@@ -113,8 +113,8 @@ def _agreement(prediction: Prediction, person: int, keypoint: int) -> Json | Non
         return None
     worth = worth_of(read_card(prediction.model.weights).get("measured", {}))
     # A mark that was not seen to tell anything is not put on a keypoint.
-    doubtful = found.doubtful and worth.tells
-    return {"words": found.words, "doubtful": doubtful, "worth": worth.words}
+    contradicted = found.contradicted and worth.tells
+    return {"words": found.words, "contradicted": contradicted, "worth": worth.words}
 
 
 def _grid(field: Field) -> Json:

@@ -165,7 +165,7 @@ def test_heatmap_offset_and_limbs_of_the_truth_agree(joined: Prediction) -> None
     for person, someone in enumerate(joined.people):
         for keypoint, name in enumerate(LSP14.keypoints):
             found = agreement_of(joined, person, keypoint)
-            assert found is not None and found.apart is not None and not found.doubtful
+            assert found is not None and found.apart is not None and not found.contradicted
             (first, *_) = votes_of(joined, person, keypoint)
             place = someone.keypoints[keypoint]
             assert found.shift == pytest.approx(float(np.linalg.norm(place - first.cell)))
@@ -218,7 +218,7 @@ def test_doubt_begins_at_the_mark_and_is_claimed_only_where_it_was_seen_to_tell(
     found = agreement_of(joined, 0, WRIST)
     assert found is not None
     over, under = (replace(found, contradiction=DOUBT + d) for d in (0.01, -0.01))
-    assert over.doubtful and not under.doubtful
+    assert over.contradicted and not under.contradicted
     assert "is 0.31, over 0.3" in over.words and "is 0.29, not over 0.3" in under.words
     assert not worth_of({}).tells and "not measured" in worth_of({}).words
     other = {"kept out": {"PCK@0.2": 15.0}}

@@ -101,7 +101,7 @@ def test_the_inside_of_a_model_that_joins_limbs(explorer: Explorer, opened: dict
     assert pair["apart"]["top"] == pytest.approx(apart.max(), rel=1e-5)
     assert 0 < pair["mean"] < apart.max() and 0 <= pair["contradiction"] <= 2
     said = reply["agreement"]
-    assert "offset and limbs" in said["words"] and not said["doubtful"] and said["worth"]
+    assert "offset and limbs" in said["words"] and not said["contradicted"] and said["worth"]
     assert [one["stage"] for one in reply["weights"]] == [
         "limb fields, stage 1",
         "heatmaps, stage 1",

@@ -41,7 +41,7 @@ function drawAgreement() {
   const { agreement } = inside.found;
   slot("agreement").hidden = !agreement;
   slot("agreement").replaceChildren(...(!agreement ? [] : [
-    agreement.doubtful ? make("b", { class: "pk-estimate", text: "Doubtful. " }) : "", agreement.words + " ", make("small", { text: agreement.worth }),
+    agreement.contradicted ? make("b", { class: "pk-estimate", text: "Contradicted. " }) : "", agreement.words + " ", make("small", { text: agreement.worth }),
   ]));
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DOUBT", "Agreement", "Worth", "agreement_of", "worth_of"]
 
 DOUBT = 0.3
-"""|H - S| at its peak from which a keypoint is called doubtful (specification 11)."""
+"""|H - S| at its peak from which it contradicts a keypoint (specification 11: "doubtful")."""
 TELLS = 60.0
 """Area under the curve, per cent, from which doubt is claimed to tell wrong keypoints from right
 ones; less is too near to a coin's 50."""
@@ -59,7 +59,7 @@ class Agreement:
     cell: float
 
     @property
-    def doubtful(self) -> bool:
+    def contradicted(self) -> bool:
         """Whether heatmap and synthesised heatmap differ by more than :data:`DOUBT` at the peak."""
         return self.contradiction > DOUBT
 
@@ -71,11 +71,11 @@ class Agreement:
             how = "agree within" if self.apart <= self.cell else "lie apart by"
             where = f"offset and limbs {how} {self.apart:.1f} px"
         limb = "" if self.limb is None else f" The best limb joined here scores {self.limb:.2f}."
-        compared = "over" if self.doubtful else "not over"
+        compared = "over" if self.contradicted else "not over"
         return (
             f"The peak is {self.score:.2f} high; its offset moved it by {self.shift:.1f} px, and "
             f"{where}.{limb} At the peak |H − S| is {self.contradiction:.2f}, {compared} "
-            f"{DOUBT}, the mark of doubt."
+            f"{DOUBT}, the mark of a contradiction."
         )
 
 
