@@ -7,6 +7,7 @@ from typing import Any
 
 from app.payload import Json
 from app.shelf import Shelf
+from posekit.cards import interval_words
 from posekit.catalogue import catalogue, figure_words
 
 LOOKS = {
@@ -48,7 +49,7 @@ class Models:
             for one in group["models"]
             for source in ("paper_figures", "our_figures")
             for figures in one[source]
-            for name, _ in figures["figures"]
+            for name, *_ in figures["figures"]
         }
         return {"systems": systems, "meanings": {name: figure_words(name) for name in names}}
 
@@ -61,7 +62,7 @@ def describe(card: dict[str, Any], offered: list[str]) -> Json:
         "title": card["title"],
         "state": card["state"],
         "paper_figures": _figures(card["paper_figures"]),
-        "our_figures": _figures(card["measured"]),
+        "our_figures": _figures(card["measured"], card["intervals"]),
         "facts": [
             ["Parameters", f"{card['parameters'] / 1e6:.1f} million"],
             ["Input", f"{width} × {height} px"],
@@ -82,8 +83,20 @@ def _seen(card: dict[str, Any]) -> str:
     return card["trained_on"] or "not recorded"
 
 
-def _figures(found: dict[str, dict[str, Any]]) -> list[Json]:
+def _figures(
+    found: dict[str, dict[str, Any]], intervals: dict[str, dict[str, Any]] | None = None
+) -> list[Json]:
     return [
-        {"data": data, "figures": [[name, f"{value}"] for name, value in figures.items()]}
+        {
+            "data": data,
+            "figures": [
+                [name, f"{value}", _interval((intervals or {}).get(data, {}).get(name))]
+                for name, value in figures.items()
+            ],
+        }
         for data, figures in found.items()
     ]
+
+
+def _interval(ends: list[float] | None) -> str | None:
+    return None if ends is None else interval_words(ends)

@@ -14,6 +14,7 @@ import numpy as np
 from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, floats
+from posekit.cards import INTERVAL, figure_values
 from posekit.catalogue import figure_words
 from posekit.doubts import doubts_of
 from posekit.draw import colour_limit, heat_legend, legend
@@ -276,7 +277,11 @@ def card(model: PoseModel) -> Json:
             for data, found in known["paper_figures"].items()
         ),
         *(
-            (f"Measured by us, {data}", _figures(found), _meaning(found))
+            (
+                f"Measured by us, {data}",
+                _figures(found, known["intervals"].get(data)),
+                _meaning(found),
+            )
             for data, found in known["measured"].items()
         ),
         ("Has seen", known["trained_on"]),
@@ -306,5 +311,7 @@ def _meaning(found: dict[str, Any]) -> str:
     return " ".join(dict.fromkeys(filter(None, map(figure_words, found))))
 
 
-def _figures(found: dict[str, Any]) -> str:
-    return " · ".join(f"{name} {value}" for name, value in found.items())
+def _figures(found: dict[str, Any], intervals: dict[str, Any] | None = None) -> str:
+    values = figure_values(found, intervals)
+    said = " · ".join(f"{name} {value}" for name, value in values.items())
+    return f"{said} · {INTERVAL}" if intervals else said

@@ -7,6 +7,7 @@ a checkpoint, ``transpose-r-small.json`` beside ``transpose-r-small.safetensors`
       "trained_on": "8,000 photos of LSPET, ...",        one phrase each
       "not_trained_on": "crowds, ...",
       "measured": {"500 photos kept out": {"PCK@0.2": 71.3}},
+      "intervals": {"500 photos kept out": {"PCK@0.2": [68.9, 73.5]}},
       "limits": "...", "training": {...}, ...            anything else, passed on as it is
     }
 """
@@ -14,7 +15,7 @@ a checkpoint, ``transpose-r-small.json`` beside ``transpose-r-small.safetensors`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
     from posekit.weights import WeightsFile
     from posekit.zoo import ModelEntry
 
-__all__ = ["comparable", "model_card", "parameter_count", "read_card"]
+__all__ = [
+    "INTERVAL",
+    "comparable",
+    "figure_values",
+    "interval_words",
+    "model_card",
+    "parameter_count",
+    "read_card",
+]
 
 UNTRAINED = (
     "Untrained: its weights are random, so its poses are guesses and its maps show nothing learnt."
@@ -35,6 +44,10 @@ UNTRAINED = (
 
 UNCHECKED = "a file of the authors' name, not checked"
 """What is to be said of a file in the place of the authors' that no download left there."""
+
+
+INTERVAL = "in brackets: 95 % interval, by bootstrap over photographs"
+"""What the brackets of :func:`figure_values` are."""
 
 
 def parameter_count(entry: ModelEntry) -> int:
@@ -79,6 +92,28 @@ def comparable(measured: Mapping[str, Mapping[str, float]]) -> dict[str, dict[st
     }
 
 
+def figure_values(
+    figures: Mapping[str, float], intervals: Mapping[str, Sequence[float]] | None = None
+) -> dict[str, str]:
+    """Figures of one data set as they are read: ``66.74``, or ``66.74 (64.0 to 69.3)``.
+
+    Args:
+        figures: by name.
+        intervals: both ends of the 95 % interval, for the figures that have one.
+    """
+    ends = intervals or {}
+    return {
+        name: f"{value} ({interval_words(ends[name])})" if name in ends else f"{value}"
+        for name, value in figures.items()
+    }
+
+
+def interval_words(ends: Sequence[float]) -> str:
+    """``64.0 to 69.3``."""
+    low, high = ends
+    return f"{low:.1f} to {high:.1f}"
+
+
 def model_card(
     entry: ModelEntry, weights: WeightsFile, *, parameters: int | None = None
 ) -> dict[str, Any]:
@@ -91,10 +126,11 @@ def model_card(
 
     Returns:
         ``name title system paper skeleton keypoints input_size parameters trained status weights
-        paper_figures measured trained_on not_trained_on``, and what else the checkpoint's own card
-        says. ``status`` is one sentence for people. ``paper_figures`` and ``measured`` are
-        ``{data set: {figure: number}}``, apart because they were measured by different people; ours
-        in the order of :func:`comparable`.
+        paper_figures measured intervals trained_on not_trained_on``, and what else the
+        checkpoint's own card says. ``status`` is one sentence for people. ``paper_figures`` and
+        ``measured`` are ``{data set: {figure: number}}``, apart because they were measured by different people; ours
+        in the order of :func:`comparable`; ``intervals`` are the 95 % intervals of ours that have
+        one, ``{data set: {figure: [low, high]}}``.
 
     Raises:
         WeightsError: the checkpoint's card is damaged.
@@ -125,10 +161,11 @@ def model_card(
         },
         "paper_figures": {data: dict(figures) for data, figures in entry.paper_figures.items()},
         "measured": {},
+        "intervals": {},
         "trained_on": _trained_on(weights),
         "not_trained_on": "",
     }
-    fixed = known.keys() - {"measured", "trained_on", "not_trained_on"}
+    fixed = known.keys() - {"measured", "intervals", "trained_on", "not_trained_on"}
     card = known | {key: value for key, value in own.items() if key not in fixed}
     return card | {"measured": comparable(card["measured"])}
 

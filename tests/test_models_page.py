@@ -57,11 +57,11 @@ def test_every_model_has_a_card_that_says_what_it_has_learnt() -> None:
         shown = {
             (one["data"], figure, value)
             for one in card["paper_figures"]
-            for figure, value in one["figures"]
+            for figure, value, _ in one["figures"]
         }
         assert shown == wanted
         for one in (*card["paper_figures"], *card["our_figures"]):
-            assert all(found["meanings"][figure] for figure, _ in one["figures"])
+            assert all(found["meanings"][figure] for figure, *_ in one["figures"])
     for group in found["systems"]:
         assert all(paper["label"].startswith("arXiv ") for paper in group["papers"])
         assert all(paper["url"].startswith("https://arxiv.org/abs/") for paper in group["papers"])

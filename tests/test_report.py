@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
-from posekit.cards import comparable, model_card
+from posekit.cards import comparable, figure_values, model_card
 from posekit.catalogue import catalogue, figure_words, state_of
 from posekit.cli import app as cli
 from posekit.download import checksum_file, sha256_of
@@ -294,6 +294,15 @@ def test_states_in_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert state_of(downloadable, official)["kind"] == "authors"
     assert model_card(downloadable, official)["trained_on"] == "COCO"
     assert figure_words("no such figure") == ""
+
+
+def test_a_figure_is_read_with_its_interval() -> None:
+    figures = {"PCK@0.2": 66.74, "AR": 9.4}
+    assert figure_values(figures) == {"PCK@0.2": "66.74", "AR": "9.4"}
+    assert figure_values(figures, {"PCK@0.2": [63.96, 69.31]}) == {
+        "PCK@0.2": "66.74 (64.0 to 69.3)",
+        "AR": "9.4",
+    }
 
 
 def test_the_first_figure_is_the_one_to_set_side_by_side() -> None:

@@ -256,6 +256,16 @@ def test_export_writes_weights_and_a_card(people: Canvases, tmp_path: Path, fabr
     card = json.loads(weights.with_suffix(".json").read_text())
     assert card["measured"] == {"dots": {"PCK@0.2": 12.5}}
     assert card["measured_details"]["dots"]["PCK@0.2"]["command"] == "measure dots"
+    assert card["intervals"] == {}
+    ends = {"PCK@0.2": (11.0, 14.0), "precision": (1.0, 2.0)}
+    add_measurement(weights, "dots", PCK(12.5, {}, 3, 40), "measure dots", ends)
+    add_measurement(weights, "dots", PCK(90.0, {}, 3, 40, "PCKh@0.5"), "measure heads")
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert card["measured"] == {"dots": {"PCK@0.2": 12.5, "PCKh@0.5": 90.0}}
+    assert card["intervals"] == {"dots": {"PCK@0.2": [11.0, 14.0]}}
+    add_measurement(weights, "dots", PCK(20.0, {}, 3, 40), "measure dots")
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert not card["intervals"].get("dots")  # the old interval was of the old figure
     with pytest.raises(WeightsError, match="no training run"):
         export(tmp_path, recipe, tmp_path, 1, "dots")
 

@@ -5,6 +5,7 @@ const HELP = {
   peak: "Peak: the share of the attention in the map’s strongest cell. A high peak is a narrow look, a low one a look around. Each map is coloured up to its own peak.",
   heads: "A layer looks with several heads at once, each in a way of its own. “Mean” is their average, which is what the numbers below are about unless you choose a head.",
   scale: "What the colours stand for: from nothing to the strongest cell of the map on show. One cell is one token of the model’s grid.",
+  interval: "How far chance in the choice of photographs reaches: they were drawn anew from those measured, with replacement, 2,000 times, and 95 % of those figures lie between these two. Few photographs make it wide. It says nothing of photographs of another kind.",
   model: "Which set of keypoints the model predicts; how many numbers it has learnt (parameters, M is a million); and where these come from.",
   opacity: "How far the map covers the photo. It changes the picture, not the map.",
   keep: "Keeps the smallest set of cells that together hold this share of the attention, so that layers and models compare.",

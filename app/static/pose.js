@@ -33,7 +33,7 @@ function drawPerson(person, skeleton, { unit, dot = 4, halo = 0, mine, box, attr
     if (!point) return;
     const { class: more, ...rest } = attributes ? attributes(k) : {};
     group.append(draw("g", { class: "pk-point " + SIDE_CLASS[sides[k]] + weak(scores[k]) + (more ? " " + more : ""), ...rest }, [
-      halo && disc("pk-halo", point, halo, unit), disc("pk-dot", point, dot, unit), person.doubts[k] && disc("pk-hole", point, 0.5 * dot, unit),
+      halo && disc("pk-halo", point, halo, unit), disc("pk-dot", point, person.doubts[k] ? 1.2 * dot : dot, unit), person.doubts[k] && disc("pk-hole", point, 0.7 * dot, unit),
     ]));
   });
   return group;

@@ -204,6 +204,7 @@ def evaluate(
         remark(problems.summary())
     if finder is not None:
         people_by = finder.entry.name  # not "best"
+    intervals = {} if isinstance(score, PurityScore) else score.intervals()
     if card and loaded.weights.local is not None:
         from posekit.training.export import add_measurement
 
@@ -218,8 +219,7 @@ def evaluate(
         command = f"posekit evaluate {model} --data {shlex.quote(data.name) if coco else 'LSPET'}"
         command += f" --cut {cut.value}" if cut else f" --metric {chosen.value} --boxes {source}"
         command += f" --people-by {people_by} --card" if people_by else " --card"
-        add_measurement(loaded.weights.local, name, score, command, boxes=where)
-    intervals = {} if isinstance(score, PurityScore) else score.intervals()
+        add_measurement(loaded.weights.local, name, score, command, intervals, boxes=where)
     result = {
         **loaded.origin,
         "metric": chosen.value,
@@ -340,13 +340,10 @@ def _measure_people(
 
 
 def _text(score: Score, intervals: Mapping[str, tuple[float, float]]) -> str:
-    def figure(name: str, value: float) -> str:
-        if name not in intervals:
-            return f"{name} {value}"
-        low, high = intervals[name]
-        return f"{name} {value} ({low:.1f} to {high:.1f})"
+    from posekit.cards import INTERVAL, figure_values
 
-    figures = ", ".join(figure(*pair) for pair in score.figures.items())
+    values = figure_values(score.figures, intervals)
+    figures = ", ".join(f"{name} {value}" for name, value in values.items())
     lines = [f"{figures} on {score.people} people, {score.keypoints} keypoints"]
     if left_out := score.details.get("left out", 0):
         lines[0] += f"; {left_out} people are left out, whose torso or head is not labelled"
@@ -357,5 +354,5 @@ def _text(score: Score, intervals: Mapping[str, tuple[float, float]]) -> str:
     if "keypoints measured" in score.details:
         lines.append(f"  measured: {', '.join(score.details['keypoints measured'])}")
     if intervals:
-        lines.append("  in brackets: 95 % interval, by bootstrap over photographs")
+        lines.append(f"  {INTERVAL}")
     return "\n".join(lines)

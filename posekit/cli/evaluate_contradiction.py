@@ -84,7 +84,7 @@ def evaluate_contradiction(
             for title, file in (named_file(one) for one in beside)
         )
         score = _Figures(rows[own], {"photographs": len(photos), "doubt": details})
-        more = {"beside": compared} if compared else {}
+        more: dict[str, Any] = {"beside": compared} if compared else {}
         add_measurement(model.weights.local, name, score, command, **more)
     result = {
         **model.origin,

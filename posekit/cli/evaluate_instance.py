@@ -60,7 +60,7 @@ def evaluate_instances(
                 f" --beside {shlex.quote(f'{name}={Path(file).name}')}"
                 for name, file in (named_file(one) for one in beside)
             )
-            more = {"beside": compared} if compared else {}
+            more: dict[str, Any] = {"beside": compared} if compared else {}
             add_measurement(model.weights.local, name, score, command, **more)
         result[name] = {
             "figures": score.figures, "details": score.details, "beside": compared

@@ -82,12 +82,13 @@ def _write(entries: list[ModelEntry], costs: dict[str, Cost], pattern: str) -> N
             for other in entries
             if other.system == entry.system and choose_weights(other).kind == "random"
         }
+        more: dict[str, Any] = {"beside": beside} if beside else {}
         add_measurement(
             weights.local,
             f"cost of one {own.of}, {width} x {height}, {device}{threads}",
             own,
             f"posekit models {shlex.quote(pattern)} --cost --card",
-            **({"beside": beside} if beside else {}),
+            **more,
         )
 
 

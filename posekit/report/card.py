@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from posekit.cards import figure_values
 from posekit.catalogue import figure_words, state_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
     seen: set[str] = set()
     for words, key in (("In the paper", "paper_figures"), ("Measured by us", "measured")):
         for data, figures in card[key].items():
-            shown = " · ".join(f"{name} {value}" for name, value in figures.items())
+            ends = card["intervals"].get(data) if key == "measured" else None
+            values = figure_values(figures, ends)
+            shown = " · ".join(f"{name} {value}" for name, value in values.items())
             new = dict.fromkeys(filter(None, map(figure_words, figures)))
             said = " ".join(one for one in new if one not in seen)
             seen |= set(new)

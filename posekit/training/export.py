@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ def export(
     card = {
         "trained_on": f"{people:,} photographs of {data}{more}, from {start}",
         "measured": {},
+        "intervals": {},
         "training": {
             "steps": state["step"],
             "epochs": round(seen / (examples or people + recipe.scenes), 1),
@@ -100,7 +101,14 @@ def write_card(weights: Path, changes: dict[str, Any]) -> Path:
     return path
 
 
-def add_measurement(weights: Path, data: str, score: Measurement, command: str, **how: Any) -> Path:
+def add_measurement(
+    weights: Path,
+    data: str,
+    score: Measurement,
+    command: str,
+    intervals: Mapping[str, Sequence[float]] | None = None,
+    **how: Any,
+) -> Path:
     """Put a measurement into the card, with the command that made it.
 
     What the card holds of other data sets, and of other measures on this one, stays.
@@ -110,6 +118,7 @@ def add_measurement(weights: Path, data: str, score: Measurement, command: str, 
         data: what it was measured on, in words.
         score: the figures.
         command: what to type to measure the same again.
+        intervals: both ends of the 95 % interval, for the figures that have one.
         **how: anything else that the figures depend on, such as where the boxes came from.
 
     Returns:
@@ -120,6 +129,12 @@ def add_measurement(weights: Path, data: str, score: Measurement, command: str, 
     measured, details = card.get("measured", {}), card.get("measured_details", {})
     figures, measure = dict(score.figures), next(iter(score.figures))
     measured = measured | {data: measured.get(data, {}) | figures}
+    known = card.get("intervals", {})
+    # An interval of figures that are measured anew without one would be of the old figures.
+    ends = {name: pair for name, pair in known.get(data, {}).items() if name not in figures}
+    ends |= {name: list(pair) for name, pair in (intervals or {}).items() if name in figures}
     own = {"command": command, **how, **score.details}
     details = details | {data: details.get(data, {}) | {measure: own}}
-    return write_card(weights, {"measured": measured, "measured_details": details})
+    intervals = {name: pairs for name, pairs in (known | {data: ends}).items() if pairs}
+    changes = {"measured": measured, "intervals": intervals, "measured_details": details}
+    return write_card(weights, changes)
