@@ -53,7 +53,7 @@ function figureSide(title, sets, none, meanings) {
   return make("div", {}, [
     make("h4", { text: title }),
     make("div", { class: "pk-best" }, [make("b", { text: value }), make("span", { text: name }), meanings[name] && helpMark(meanings[name], name)]),
-    interval && make("p", { class: "pk-interval" }, ["95 %: " + interval, helpMark("interval", "this interval")]),
+    interval && make("p", { class: "pk-interval" }, ["95 % interval " + interval, helpMark("interval", "this interval")]),
     make("p", { text: data }),
     lines.length && make("details", { class: "pk-more" }, [
       make("summary", { text: "All figures" }),
