@@ -16,7 +16,6 @@ import gradio as gr
 
 from app import api_answers as answers
 from app.api_arguments import (
-    boxes_of,
     colour_of,
     fraction,
     model_name,
@@ -89,20 +88,27 @@ class Api:
         """
         return answers.models(self.explorer.shelf.names())
 
-    def predict(self, photo: Sent, model: str, boxes: list[list[float]] | None = None) -> Json:
+    def predict(
+        self,
+        photo: Sent,
+        model: str,
+        boxes: list[list[float]] | None = None,
+        people_by: str | None = None,
+    ) -> Json:
         """Find the keypoints of the people in a photo.
 
         Args:
             photo: A picture file that was uploaded to this server, or one as a data: URL.
             model: The name of one of the models.
             boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             People with their box and their keypoints by name: x, y in pixels and score, or null.
         """
         picture = self.work.photo(photo)
-        prediction, notes = self.work.predict(picture, model, boxes)
-        return answers.people(prediction, notes)
+        prediction, notes, finder = self.work.predict(picture, model, boxes, people_by, nobody=True)
+        return answers.people(prediction, notes, finder)
 
     def explain(
         self,
@@ -120,6 +126,7 @@ class Api:
         faithfulness: bool = False,
         values: bool = True,
         picture: bool = False,
+        people_by: str | None = None,
     ) -> tuple[Json, gr.FileData | None]:
         """Show what a pose model looked at for a keypoint or a point of a photo.
 
@@ -138,6 +145,7 @@ class Api:
             faithfulness: Whether to measure how far to trust the map, which takes seconds.
             values: Whether to answer with the map cell by cell.
             picture: Whether to draw the map over the photo as a PNG file.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             The map: its numbers, its cells, and where they lie on the photo.
@@ -155,14 +163,14 @@ class Api:
             direction=direction,
             part=text(part, "part"),
         )
-        prediction, notes = self.work.predict(taken, model, boxes)
+        prediction, notes, finder = self.work.predict(taken, model, boxes, people_by)
         query = resolve(prediction, asked, whole(person, "person"))
         found = self.work.explain(prediction, query, chosen, options)
         shown = found if isinstance(found, HeatMap) else found.layer(-1 if layer is None else layer)
         trust = self.work.trust(prediction, query, shown) if faithfulness else None
         answer = answers.explanation(
             found, shown, prediction, query, trust,
-            method=chosen.name, values=bool(values), notes=notes,
+            method=chosen.name, values=bool(values), notes=notes, finder=finder,
         )  # fmt: skip
         drawn = self.work.picture(found, shown, prediction, query, trust) if picture else None
         return answer, drawn
@@ -181,6 +189,7 @@ class Api:
         method: str = "attention",
         same_place: bool = False,
         faithfulness: bool = False,
+        people_by: str | None = None,
     ) -> Json:
         """Ask two to five pose models the same about one photo, and measure how they differ.
 
@@ -197,6 +206,7 @@ class Api:
             method: How to explain: attention, rollout, grad-cam, relevance, occlusion, ...
             same_place: Whether to ask all where the first model puts the keypoint.
             faithfulness: Whether to run deletion and insertion tests, which takes seconds.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             A panel a model with figures and pose, how maps overlap, where the models disagree.
@@ -207,7 +217,7 @@ class Api:
         check_count(len(models))
         shelf, chosen = self.explorer.shelf, find_method(method)
         loaded = [shelf.get(model_name(one, shelf)) for one in models]
-        given = boxes_of(boxes)
+        given, finder = self.work.boxes(taken, boxes, people_by)
         with self.explorer.gate.enter():
             predictions = predict_alike(loaded, taken, given)
         options: Json = {}
@@ -220,7 +230,7 @@ class Api:
             anchor="point" if same_place else None, faithfulness=bool(faithfulness),
             progress=progress,
         ))  # fmt: skip
-        return describe(found)
+        return describe(found) | {"people_by": finder}
 
     def occlude(
         self,
@@ -236,6 +246,7 @@ class Api:
         boxes: list[list[float]] | None = None,
         layer: str | None = None,
         picture: bool = False,
+        people_by: str | None = None,
     ) -> tuple[Json, gr.FileData | None]:
         """Put something in front of a person, or block attention there, and see what it changes.
 
@@ -252,12 +263,13 @@ class Api:
             boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
             layer: A layer, such as "encoder.3"; by default the supervised or else the last.
             picture: Whether to draw both sides as a PNG file.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             Pose, confidence and attention before and after, in numbers and sentences.
             The picture, if it was asked for.
         """
-        taken, asked, given = self.work.photo(photo), question(keypoint, point), boxes_of(boxes)
+        taken, asked = self.work.photo(photo), question(keypoint, point)
         who, chosen = whole(person, "person") or 0, text(layer, "layer")
         begin, part = text(limb, "limb"), fraction(share, "share")
         if (occluder is None) == (begin is None):
@@ -265,7 +277,8 @@ class Api:
         if begin is None and (part != 1 or colour != "mean"):
             raise OcclusionError("share and colour are of a limb; an occluder has its own colour.")
         cover = occluder_of(occluder, taken)
-        before, notes = self.work.predict(taken, model, boxes)
+        given, finder = self.work.boxes(taken, boxes, people_by)
+        before, notes = self.work.look(taken, model, given)
         if begin is not None:
             if not isinstance(asked, str):
                 raise OcclusionError("A limb ends at a keypoint: ask about one, not about a point.")
@@ -276,7 +289,7 @@ class Api:
                 masks="best", before=before,
             ))  # fmt: skip
         drawn = self.work.file(found.save_png) if picture else None
-        return occlusion.describe(found) | {"notes": notes}, drawn
+        return occlusion.describe(found) | {"notes": notes, "people_by": finder}, drawn
 
     def dependencies(
         self,
@@ -286,6 +299,7 @@ class Api:
         boxes: list[list[float]] | None = None,
         layer: str | None = None,
         head: int | None = None,
+        people_by: str | None = None,
     ) -> Json:
         """Say how much of each keypoint's attention lies around each other keypoint.
 
@@ -296,16 +310,19 @@ class Api:
             boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
             layer: A layer, such as "encoder.3"; by default the last.
             head: One attention head, counted from 0; by default the mean of all heads.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             Shares by who looks and who is looked at, and what an even map would have there.
         """
         who, chosen = whole(person, "person") or 0, text(layer, "layer")
-        prediction, notes = self.work.predict(self.work.photo(photo), model, boxes)
+        prediction, notes, finder = self.work.predict(
+            self.work.photo(photo), model, boxes, people_by
+        )
         found = dependencies(
             prediction, -1 if chosen is None else chosen, who, head=whole(head, "head")
         )
-        return answers.about(prediction, who, notes) | found.describe()
+        return answers.about(prediction, who, notes, finder) | found.describe()
 
     def heads(
         self,
@@ -314,6 +331,7 @@ class Api:
         person: int | None = None,
         boxes: list[list[float]] | None = None,
         layer: str | None = None,
+        people_by: str | None = None,
     ) -> Json:
         """Silence one attention head after another, and say how far each keypoint falls without it.
 
@@ -323,14 +341,17 @@ class Api:
             person: Which of the people, counted from 0; by default the first.
             boxes: [[x, y, width, height], ...] of people in pixels; by default the whole photo.
             layer: A layer, such as "encoder.3"; by default all of them.
+            people_by: A model of whole photos that finds the people first, or best; not with boxes.
 
         Returns:
             A head each, with the fall of every keypoint's heatmap value, or null.
         """
         who, chosen = whole(person, "person") or 0, text(layer, "layer")
-        prediction, notes = self.work.predict(self.work.photo(photo), model, boxes)
+        prediction, notes, finder = self.work.predict(
+            self.work.photo(photo), model, boxes, people_by
+        )
         found = self.work.patiently("The worth of heads", lambda progress: heads(
             prediction, who, layers=None if chosen is None else [chosen], progress=progress,
         ))  # fmt: skip
-        told: Json = answers.about(prediction, who, notes) | found.describe()
+        told: Json = answers.about(prediction, who, notes, finder) | found.describe()
         return told

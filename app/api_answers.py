@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from app import payload
@@ -14,7 +13,7 @@ from posekit.estimator import Prediction
 from posekit.explain import AttentionMap, Explanation, HeatMap, Query, heat_numbers, numbers
 from posekit.explain.evidence import Evidence, evidence_of
 from posekit.explain.faithfulness import Faithfulness
-from posekit.report.values import keypoint_values
+from posekit.report.values import keypoint_values, number_values
 from posekit.trace import Attention
 from posekit.zoo import entry
 
@@ -39,8 +38,14 @@ def models(names: list[str]) -> list[Json]:
     ]
 
 
-def people(prediction: Prediction, notes: list[str]) -> Json:
-    """Everybody in a photo: boxes, and keypoints by name, null where one was not found."""
+def people(prediction: Prediction, notes: list[str], finder: str | None) -> Json:
+    """Everybody in a photo: boxes, and keypoints by name, null where one was not found.
+
+    Args:
+        prediction: whose people.
+        notes: what the caller should know.
+        finder: the name of the model that found the people, if another one did.
+    """
     model = prediction.model
     return {
         "model": model.name,
@@ -48,6 +53,7 @@ def people(prediction: Prediction, notes: list[str]) -> Json:
         "trained": model.trained,
         "status": model.card["status"],
         "photo_size": list(prediction.photo.size),
+        "people_by": finder,
         "people": [
             {
                 "box": [person.box.x, person.box.y, person.box.width, person.box.height],
@@ -85,6 +91,7 @@ def explanation(
     method: str,
     values: bool,
     notes: list[str],
+    finder: str | None,
 ) -> Json:
     """One map: what was asked, where its cells lie, its numbers, and the cells if wanted."""
     if isinstance(shown, HeatMap):
@@ -105,21 +112,23 @@ def explanation(
         **about,
         "method": method,
         "legend": line,
-        "numbers": measured and {**asdict(measured), "mass_outside": measured.mass_outside},
+        "numbers": measured and number_values(measured),
         "faithfulness": None if trust is None else payload.trust(trust),
         "grid_to_photo": shown.grid_to_photo.matrix.tolist(),
         "values": shown.cells.tolist() if values else None,
         "layers": [one["name"] for one in layers(prediction)],
+        "people_by": finder,
         "notes": notes,
     }
 
 
-def about(prediction: Prediction, person: int, notes: list[str]) -> Json:
-    """Which model with which weights looked at whom."""
+def about(prediction: Prediction, person: int, notes: list[str], finder: str | None) -> Json:
+    """Which model with which weights looked at whom, and which one found them."""
     model = prediction.model
     return {
         **model.origin,
         "person": person,
+        "people_by": finder,
         "notes": notes,
     }
 

@@ -13,19 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from app import api_answers as answers
-from app.api_arguments import boxes_of, model_name
+from app.api_arguments import boxes_of, model_name, text
 from app.api_pictures import Pictures
 from app.explore import Explorer
 from app.methods import batch_for, within_memory
 from app.uploads import Uploads, photo_bytes
 from posekit.draw import draw_explanation, save_png
+from posekit.errors import BoxError, ModelError
 from posekit.estimator import Prediction
 from posekit.explain import Explanation, HeatMap, Method, Query, explain
 from posekit.explain.batches import Progress
 from posekit.explain.faithfulness import Faithfulness, faithfulness_of
 from posekit.explain.faithfulness.grids import Map
+from posekit.geometry import Box
 from posekit.photo import Photo, read_photo
 from posekit.unsure import unsure_words
+from posekit.zoo import entry
 
 Json = dict[str, Any]
 
@@ -43,12 +46,75 @@ class Work:
         data = photo_bytes(sent, self.uploads)
         return read_photo(data, name="This file", limits=self.explorer.photo_limits)
 
-    def predict(self, photo: Photo, model: Any, boxes: Any) -> tuple[Prediction, list[str]]:
-        """The people in a photo, and what the caller should know about how they were found."""
+    def predict(
+        self, photo: Photo, model: Any, boxes: Any, people_by: Any, *, nobody: bool = False
+    ) -> tuple[Prediction, list[str], str | None]:
+        """The people in a photo.
+
+        Args:
+            photo: the caller's.
+            model: as it was sent, like ``boxes`` and ``people_by``.
+            boxes: see :func:`app.api_arguments.boxes_of`.
+            people_by: a model of whole photos that finds the people first, or ``best``.
+            nobody: whether that one may find nobody.
+
+        Returns:
+            The prediction, what the caller should know about how it came about, and the name of
+            the model that found the people; None where none was asked.
+
+        Raises:
+            BoxError: it found nobody.
+            ModelError: it does not find people, or ``model`` finds them itself.
+        """
+        given = boxes_of(boxes)
+        finder = self._finder(given, people_by)
+        found, notes = self.look(photo, model, given, finder)
+        if finder is not None and not found.people:
+            said = f"{entry(finder).title} found nobody in this photo"
+            if not nobody:
+                raise BoxError(f"{said}: draw a box around each person.")
+            notes = [*notes, f"{said}."]
+        return found, notes, finder
+
+    def look(
+        self, photo: Photo, model: Any, boxes: list[Box] | None, finder: str | None = None
+    ) -> tuple[Prediction, list[str]]:
+        """The people in boxes or, first, found by a finder; and what the caller should know."""
         name = model_name(model, self.explorer.shelf)
-        found, notes = self.explorer.predict(photo, name, boxes_of(boxes))
+        found, notes = self.explorer.predict(photo, name, boxes, finder)
         doubt = unsure_words(found, first=0)
         return found, [*notes, doubt] if doubt else notes
+
+    def boxes(
+        self, photo: Photo, boxes: Any, people_by: Any
+    ) -> tuple[list[Box] | None, str | None]:
+        """The boxes given, or those that a model of whole photos finds, and that model's name.
+
+        Raises:
+            BoxError: it found nobody.
+        """
+        given = boxes_of(boxes)
+        finder = self._finder(given, people_by)
+        if finder is None:
+            return given, None
+        _, found = self.explorer.find_people(photo, finder)
+        return found, finder
+
+    def _finder(self, boxes: list[Box] | None, people_by: Any) -> str | None:
+        """The model that is to find the people; ``best`` is the one that misses fewest."""
+        by = text(people_by, "people_by")
+        if by is None:
+            return None
+        if boxes:
+            raise BoxError("Give boxes or people_by, not both.")
+        here = self.explorer.finders()
+        if not here:
+            raise ModelError("No model here has learnt to find people: give each a box.")
+        if by != "best" and by not in here:
+            raise ModelError(
+                f"{by!r} finds nobody: people_by is best, or one of {', '.join(here)}."
+            )
+        return here[0] if by == "best" else by
 
     def explain(
         self, prediction: Prediction, query: Query, method: Method, options: Json

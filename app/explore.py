@@ -46,7 +46,7 @@ from posekit.occlusion import CaseLibrary
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
 from posekit.report.previews import plain_preview
-from posekit.top_down import crowd_words, finders
+from posekit.top_down import TopDown, crowd_words, finders
 from posekit.zoo import entry
 
 MAX_SIDE = 1600
@@ -240,15 +240,31 @@ class Explorer:
     # -- the rest ---------------------------------------------------------------------------
 
     def predict(
-        self, photo: Photo, model: str, boxes: list[Box] | None
+        self, photo: Photo, model: str, boxes: list[Box] | None, finder: str | None = None
     ) -> tuple[Prediction, list[str]]:
-        """The prediction, and what the visitor should know about how it came about."""
+        """The prediction, and what the visitor should know about how it came about.
+
+        Args:
+            photo: the visitor's.
+            model: a name on the shelf.
+            boxes: people; None for the whole photo, or for a model that finds them itself.
+            finder: a model of whole photos that finds the people first; then there are no boxes.
+
+        Raises:
+            ModelError: no such model, or one that finds people itself is given a finder.
+        """
         loaded = self.shelf.get(str(model))
+        led = None if finder is None else TopDown(loaded, self.shelf.get(finder))
         # Warnings are caught inside the gate, where one thread is at work at a time.
         with self.gate.enter(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", PoseKitWarning)
-            prediction = Estimator(loaded).predict(photo, boxes)
+            prediction = led.predict(photo) if led else Estimator(loaded).predict(photo, boxes)
         return prediction, [str(w.message) for w in caught if w.category is PoseKitWarning]
+
+    def finders(self) -> list[str]:
+        """The models here that have learnt to find people, the one first that misses fewest."""
+        names = self.shelf.names()
+        return [name for name in finders() if name in names]
 
     def find_people(self, photo: Photo, by: str | None = None) -> tuple[str, list[Box]]:
         """Boxes for a model of crops, and the model of whole photos that found them.
@@ -262,7 +278,7 @@ class Explorer:
             ModelError: no model here has learnt to find people, or ``by`` has not.
             BoxError: nobody was found.
         """
-        here = [name for name in finders() if name in self.shelf.names()]
+        here = self.finders()
         if not here:
             raise ModelError("No model here has learnt to find people: draw a box around each.")
         if by is not None and by not in here:

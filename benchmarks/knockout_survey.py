@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from posekit.benchmark.cases import open_cases
-from posekit.benchmark.report import DRAWS
+from posekit.bootstrap import ends, photo_draws
 from posekit.estimator import Estimator, Prediction
 from posekit.evaluation.pck import THRESHOLD
 from posekit.explain.around import REACH
@@ -114,11 +114,8 @@ def mean_and_interval(values: list[Floats]) -> str:
     """``12.3 [11.0, 13.5]``: the mean over all values of all photographs."""
     totals = np.array([np.nansum(one) for one in values])
     counts = np.array([np.isfinite(one).sum() for one in values], dtype=np.float64)
-    drawn = np.random.default_rng(0).multinomial(
-        len(values), np.full(len(values), 1 / len(values)), size=DRAWS
-    )
-    means = (drawn @ totals) / np.maximum(drawn @ counts, 1)
-    low, high = np.percentile(means, (2.5, 97.5))
+    drawn = np.concatenate(list(photo_draws(len(values))))
+    low, high = ends((drawn @ totals) / np.maximum(drawn @ counts, 1))
     return f"{totals.sum() / max(counts.sum(), 1):.1f} [{low:.1f}, {high:.1f}]"
 
 

@@ -128,9 +128,9 @@ def model_card(
         ``name title system paper skeleton keypoints input_size parameters trained status weights
         paper_figures measured intervals trained_on not_trained_on``, and what else the
         checkpoint's own card says. ``status`` is one sentence for people. ``paper_figures`` and
-        ``measured`` are ``{data set: {figure: number}}``, apart because they were measured by different people; ours
-        in the order of :func:`comparable`; ``intervals`` are the 95 % intervals of ours that have
-        one, ``{data set: {figure: [low, high]}}``.
+        ``measured`` are ``{data set: {figure: number}}``, apart because they were measured by
+        different people; ours in the order of :func:`comparable`. ``intervals`` are the 95 %
+        intervals of ours that have one, ``{data set: {figure: [low, high]}}``.
 
     Raises:
         WeightsError: the checkpoint's card is damaged.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from posekit.benchmark.entrants import BASELINES, entrants, split_list
 from posekit.benchmark.measure import Measured, Outcome
 from posekit.benchmark.report import report_of
 from posekit.benchmark.settings import COLUMNS
-from posekit.benchmark.writing import as_csv, as_json, as_markdown, write
+from posekit.benchmark.writing import as_csv, as_json, as_markdown, as_text_rows, write
 from posekit.cli import app
 from posekit.data.problems import Problems
 from posekit.errors import DataError, ModelError, SkeletonError, TraceError
@@ -304,6 +305,16 @@ def test_the_interval_is_the_standard_error_of_many_photographs():
     assert cell.high == pytest.approx(values.mean() + half, abs=0.002)
 
 
+def test_the_draws_are_those_that_recorded_tables_were_made_with():
+    """docs/faithfulness.md prints intervals: other draws would change their last digit."""
+    values = np.array([0.1, 0.9, 0.4, 0.2, 0.7])
+    parts = [measured(f"{n}", ours=[v], chance=[0.4]) for n, v in enumerate(values)]
+    cell = summed(parts, ["ours"], seed=3).row("m", "ours").cells["deletion"]
+    drawn = np.random.default_rng(3).integers(0, 5, (2000, 5))
+    expected = np.percentile(values[drawn].mean(1), [2.5, 97.5])
+    assert (cell.low, cell.high) == pytest.approx(tuple(expected))
+
+
 def test_a_difference_is_taken_keypoint_by_keypoint():
     """Photographs differ far more than methods do; paired, the small difference still shows."""
     dice = np.random.default_rng(1)
@@ -396,11 +407,52 @@ def test_bad_photographs_are_counted_and_stop_nothing(tmp_path):
     report = run(tmp_path, [tiny_model()], ["rollout"], settings=settings("box-mass"))
     assert report.photos == 2 and report.people == 2
     assert "1 photograph is damaged (damaged.jpg)" in report.problems
+    assert report.row("tiny", "rollout").maps == 6
+
+
+def test_what_the_data_lack_is_said_once_and_nothing_refused_it(tmp_path):
+    """A folder of photographs says nowhere where people are; the box is then the whole photo."""
+    for n in range(2):
+        Image.fromarray(noise_photo(seed=n).pixels).save(tmp_path / f"{n}.png")
+    chosen = settings("pointing", "box-mass")
+    report = run(tmp_path, [tiny_model()], ["rollout"], settings=chosen)
+    for row in report.rows:
+        assert row.maps == 6 and list(row.cells) == ["pointing"] and not row.refused
+    assert report.lacking == {"box mass": 2}
+    said = "The column 'box mass' needs people's boxes, which this data set does not have."
+    text = as_markdown(report)
+    assert text.count(said) == 1 and "Refused" not in text
+    assert re.search(r"^\| rollout \| \S+ \[.*\] \| – \| 6 \| 0 \|", text, re.MULTILINE)
+    head, rows = as_text_rows(report)
+    assert {row[head.index("BOX MASS")] for row in rows} == {"–"}
+    assert {row[head.index("REFUSED")] for row in rows} == {"0"}
+
+
+def test_people_whose_box_is_known_have_a_figure_beside_those_whose_is_not():
+    class SomeBoxed(Photos):
+        def __iter__(self) -> Iterator[Case]:
+            for n, case in enumerate(super().__iter__()):
+                (one,) = case.people
+                whole = Subject(Box(0, 0, 120, 160), boxed=False)
+                yield Case(case.name, case.photo, (one, whole) if n else (whole,))
+
+    data = SomeBoxed(*photos(3).photos)
+    report = run(data, [tiny_model()], ["rollout"], settings=settings("box-mass"))
     row = report.row("tiny", "rollout")
-    assert row.maps == 6 and not row.cells  # nobody said where the person is
-    assert row.refused == {
-        "Nobody said where the person is, so the box is the whole photo and says nothing.": 6
-    }
+    assert row.maps == 15 and row.cells["box mass"].keypoints == 6 and not row.refused
+    assert report.lacking == {"box mass": 3}
+    assert "which this data set has of 2 of 5 people." in as_markdown(report)
+    known = run(photos(3), [tiny_model()], ["rollout"], settings=settings("box-mass"))
+    assert known.lacking == {} and "needs people" not in as_markdown(known)
+
+
+def test_what_is_lacking_outlives_a_run_that_broke_off(tmp_path):
+    Image.fromarray(noise_photo().pixels).save(tmp_path / "0.png")
+    kept, chosen = tmp_path / "t.jsonl", settings("box-mass")
+    once, again = (
+        run(tmp_path, [tiny_model()], ["rollout"], settings=chosen, journal=kept) for _ in range(2)
+    )
+    assert once.lacking == again.lacking == {"box mass": 1}
 
 
 def test_a_photograph_that_cannot_be_measured_is_counted():
@@ -500,6 +552,7 @@ def test_the_command_writes_its_table_and_another_form_at_once(command, tmp_path
     words = ["photos", "-m", SMALL, "--methods", "rollout,attention(layer=0)", "--device", "cpu"]
     words += ["--keypoints", "neck,left wrist", "--steps", "2", "--metrics", "deletion,pointing"]
     done = command(*words, "--out", "table.csv")
+    assert "needs people" not in done.stderr
     assert len(done.stdout.splitlines()) == 1 + 2 + len(BASELINES)
     lines = list(csv.DictReader((tmp_path / "table.csv").open()))
     assert [line["maps"] for line in lines] == ["4"] * 5
@@ -508,6 +561,17 @@ def test_the_command_writes_its_table_and_another_form_at_once(command, tmp_path
     assert "attention(layer=0)" in (tmp_path / "table.md").read_text()
     both = json.loads(command(*words, "--json", "--out", "table.json").stdout)
     assert both == json.loads((tmp_path / "table.json").read_text())
+
+
+def test_the_command_says_above_the_table_what_the_data_lack(command):
+    words = ["photos", "-m", SMALL, "--methods", "rollout", "--device", "cpu"]
+    done = command(*words, "--keypoints", "neck", "--metrics", "box-mass")
+    said = "The column 'box mass' needs people's boxes, which this data set does not have."
+    assert done.stderr.count(said) == 1 and "refused" not in done.stderr
+    head, *lines = done.stdout.splitlines()
+    at = head.index("BOX MASS")
+    assert {line[at:].split()[0] for line in lines} == {"–"}
+    assert {line.split()[-1] for line in lines} == {"0"}
 
 
 def test_the_command_refuses_in_a_sentence(command):

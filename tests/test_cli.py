@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 import posekit
 from posekit import zoo
 from posekit.cli import app
+from posekit.draw.legend import even_words
 from posekit.weights import read_metadata, read_state_dict, save_safetensors
 from tests.tiny_models import noise_photo
 
@@ -149,8 +150,10 @@ def test_predict_and_python_agree(posekit_, home: Path) -> None:
 def test_explain_prints_a_line_for_every_layer(posekit_) -> None:
     lines = posekit_("explain", "photo.png", "-k", "left wrist").stdout.splitlines()
     assert lines[0] == "Left wrist looks at:"
-    assert [line.split()[0] for line in lines[2:]] == ["encoder.1", "encoder.2", "encoder.3"]
-    assert all("nats" in line and "px away" in line for line in lines[2:])
+    assert [line.split()[0] for line in lines[2:5]] == ["encoder.1", "encoder.2", "encoder.3"]
+    # Random weights: maps that show nothing.
+    assert lines[5:] == [f"encoder.1 · encoder.2 · encoder.3: {even_words(1.0)}"]
+    assert all("nats" in line and "px away" in line for line in lines[2:5])
 
 
 def test_explain_as_json_is_python_s_answer(posekit_, home: Path) -> None:

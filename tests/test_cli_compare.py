@@ -63,12 +63,13 @@ def test_whose_pose_is_doubted_is_said(posekit_) -> None:
 
 def test_the_table(posekit_) -> None:
     done = posekit_("--models", TWO, "-k", "left wrist")
-    title, head, first, second, gap, apart, *ranked = done.stdout.splitlines()
+    title, head, first, second, even, gap, apart, *ranked = done.stdout.splitlines()
     assert title == "Left wrist looks at:"
     assert head.split()[:2] == ["MODEL", "LAYER"] and "INSIDE THE PHOTO" in head
     assert "DELETION" not in head
     assert first.startswith("TransPose-R-small (shipped weights)") and "encoder.3" in first
     assert second.startswith("TransPose-R-small (untrained)") and "1.2 M" in second
+    assert even.endswith("nearly even: no place is looked at much more than another")
     assert gap == "" and apart.split() == ["KEYPOINT", "FARTHEST", "APART", "MAPS", "DIFFER", "BY"]
     assert len(ranked) == 14
     assert "Untrained" in done.stderr

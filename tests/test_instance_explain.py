@@ -77,7 +77,10 @@ def test_the_matrix_shows_people_as_blocks() -> None:
     assert found.owners == (0,) * 14 + (1,) * 14 + (NOBODY,) and found.grouping == "body-first"
     assert found.blocks == {0: (0, 14), 1: (14, 28)}
     assert found.keypoints[:14] == found.keypoints[14:28] == LSP14.keypoints
-    assert found.labels[0] == "right ankle of person 1" and found.labels[-1].endswith("of nobody")
+    labels = found.labels()
+    assert labels[0] == "right ankle of person 1" and labels[-1].endswith("of nobody")
+    assert found.labels(first=0)[0] == "right ankle of person 0"
+    assert found.labels(first=0)[-1] == labels[-1]
     assert (found.matrix[:14, :14] == 0.8).all() and (found.matrix[:14, 14:28] == 0.1).all()
     assert found.between(0, 0) == pytest.approx(0.8) and found.between(0, 1) == pytest.approx(0.1)
     assert found.points[-1].tolist() == [90, 90] and found.peaks[-1] == 28
@@ -147,7 +150,7 @@ def test_boxes_reorder_people_and_the_trace_follows() -> None:
     found = affinity_of(right_first)
     assert (found.points[:14, 0] > 31.5).all() and found.owners[:14] == (0,) * 14
     shown = next(one for one in matrices_of(right_first) if one.kind == "affinity")
-    assert shown.rows == found.labels and (shown.values == found.matrix).all()
+    assert shown.rows == found.labels() and (shown.values == found.matrix).all()
     answer = why(right_first, 0, "left wrist")
     assert answer.point is not None and answer.point[0] > 31.5 and answer.others == ((1, 0.0),)
 
@@ -282,6 +285,10 @@ def test_the_command_prints_people_and_why(photo: Path) -> None:
     assert [one["mask"]["pixels"] for one in result["people"]] == [2048, 2048]
     assert result["grouping"]["view"] == "body-first"
     assert np.array(result["grouping"]["affinity"]).shape == (28, 28)
+    # Words count people as the indices beside them do.
+    owners, labels = result["grouping"]["owners"], result["grouping"]["labels"]
+    assert set(owners) == {0, 1}
+    assert all(label.endswith(f" of person {n}") for label, n in zip(labels, owners, strict=True))
     assert result["people"][0]["purity"]["encoder.2"]["own"] == pytest.approx(1)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from posekit.bootstrap import ends, interval, photo_draws
 from posekit.errors import DataError
 from posekit.evaluation import PersonTruth, Rows, ScoredPose, oks, pck
-from posekit.evaluation.bootstrap import interval, photo_draws
 from posekit.evaluation.rows import ratios_of
 from posekit.evaluation.sets import FoundSet, TrueSet, set_score
 from posekit.geometry import Box
@@ -29,6 +29,15 @@ def test_draws_are_as_many_photographs_as_there_are_and_always_the_same() -> Non
         np.testing.assert_array_equal(draws, np.concatenate(list(photo_draws(photos))))
     whole = np.random.default_rng(0).multinomial(3000, np.full(3000, 1 / 3000), size=2000)
     np.testing.assert_array_equal(draws, whole)  # however many pieces
+
+
+def test_the_ends_hold_95_per_cent_of_each_figures_draws() -> None:
+    values = np.stack([np.arange(1001.0), -np.arange(1001.0)], axis=1)
+    values[:, 1] /= 1000
+    np.testing.assert_allclose(ends(values), [[25, -0.975], [975, -0.025]])
+    values[::2, 0] = np.nan  # draws that hold nothing are passed over: 1, 3, ..., 999 are left
+    np.testing.assert_allclose(ends(values)[:, 0], [25.95, 974.05])
+    assert interval(values[:, 1]) == (-97.5, -2.5)
 
 
 def test_photographs_that_are_all_alike_leave_no_doubt() -> None:

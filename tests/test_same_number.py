@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from app import payload
+from posekit.cli import app
 from posekit.compare import compare
 from posekit.compare.words import columns_of, figure_lines
 from posekit.draw.figure import draw_explanation
@@ -75,6 +81,44 @@ def test_a_map_that_is_nearly_even_is_said_to_be() -> None:
     assert {plane["even"] for layer in plain for plane in layer["numbers"]} == {""}
     row = replace(compare([prediction] * 2, WRIST).table[0], entropy_share=0.999)
     assert words in figure_lines(row, first=True)
+
+
+def test_the_command_line_and_json_say_it_in_the_same_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries and keys of 0 look everywhere alike, in every layer."""
+    models = {"even": tiny_model(sharpness=0.0), "sharp": tiny_model()}
+    monkeypatch.setattr("posekit.zoo.load", lambda name, **_: models[name])
+    photo = tmp_path / "photo.png"
+    Image.fromarray(PHOTO.pixels).save(photo)
+    asked = [str(photo), "-k", WRIST]
+    words = even_words(1.0)
+
+    def told(*command: str) -> str:
+        done = CliRunner().invoke(app, [*command])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    text = told("explain", *asked, "-m", "even")
+    assert text.splitlines()[-1] == f"encoder.1 · encoder.2 · encoder.3: {words}"
+    assert words not in told("explain", *asked, "-m", "sharp")
+    for name, expected in (("even", words), ("sharp", None)):
+        values = json.loads(told("explain", *asked, "-m", name, "--json"))
+        assert [one["nearly_even"] for one in values["layers"]] == [expected] * 3
+    rolled = ["explain", *asked, "-m", "even", "--method", "rollout", "--option", "residual=0"]
+    assert re.search(rf"^note +{words}$", told(*rolled), re.MULTILINE)
+    assert json.loads(told(*rolled, "--json"))["numbers"]["nearly_even"] == words
+
+    both = ["compare", *asked, "-m", "even,sharp"]
+    lines = told(*both).splitlines()
+    assert [line for line in lines if words in line] == [f"Tiny-TransPose (untrained), 1: {words}"]
+    panels = json.loads(told(*both, "--json"))["panels"]
+    assert [one["figures"]["nearly_even"] for one in panels] == [words, None]
+    page, picture = tmp_path / "both.html", tmp_path / "both.svg"
+    for out in (page, picture):
+        told(*both, "--out", str(out))
+        shown = re.sub("<metadata>.*</metadata>", "", out.read_text("utf-8"), flags=re.DOTALL)
+        assert shown.count(words) == 1
 
 
 def test_on_somebody_is_said_of_masks_alone() -> None:

@@ -12,7 +12,14 @@ import numpy as np
 
 from posekit.benchmark.cases import Case, Subject
 from posekit.benchmark.entrants import Baseline, Entrant
-from posekit.benchmark.metrics import MEASURES, Asking, Figures, RandomModels, infidelities
+from posekit.benchmark.metrics import (
+    MEASURES,
+    Asking,
+    Figures,
+    RandomModels,
+    infidelities,
+    lacks,
+)
 from posekit.benchmark.settings import Settings
 from posekit.errors import PoseKitError
 from posekit.explain.asked import peak_of
@@ -59,6 +66,7 @@ class Measured:
         pairs: of two methods' maps the sum of their rank correlations and how many there are,
             ``{first: {second: [sum, count]}}``.
         lost: keypoints that were not found and not asked about, by sentence.
+        lacking: by column, of how many people the data do not say what it needs.
         failed: the sentence, when the photograph could not be measured at all.
     """
 
@@ -68,6 +76,7 @@ class Measured:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     pairs: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
+    lacking: dict[str, int] = field(default_factory=dict)
     failed: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -130,6 +139,10 @@ def _measure_person(
     found: Measured,
     done: Callable[[], None],
 ) -> None:
+    silent = [column for column in settings.columns if lacks(column, subject)]
+    for column in silent:
+        found.lacking[column.name] = found.lacking.get(column.name, 0) + 1
+    metrics = [one for one in settings.metrics if one not in {column.metric for column in silent}]
     keypoints = []
     for keypoint in settings.keypoints_of(prediction.skeleton.keypoints):
         try:
@@ -150,7 +163,7 @@ def _measure_person(
         outcome.maps += len(maps)
         figures = Figures()
         which, held = list(maps), list(maps.values())
-        for metric in settings.metrics:
+        for metric in metrics:
             if metric in MEASURES and held:
                 try:
                     MEASURES[metric](asking, row, which, held, figures)

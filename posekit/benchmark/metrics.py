@@ -14,7 +14,7 @@ import numpy as np
 
 from posekit.benchmark.cases import Subject
 from posekit.benchmark.entrants import Entrant
-from posekit.benchmark.settings import Settings
+from posekit.benchmark.settings import BOXES, Column, Settings
 from posekit.errors import PoseKitError
 from posekit.explain.asked import peak_of
 from posekit.explain.faithfulness import (
@@ -40,9 +40,8 @@ from posekit.explain.together import questions
 if TYPE_CHECKING:
     from posekit.estimator import Estimator, Prediction
 
-__all__ = ["MEASURES", "Asking", "Figures", "RandomModels", "infidelities"]
+__all__ = ["MEASURES", "Asking", "Figures", "RandomModels", "infidelities", "lacks"]
 
-NO_BOX = "Nobody said where the person is, so the box is the whole photo and says nothing."
 NOTHING_TO_LOSE = "The whole crop gives no more than the empty one, so nothing can be lost."
 
 Numbers = list[float | None]
@@ -138,6 +137,11 @@ class Asking:
         return peak_of(self.prediction, self.keypoints[n], self.person)
 
 
+def lacks(column: Column, subject: Subject) -> bool:
+    """Whether the data do not say of a person what a column needs: no method refused anything."""
+    return column.needs == BOXES and not subject.boxed
+
+
 Measure = Callable[[Asking, Entrant, Sequence[int], Sequence[Map], Figures], None]
 
 
@@ -176,11 +180,7 @@ def pointings(
 def box_masses(
     asking: Asking, entrant: Entrant, which: Sequence[int], maps: Sequence[Map], figures: Figures
 ) -> None:
-    """Share of the positive mass within the person's box."""
-    if not asking.subject.boxed:
-        figures.refuse(NO_BOX, len(maps))
-        figures.columns["box mass"] = [None] * len(maps)
-        return
+    """Share of the positive mass within the person's box, which somebody drew."""
     box = asking.prediction.people[asking.person].box
     figures.columns["box mass"] = _each(lambda _, one: mass_in_box(one, box), which, maps, figures)
 

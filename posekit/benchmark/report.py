@@ -1,8 +1,7 @@
 """From the figures of photographs to a table: means, intervals, and differences that hold.
 
-The photograph is the unit that is drawn anew, with all its keypoints and all its methods: two
-keypoints of one photograph are not two independent observations. Efron and Tibshirani, "An
-Introduction to the Bootstrap", 1993, percentile interval.
+The photograph is the unit that is drawn anew, with all its keypoints and all its methods: see
+:mod:`posekit.bootstrap`.
 """
 
 from __future__ import annotations
@@ -16,11 +15,9 @@ import numpy.typing as npt
 
 from posekit.benchmark.measure import Measured
 from posekit.benchmark.settings import Column
+from posekit.bootstrap import DRAWS, ends
 
 __all__ = ["Cell", "Difference", "Report", "Row", "report_of"]
-
-DRAWS = 2000
-"""Times the photographs are drawn anew."""
 
 Verdict = Literal["better", "worse", "no different"]
 Floats = npt.NDArray[np.float64]
@@ -93,6 +90,7 @@ class Report:
         rows: model by model; methods first, then baselines.
         pairs: for each model the mean rank correlation of each two methods' maps.
         lost: for each model how many keypoints it did not find, which nobody was asked about.
+        lacking: by column, of how many people the data do not say what it needs.
         problems: one sentence on what was wrong with the data; empty when nothing was.
     """
 
@@ -104,6 +102,7 @@ class Report:
     rows: tuple[Row, ...]
     pairs: Mapping[str, Mapping[str, Mapping[str, float]]]
     lost: Mapping[str, int]
+    lacking: Mapping[str, int] = field(default_factory=dict)
     problems: str = ""
 
     def row(self, model: str, method: str) -> Row:
@@ -144,6 +143,7 @@ def report_of(
     rows: list[Row] = []
     for model in models:
         own = sorted((one for one in good if one.model == model), key=lambda one: one.photo)
+        # Indices, not the counts of photo_draws: recorded tables keep their last digit.
         drawn = np.random.default_rng(seed).integers(0, max(1, len(own)), (DRAWS, len(own)))
         for name in (*methods, *baselines):
             rows.append(_row(own, model, name, baselines, columns, drawn))
@@ -160,6 +160,7 @@ def report_of(
             model: sum(sum(one.lost.values()) for one in good if one.model == model)
             for model in models
         },
+        lacking=_summed([one.lacking for one in first]),
         problems=problems,
     )
 
@@ -218,8 +219,7 @@ def _cell(photos: Sequence[Floats], drawn: npt.NDArray[np.int64]) -> Cell | None
     if (counts > 0).sum() > 1:
         total = counts[drawn].sum(1)
         some = total > 0  # a draw may miss every photograph that has a figure
-        means = sums[drawn].sum(1)[some] / total[some]
-        low, high = (float(end) for end in np.percentile(means, [2.5, 97.5]))
+        low, high = map(float, ends(sums[drawn].sum(1)[some] / total[some]))
     mean = float(sums.sum() / counts.sum())
     return Cell(mean, low, high, int(counts.sum()), int((counts > 0).sum()))
 

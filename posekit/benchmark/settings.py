@@ -41,6 +41,7 @@ class Column:
         meaning: one phrase for a reader.
         against: whether a method may be held against the baselines in it. Not where they are right
             by knowing nothing: a map drawn without the model does not tremble with the photo.
+        needs: what the data must say of a person, in words; empty when nothing.
     """
 
     name: str
@@ -48,7 +49,10 @@ class Column:
     better: int
     meaning: str
     against: bool = True
+    needs: str = ""
 
+
+BOXES = "people's boxes"
 
 COLUMNS = (
     Column(
@@ -71,7 +75,13 @@ COLUMNS = (
         1,
         "share of maps whose peak lies within a tenth of the crop of the keypoint's place",
     ),
-    Column("box mass", "box-mass", 1, "share of the map's positive mass in the person's box"),
+    Column(
+        "box mass",
+        "box-mass",
+        1,
+        "share of the map's positive mass in the person's box",
+        needs=BOXES,
+    ),
     Column(
         "agreement", "agreement", 0, "mean rank correlation with the other methods' maps", False
     ),

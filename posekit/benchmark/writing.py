@@ -12,11 +12,22 @@ from posekit.benchmark.report import Cell, Report, Row
 from posekit.errors import DataError
 from posekit.files import write_text, writing
 
-__all__ = ["SUFFIXES", "as_csv", "as_json", "as_markdown", "as_text_rows", "refusals", "write"]
+__all__ = [
+    "SUFFIXES",
+    "as_csv",
+    "as_json",
+    "as_markdown",
+    "as_text_rows",
+    "lacking",
+    "refusals",
+    "write",
+]
 
 SUFFIXES = (".csv", ".md", ".json")
 DIGITS = 12
 """Of a checksum, which tell weights apart."""
+NONE = "–"
+"""Stands in tables for people where there is no figure."""
 
 
 def write(report: Report, path: str | Path) -> Path:
@@ -148,6 +159,7 @@ def _caption(report: Report) -> str:
         sentences.append(f"Untrained, so that maps show nothing learnt: {', '.join(untrained)}.")
     for sentence, times in report.failed.items():
         sentences.append(f"Not measured, {_count(times, 'photograph')}: {sentence}")
+    sentences += lacking(report)
     if report.problems:
         sentences.append(report.problems)
     return " ".join(sentences)
@@ -156,7 +168,10 @@ def _caption(report: Report) -> str:
 def _legend(report: Report) -> str:
     words = {1: " (larger is better)", -1: " (smaller is better)", 0: ""}
     lines = [f"- **{one.name}**{words[one.better]}: {one.meaning}" for one in report.columns]
-    lines.append("- **keypoints**: maps measured; **refused**: maps or figures that there are not")
+    lines.append(
+        "- **keypoints**: maps measured; **refused**: maps or figures that a method or metric "
+        "refused"
+    )
     lines.append("- **ms**: a keypoint's map took, a person's keypoints asked together")
     return "\n".join(lines)
 
@@ -202,6 +217,19 @@ def _agreements(report: Report, model: str) -> list[str]:
     return [_table(head, body)]
 
 
+def lacking(report: Report) -> list[str]:
+    """Of each column that the data do not say enough for, a sentence."""
+    sentences = []
+    for column in report.columns:
+        if people := report.lacking.get(column.name):
+            known = report.people - people
+            has = f"has of {known} of {report.people} people" if known else "does not have"
+            sentences.append(
+                f"The column {column.name!r} needs {column.needs}, which this data set {has}."
+            )
+    return sentences
+
+
 def refusals(rows: Sequence[Row]) -> list[str]:
     """Each sentence once, after the methods it answered for and how often."""
     by_sentence: dict[str, list[str]] = {}
@@ -218,7 +246,7 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 def _interval(cell: Cell | None) -> str:
     if cell is None:
-        return ""
+        return NONE
     if cell.low is None or cell.high is None:
         return _number(cell.mean)
     return f"{_number(cell.mean)} [{_number(cell.low)}, {_number(cell.high)}]"

@@ -73,7 +73,7 @@ def benchmark(
     from posekit.benchmark import Settings, run
     from posekit.benchmark.entrants import split_list
     from posekit.benchmark.settings import DEFAULT_METRICS
-    from posekit.benchmark.writing import SUFFIXES, as_text_rows, refusals, write
+    from posekit.benchmark.writing import SUFFIXES, as_text_rows, lacking, refusals, write
 
     check_out(out, *SUFFIXES)
     settings = Settings(
@@ -120,6 +120,8 @@ def benchmark(
     for name, count in report.lost.items():
         if count:
             remark(f"{name}: {count} keypoints were not found, and are asked of no method.")
+    for sentence in lacking(report):
+        remark(sentence)
     for sentence in refusals(report.rows):
         remark(f"refused, {sentence}")
     if out is not None:

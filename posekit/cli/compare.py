@@ -24,6 +24,7 @@ from posekit.cli.options import (
     boxes_or_found,
     check_out,
     load_model,
+    photo_at,
     read_numbers,
 )
 from posekit.cli.output import remark, show, table
@@ -82,8 +83,8 @@ def compare(
     from posekit.compare import describe, predict_alike
     from posekit.compare.ask import check_count
     from posekit.compare.words import columns_of, disagreement_table
+    from posekit.draw.legend import even_line
     from posekit.explain.methods import find_method
-    from posekit.photo import read_photo
     from posekit.unsure import unsure_words
 
     if (keypoint is None) == (point is None):
@@ -94,7 +95,7 @@ def compare(
     names = [name.strip() for name in models.split(",") if name.strip()]
     check_count(len(names))
     find_method(method)
-    picture = read_photo(photo)
+    picture = photo_at(photo)
     chosen = boxes_or_found(box, people_by, picture, device)
     loaded = []
     for name in names:
@@ -123,6 +124,8 @@ def compare(
     columns = columns_of(comparison)
     rows = [[one.cell(row) for one in columns] for row in comparison.table]
     text = f"{comparison.title}:\n{table([one.head.upper() for one in columns], rows)}"
+    if even := even_line((row.title, row.entropy_share) for row in comparison.table):
+        text += f"\n{even}"
     heads, apart = disagreement_table(comparison)
     if apart:
         text += f"\n\n{table([head.upper() for head in heads], apart)}"

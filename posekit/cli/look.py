@@ -213,13 +213,15 @@ def explain(
 
 
 def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
+    from posekit.draw.legend import even_line
+
     rows = [
         [
             one["layer"],
             f"{one['mass_in_box']:.1%}" if "mass_in_box" in one else "nothing there",
             *(
                 (
-                    f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of uniform)",
+                    f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of even)",
                     f"{one['peak_distance_px']:.0f} px away",
                 )
                 if "entropy_nats" in one
@@ -232,7 +234,8 @@ def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     title = explanation.title
     where = next((one["where"] for one in result["layers"] if "where" in one), IN_BOX)
     text = table(["LAYER", where.upper(), "ENTROPY", "PEAK", "MOST AROUND"], rows)
-    return f"{title[0].upper()}{title[1:]}:\n{text}"
+    even = even_line((one["layer"], one.get("entropy_share")) for one in result["layers"])
+    return "\n".join(filter(None, [f"{title[0].upper()}{title[1:]}:", text, even]))
 
 
 def write_findings(findings: Findings, out: Path, photo: bool) -> None:

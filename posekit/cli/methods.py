@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -157,10 +156,11 @@ def heat_result(
     """A method's map as plain values, with its numbers."""
     from posekit.draw import describe
     from posekit.explain import heat_numbers
+    from posekit.report.values import number_values
 
     found = describe(heat, prediction=prediction, query=query, faithfulness=faithfulness)
     if heat.mass.any():
-        found["numbers"] = asdict(heat_numbers(heat, prediction, query.point))
+        found["numbers"] = number_values(heat_numbers(heat, prediction, query.point))
     return found
 
 
@@ -172,9 +172,10 @@ def heat_table(result: dict[str, Any], title: str) -> str:
         one = result["numbers"]
         rows += [
             [one["where"], f"{one['mass_in_box']:.1%}"],
-            ["entropy", f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of uniform)"],
+            ["entropy", f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of even)"],
             ["peak", f"{one['peak_distance_px']:.0f} px away"],
         ]
+        rows += [["note", words] for words in [one["nearly_even"]] if words]
     if result["delta"] is not None:
         rows.append(["convergence delta", f"{result['delta']:.3g}"])
     rows.append(["seconds", f"{result['seconds']:.2f}"])

@@ -25,6 +25,7 @@ from posekit.cli.options import (
     boxes_or_found,
     check_out,
     load_model,
+    photo_at,
     read_numbers,
     remark_doubt,
 )
@@ -124,7 +125,6 @@ def occlude(
     """Put something in front of a person, and see what it changes."""
     from posekit.estimator import Estimator
     from posekit.occlusion import describe, masks_of_file, study
-    from posekit.photo import read_photo
 
     ways = [rectangle is not None, limb is not None, occluder is not None]
     if sum(ways) > 1 or (not any(ways) and sweep is None):
@@ -141,7 +141,7 @@ def occlude(
             raise typer.BadParameter(f"{option} goes with {needs}.")
     rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
     check_out(out, *REPORTS, source=photo)
-    picture = read_photo(photo)
+    picture = photo_at(photo)
     chosen = boxes_or_found(box, people_by, picture, device)
     # Before the network is loaded: whatever can be refused is.
     masks: Any = "best" if mask is None else masks_of_file(mask, picture)

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "transpose-r-small"
 
-PhotoArgument = Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, BMP, GIF or TIFF.")]
-OptionalPhoto = Annotated[
-    Path | None, typer.Argument(help="JPEG, PNG, WebP, BMP, GIF or TIFF.", show_default=False)
-]
+STDIN = "-"
+"""Instead of a photo's path: its bytes come from standard input."""
+
+PHOTO_HELP = "JPEG, PNG, WebP, BMP, GIF or TIFF; - reads it from standard input."
+PhotoArgument = Annotated[Path, typer.Argument(help=PHOTO_HELP)]
+OptionalPhoto = Annotated[Path | None, typer.Argument(help=PHOTO_HELP, show_default=False)]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="One of `posekit models`.")]
 WeightsOption = Annotated[
     str,
@@ -131,6 +133,32 @@ def check_out(
         raise typer.BadParameter(f"the folder {str(out.parent)!r} does not exist.")
 
 
+def photo_at(source: Path) -> Photo:
+    """The photo that an argument names, from a file or, for :data:`STDIN`, from standard input.
+
+    From there it has no name of its own and is called ``photo``.
+
+    Raises:
+        PhotoError: no photo that can be read; standard input is closed, or a terminal.
+    """
+    from posekit.errors import PhotoError
+    from posekit.photo import read_photo
+
+    if str(source) != STDIN:
+        return read_photo(source)
+    try:
+        sent = typer.get_binary_stream("stdin")
+        unfit = "a terminal" if sent.isatty() else ""
+    except RuntimeError:
+        unfit = "closed"
+    if unfit:
+        raise PhotoError(
+            f"- reads the photo from standard input, which is {unfit} here: send a file, as in "
+            "`posekit predict - < photo.jpg`."
+        )
+    return read_photo(sent, name="photo")
+
+
 def load_model(name: str, weights: str, device: str) -> PoseModel:
     """The model, with a remark when its weights are random."""
     from posekit.zoo import load
@@ -154,11 +182,10 @@ def find_people(
 ) -> Prediction:
     """Read the photo, load the model, find the people."""
     from posekit.estimator import Estimator
-    from posekit.photo import read_photo
     from posekit.top_down import TopDown
 
     chosen = _boxes_alone(boxes, people_by)
-    picture = read_photo(photo)
+    picture = photo_at(photo)
     loaded = load_model(model, weights, device)
     if people_by is not None:
         finder = load_finder(people_by, device)

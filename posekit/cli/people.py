@@ -17,6 +17,7 @@ from posekit.cli.options import (
     WeightsOption,
     check_out,
     load_model,
+    photo_at,
     remark_doubt,
 )
 from posekit.cli.output import show, table
@@ -90,10 +91,9 @@ def people(
     from posekit.explain.instance import mean_by_layer, purity_of
     from posekit.explain.instance import why as why_of
     from posekit.masks import masks_by_another, masks_of_file
-    from posekit.photo import read_photo
 
     check_out(out, ".png", ".json", source=photo)
-    picture = read_photo(photo)
+    picture = photo_at(photo)
     loaded = load_model(model, weights, device)
     estimator = Estimator(loaded, grouping=None if view is None else view.value)
     if masks is not None and masks_by is not None:
@@ -145,7 +145,7 @@ def _result(prediction: Prediction, shares: Shares) -> dict[str, Any]:
         affinity = affinity_of(prediction)
         result["grouping"] = {
             "view": affinity.grouping,
-            "labels": list(affinity.labels),
+            "labels": list(affinity.labels(first=0)),  # as owners count
             "owners": list(affinity.owners),
             "affinity": affinity.matrix.round(4).tolist(),
             "between_people": [

@@ -19,8 +19,8 @@ __all__ = ["SourceArgument", "is_data", "photo_bar", "remark_on"]
 SourceArgument = Annotated[
     Path,
     typer.Argument(
-        help="A photo; or, for the mean over many, a folder of photographs, a folder with "
-        "joints.npz, or a COCO-format .json file."
+        help="A photo (- reads it from standard input); or, for the mean over many, a folder of "
+        "photographs, a folder with joints.npz, or a COCO-format .json file."
     ),
 ]
 

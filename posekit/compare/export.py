@@ -14,6 +14,7 @@ import numpy as np
 
 from posekit import __version__
 from posekit.compare.grid import token_affine
+from posekit.compare.words import even_of
 from posekit.explain.faithfulness.grids import values
 from posekit.files import FileTarget, write_json, write_npz
 from posekit.report.values import keypoint_values
@@ -117,6 +118,6 @@ def _panel(panel: Panel, person: int) -> dict[str, Any]:
         "remarks": list(panel.remarks),
         "unsure": unsure_words(prediction, first=0),
         "grid": None if panel.map is None else list(panel.map.grid.size),
-        "figures": asdict(panel.figures),
+        "figures": asdict(panel.figures) | {"nearly_even": even_of(panel.figures) or None},
         "pose": keypoint_values(prediction, key="keypoint")[person],
     }

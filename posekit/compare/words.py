@@ -18,6 +18,7 @@ __all__ = [
     "Column",
     "columns_of",
     "disagreement_table",
+    "even_of",
     "figure_lines",
     "million",
     "missed_words",
@@ -144,7 +145,7 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
         lines.append(f"{row.where} {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
     if row.entropy_nats is not None and row.entropy_share is not None:
         lines.append(spread_words(row.entropy_nats, row.entropy_share))
-        lines += filter(None, [even_words(row.entropy_share)])
+        lines += filter(None, [even_of(row)])
         shared = "" if first else f" · overlap with the first {row.overlap:.0%}"
         lines.append(f"peak distance {row.peak_distance_px:.0f} px{shared}")
     if row.deletion is not None or row.insertion is not None:
@@ -152,6 +153,11 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
             f"deletion {_number(row.deletion, '.2f')} · insertion {_number(row.insertion, '.2f')}"
         )
     return [*lines, f"{row.predict_ms:.0f} ms · {million(row.parameters)} parameters"]
+
+
+def even_of(row: Figures) -> str:
+    """What is said of a panel whose map is nearly even; empty of most, and where there is none."""
+    return "" if row.entropy_share is None else even_words(row.entropy_share)
 
 
 def missed_words(one: Disagreement, names: Sequence[str]) -> str:

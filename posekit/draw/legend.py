@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -224,6 +224,16 @@ def even_words(share: float) -> str:
     if share <= EVEN:
         return ""
     return "nearly even: no place is looked at much more than another"
+
+
+def even_line(maps: Iterable[tuple[str, float | None]]) -> str:
+    """``encoder.1 · encoder.2: nearly even: ...`` in a line of its own; empty of most maps.
+
+    Args:
+        maps: of each its name and its entropy as a share of the greatest, None of an empty one.
+    """
+    even = [name for name, share in maps if share is not None and even_words(share)]
+    return f"{' · '.join(even)}: {even_words(1.0)}" if even else ""
 
 
 def shares(one: AttentionMap) -> bool:

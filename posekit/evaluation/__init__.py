@@ -2,8 +2,9 @@
 
 ``pck`` counts keypoints near their labels, ``oks`` scores whole people as COCO does, ``masks``
 compares instance masks, ``purity`` says on whom attention lies, and ``run`` puts a model through
-a data set. ``rows`` keeps what a figure adds up from, so that ``bootstrap`` can draw the
-photographs anew for its interval, and ``difference`` compares two measurements of them.
+a data set. ``rows`` and ``ranking`` keep what a figure comes from, so that its photographs can
+be drawn anew for the interval (:mod:`posekit.bootstrap`), and ``difference`` compares two
+measurements of them.
 """
 
 from posekit.evaluation.difference import Difference, difference

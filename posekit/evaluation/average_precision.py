@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from posekit.data.cocotools import cocotools, quiet
 from posekit.errors import DataError
-from posekit.evaluation.bootstrap import Ranking
+from posekit.evaluation.ranking import Ranking
 
 __all__ = ["AveragePrecision", "average_precision"]
 

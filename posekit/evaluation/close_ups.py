@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from posekit.bootstrap import Interval
 from posekit.data.close_up import close_up
 from posekit.data.labelled import LabelledPerson
 from posekit.errors import DataError
 from posekit.estimator import Estimator
-from posekit.evaluation.bootstrap import Interval
 from posekit.evaluation.oks import shared_keypoints
 from posekit.evaluation.pck import PCK, pckh
 from posekit.evaluation.rows import Rows, photo_name

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from posekit.bootstrap import interval
 from posekit.errors import DataError
-from posekit.evaluation.bootstrap import interval
 from posekit.evaluation.rows import MODELS_OWN, Rows, ratios_of
 
 __all__ = ["Difference", "difference"]

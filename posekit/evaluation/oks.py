@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posekit.bootstrap import Interval, interval
 from posekit.data.labelled import LabelledPerson
 from posekit.errors import DataError
 from posekit.evaluation.average_precision import AveragePrecision, Record, average_precision
-from posekit.evaluation.bootstrap import Interval, Ranking, interval
+from posekit.evaluation.ranking import Ranking
 from posekit.evaluation.rows import Rows, photo_name
 from posekit.geometry import Box
 from posekit.skeleton import Skeleton

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posekit.bootstrap import Interval
 from posekit.errors import DataError
-from posekit.evaluation.bootstrap import Interval
 from posekit.evaluation.rows import KEYPOINTS, Rows, numbered
 from posekit.skeleton import LSP14, Skeleton
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from posekit.bootstrap import Interval, interval, photo_draws
 from posekit.errors import DataError
-from posekit.evaluation.bootstrap import Interval, interval, photo_draws
 from posekit.files import FileTarget, write_csv
 
 __all__ = ["MODELS_OWN", "Ratio", "Rows", "numbered", "photo_name", "ratios_of"]

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posekit.bootstrap import Interval, interval
 from posekit.data.crowd import of_photo
 from posekit.data.labelled import LabelledPhoto
 from posekit.errors import DataError
-from posekit.evaluation.bootstrap import Interval, Ranking, interval
 from posekit.evaluation.oks import OKS, PersonTruth, ScoredPose, oks, shared_keypoints
 from posekit.evaluation.pck import PCK, pck
+from posekit.evaluation.ranking import Ranking
 from posekit.evaluation.rows import KEYPOINTS, Rows, photo_name
 from posekit.people import Person
 from posekit.photo import Photo

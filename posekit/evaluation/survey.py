@@ -1,7 +1,7 @@
 """One question about everybody in a data set: one photo is an anecdote.
 
-The photograph is what is drawn anew for the intervals, with everybody in it: Efron and Tibshirani,
-"An Introduction to the Bootstrap", 1993, percentile interval.
+The photograph is what is drawn anew for the intervals, with everybody in it: see
+:mod:`posekit.bootstrap`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from posekit.benchmark.cases import Cases, open_cases
+from posekit.bootstrap import ends, photo_draws
 from posekit.errors import DataError, TraceError
-from posekit.evaluation.bootstrap import ENDS, photo_draws
 from posekit.explain.batches import Progress
 from posekit.many import looks
 
@@ -170,6 +170,6 @@ def intervals(by_photo: Sequence[Sequence[Floats]], seed: int = 0) -> tuple[Floa
     total, count = (drawn @ one.reshape(photos, -1) for one in (totals, counts))  # (draws, cells)
     means = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
     known = (counts > 0).sum(0).ravel() > 1
-    ends = np.full((2, known.size), np.nan)
-    ends[:, known] = np.nanpercentile(means[:, known], ENDS, axis=0)
-    return ends[0].reshape(size), ends[1].reshape(size)
+    found = np.full((2, known.size), np.nan)
+    found[:, known] = ends(means[:, known])
+    return found[0].reshape(size), found[1].reshape(size)

@@ -66,11 +66,14 @@ class Affinity:
     peaks: tuple[int, ...]
     grouping: str
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """``left wrist of person 1``, counted from 1; ``left wrist of nobody``."""
+    def labels(self, *, first: int = 1) -> tuple[str, ...]:
+        """``left wrist of person 1``; ``left wrist of nobody``.
+
+        Args:
+            first: the number of the first person: 1 on the page, 0 where indices are shown.
+        """
         return tuple(
-            f"{name} of {'nobody' if owner == NOBODY else f'person {owner + 1}'}"
+            f"{name} of {'nobody' if owner == NOBODY else f'person {first + owner}'}"
             for name, owner in zip(self.keypoints, self.owners, strict=True)
         )
 

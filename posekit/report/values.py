@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posekit.doubts import doubts_of
+from posekit.draw.legend import even_words
 from posekit.draw.save import describe
 from posekit.explain.maps import AttentionMap
 from posekit.explain.plain import finite
@@ -15,8 +16,9 @@ from posekit.report.findings import Findings
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
     from posekit.explain.heat import HeatMap
+    from posekit.explain.numbers import MapNumbers
 
-__all__ = ["keypoint_values", "plain_values", "pose_values", "save_json"]
+__all__ = ["keypoint_values", "number_values", "plain_values", "pose_values", "save_json"]
 
 
 def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
@@ -28,8 +30,8 @@ def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
         * ``asked``: ``{person, keypoint, point, label, method}``;
         * ``pose``: every person's box and keypoints;
         * ``layers``, of an answer in layers: of each its name, grid, total (the sum of its
-          weights), numbers (:class:`posekit.explain.MapNumbers`) and, where there are several,
-          ``heads`` with the same of each; of a method's map ``numbers`` instead;
+          weights), numbers (:func:`number_values`) and, where there are several, ``heads`` with
+          the same of each; of a method's map ``numbers`` instead;
         * ``maps``, when asked for: of each map the values (rows, cols) and ``grid_to_photo``
           (2, 3), which takes (column, row, 1) to (x, y).
     """
@@ -52,7 +54,7 @@ def plain_values(findings: Findings, *, maps: bool = False) -> dict[str, Any]:
     if layered:
         found["layers"] = [_layer(findings, one) for one in layered]
     elif (measured := findings.numbers(findings.maps[0])) is not None:
-        found["numbers"] = asdict(measured)
+        found["numbers"] = number_values(measured)
     if maps:
         found["maps"] = [_cells(one) for one in findings.maps]
     return found
@@ -98,6 +100,18 @@ def keypoint_values(prediction: Prediction, *, key: str = "name") -> list[list[d
     ]
 
 
+def number_values(measured: MapNumbers) -> dict[str, Any]:
+    """A map's numbers, with ``nearly_even``: what is said of a map whose colours show nothing.
+
+    None of most maps, see :func:`posekit.draw.legend.even_words`.
+    """
+    return {
+        **asdict(measured),
+        "mass_outside": measured.mass_outside,
+        "nearly_even": even_words(measured.entropy_share) or None,
+    }
+
+
 def _layer(findings: Findings, one: AttentionMap) -> dict[str, Any]:
     values = {
         "layer": one.layer,
@@ -115,7 +129,7 @@ def _layer(findings: Findings, one: AttentionMap) -> dict[str, Any]:
 
 def _numbers(findings: Findings, one: AttentionMap) -> dict[str, Any]:
     measured = findings.numbers(one)
-    return {} if measured is None else asdict(measured)
+    return {} if measured is None else number_values(measured)
 
 
 def _cells(one: AttentionMap | HeatMap) -> dict[str, Any]:

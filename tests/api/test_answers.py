@@ -19,6 +19,7 @@ from app.api import Api
 from app.blocks import Page
 from posekit import occlusion
 from posekit.compare import compare, describe, predict_alike
+from posekit.draw.legend import even_words
 from posekit.explain import explain, list_methods, numbers
 from posekit.explain.dependencies import dependencies
 from posekit.explain.heads import heads
@@ -115,6 +116,9 @@ def test_explain_answers_the_map_its_numbers_and_its_place(
     measured = numbers(ours, prediction)
     assert answer["numbers"]["mass_in_box"] == pytest.approx(measured.mass_in_box, abs=1e-4)
     assert answer["numbers"]["entropy_nats"] == pytest.approx(measured.entropy_nats, abs=1e-3)
+    # Where this head looks from says nothing, and that is said.
+    assert answer["numbers"]["nearly_even"] == even_words(measured.entropy_share) != ""
+    assert answer["people_by"] is None
     assert (answer["layer"], answer["head"], answer["direction"]) == ("encoder.2", 1, "column")
     assert answer["grid"] == list(np.shape(answer["values"]))
     assert answer["layers"] == [one.name for one in prediction.trace.spatial]
@@ -128,6 +132,7 @@ def test_a_point_is_taken_as_it_is_and_cells_can_be_left_out(client: Client, per
         photo=handle_file(person), model=MODEL, point=[300, 200], values=False, api_name="/explain"
     )
     assert answer["query_point"] == [300.0, 200.0]
+    assert answer["numbers"]["nearly_even"] is None
     assert answer["values"] is None and picture is None
     assert answer["layer"] == answer["layers"][-1]
 
@@ -154,6 +159,7 @@ def test_compare_answers_what_posekit_compare_prints(client: Client, person: Pat
     )
     models = [load(name, device="cpu") for name in names]
     ours = describe(compare(predict_alike(models, read_photo(person)), "left wrist"))
+    assert found.pop("people_by") is None
     assert found.keys() == ours.keys()
     for one, other in zip(found["panels"], ours["panels"], strict=True):
         assert (one["title"], one["remarks"]) == (other["title"], other["remarks"])
@@ -178,6 +184,7 @@ def test_occlude_answers_what_posekit_occlude_prints(
         )
     )  # fmt: skip
     assert found.pop("notes") == []  # sure of the pose
+    assert found.pop("people_by") is None
     assert found.keys() == ours.keys()
     assert found["occluder"] == occluder and found["covered_pixels"] == 80 * 90
     assert found["sentences"] == ours["sentences"] and found["layer"] == "encoder.2"

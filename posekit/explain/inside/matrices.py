@@ -180,7 +180,8 @@ def _affinity(prediction: Prediction) -> Matrix:
     found = affinity_of(prediction)
     words = "How much any two keypoints attend to each other; people are blocks."
     values = np.asarray(found.matrix, dtype=np.float64)
-    return Matrix("affinity", "affinity", found.labels, found.labels, values, None, None, words)
+    labels = found.labels()
+    return Matrix("affinity", "affinity", labels, labels, values, None, None, words)
 
 
 def _gates(record: NamedTensor, place: int) -> Matrix:

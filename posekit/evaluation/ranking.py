@@ -1,67 +1,21 @@
-"""95 % intervals of a data set's figures: its photographs are drawn anew.
-
-The photograph is what is drawn, with everybody in it: keypoints of one person, and people of one
-photograph, are not independent of one another. Percentile interval: Efron and Tibshirani, "An
-Introduction to the Bootstrap", 1993, chapter 13.
-"""
+"""Everybody found in a data set by their scores, from which average precision follows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from posekit.benchmark.report import DRAWS
+from posekit.bootstrap import photo_draws
 
-__all__ = ["Interval", "Ranking", "interval", "photo_draws"]
+__all__ = ["Ranking"]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-Interval: TypeAlias = tuple[float, float]
-"""Both ends, per cent."""
-
-ENDS = (2.5, 97.5)
 _RECALLS = np.linspace(0, 1, 101)  # where COCO reads precision
-_AT_ONCE = 500_000  # numbers of draws held at a time: 4 MB
-
-
-def photo_draws(photos: int, seed: int = 0) -> Iterator[Floats]:
-    """How often each photograph is drawn, with replacement, as many times as there are photographs.
-
-    Args:
-        photos: how many there are, at least one.
-        seed: of the draws; the same draws for the same number of photographs, so that two models
-            measured on them are compared draw by draw.
-
-    Yields:
-        (draws, photos) counts, 2,000 draws in all.
-    """
-    rng = np.random.default_rng(seed)
-    share = np.full(photos, 1.0 / photos)
-    step = max(1, _AT_ONCE // photos)
-    for start in range(0, DRAWS, step):
-        size = min(step, DRAWS - start)
-        yield rng.multinomial(photos, share, size=size).astype(np.float64)
-
-
-def interval(values: Floats) -> Interval | None:
-    """Where 95 % of a figure's draws lie.
-
-    Args:
-        values: (draws,) shares, NaN where a draw holds nothing to measure.
-
-    Returns:
-        Both ends in per cent to two places; None where no draw holds anything.
-    """
-    if not np.isfinite(values).any():
-        return None
-    low, high = np.nanpercentile(values, ENDS)
-    return round(100 * float(low), 2), round(100 * float(high), 2)
 
 
 @dataclass(frozen=True, eq=False)
