@@ -46,7 +46,7 @@ from posekit.occlusion import CaseLibrary
 from posekit.people import MAX_BOXES
 from posekit.photo import Photo, PhotoLimits, read_photo
 from posekit.report.previews import plain_preview
-from posekit.top_down import TopDown, crowd_words, finders
+from posekit.top_down import TopDown, crowd_words, finders, nobody_words
 from posekit.zoo import entry
 
 MAX_SIDE = 1600
@@ -288,8 +288,7 @@ class Explorer:
             found, _ = self.predict(photo, name, None)
             if found.people:
                 return name, [person.box for person in found.people[:MAX_BOXES]]
-        who = " and ".join(entry(name).title for name in asked)
-        raise BoxError(f"{who} found nobody in this photo: draw a box around each person.")
+        raise BoxError(nobody_words(*map(entry, asked)))
 
     def _crowd(self, photo: Photo, model: str) -> str | None:
         """What a visitor should know whose photo holds more than the one person asked about."""

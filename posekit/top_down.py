@@ -15,7 +15,7 @@ from posekit.people import MAX_BOXES
 from posekit.photo import Photo
 from posekit.zoo import ModelEntry, PoseModel, choose_weights, entry, list_models
 
-__all__ = ["TopDown", "boxes_by", "crowd_words", "finders"]
+__all__ = ["TopDown", "boxes_by", "crowd_words", "finders", "nobody_words"]
 
 RECALL = "person recall"
 SMALL = 0.4
@@ -90,10 +90,14 @@ def boxes_by(finder: PoseModel, photo: Photo) -> list[Box]:
     _check_finder(finder)
     people = Estimator(finder).predict(photo, record=False).people
     if not people:
-        raise BoxError(
-            f"{finder.entry.title} found nobody in this photo: draw a box around each person."
-        )
+        raise BoxError(nobody_words(finder.entry))
     return [person.box for person in people[:MAX_BOXES]]
+
+
+def nobody_words(*finders: ModelEntry) -> str:
+    """What is said where the models that should find the people find none."""
+    who = " and ".join(one.title for one in finders)
+    return f"{who} found nobody in this photo: draw a box around each person."
 
 
 def _check_finder(finder: PoseModel) -> None:

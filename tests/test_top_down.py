@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -171,3 +172,20 @@ def test_occlude_and_compare_take_the_people_that_a_model_finds(tmp_path: Path) 
             assert told["before"] == wanted["before"] and told["after"] == wanted["after"]
     refused = run(app, [*compare, "-k", "left knee", "--people-by", "transpose-r-small"])
     assert refused.exit_code == 1 and "finds nobody by itself" in refused.output
+
+
+@pytest.mark.parametrize("command", ["explain", "live", "compare", "predict"])
+def test_a_photo_of_nobody_is_told_of_whoever_looked(tmp_path: Path, command: str) -> None:
+    """The model asked about never saw it; `predict` has no question, and so an answer: nobody."""
+    path, best = tmp_path / "grey.png", posekit.load(finders()[0])
+    assert cv2.imwrite(str(path), np.full((80, 96, 3), 128, np.uint8))
+    more = {
+        "explain": ["-k", "neck"],
+        "live": ["-o", str(tmp_path / "live.html")],
+        "compare": ["-m", "transpose-r-small,btranspose-small", "-k", "neck"],
+        "predict": [],
+    }[command]
+    done = CliRunner().invoke(app, [command, str(path), *more, "--people-by", "best"])
+    said = f"{best.entry.title} found nobody in this photo"
+    assert done.exit_code == (0 if command == "predict" else 1)
+    assert said in " ".join(done.output.split())

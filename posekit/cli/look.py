@@ -72,6 +72,7 @@ def predict(
 ) -> None:
     """Find the keypoints of the people in a photo."""
     from posekit.unsure import unsure_words
+    from posekit.zoo import entry
 
     check_out(out, ".png", source=photo)
     prediction = find_people(
@@ -103,8 +104,8 @@ def predict(
     ]
     text = table(["PERSON, FROM 0", "KEYPOINT", "X", "Y", "SCORE"], rows)
     if not result["people"]:
-        who = finder_name(people_by) if people_by else prediction.model.entry.title
-        text = f"{who} found nobody in this photo."
+        who = entry(finder_name(people_by)) if people_by else prediction.model.entry
+        text = f"{who.title} found nobody in this photo."
     remark_doubt(prediction)
     show(result, text, as_json=as_json)
 

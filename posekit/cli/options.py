@@ -180,16 +180,24 @@ def find_people(
     record: bool,
     people_by: str | None = None,
 ) -> Prediction:
-    """Read the photo, load the model, find the people."""
+    """Read the photo, load the model, find the people.
+
+    Raises:
+        BoxError: whoever ``people_by`` names found nobody, and there is a question (``record``).
+    """
+    from posekit.errors import BoxError
     from posekit.estimator import Estimator
-    from posekit.top_down import TopDown
+    from posekit.top_down import TopDown, nobody_words
 
     chosen = _boxes_alone(boxes, people_by)
     picture = photo_at(photo)
     loaded = load_model(model, weights, device)
     if people_by is not None:
         finder = load_finder(people_by, device)
-        return TopDown(loaded, finder, flip_test=flip_test).predict(picture, record=record)
+        found = TopDown(loaded, finder, flip_test=flip_test).predict(picture, record=record)
+        if record and not found.people:  # nobody to ask about, which is not the asked model's doing
+            raise BoxError(nobody_words(finder.entry))
+        return found
     return Estimator(loaded, flip_test=flip_test).predict(picture, chosen, record=record)
 
 
