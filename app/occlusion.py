@@ -19,7 +19,7 @@ from app import payload
 from app.methods import batch_for, within_memory
 from app.occlusion_ask import Asked, asked, name_of, text_of, whole_number
 from app.occlusion_cases import OPENS, Prepared
-from app.occlusion_files import FORMATS, file_name, plotted, written
+from app.occlusion_files import FORMATS, SWEEPS, file_name, swept, written
 from app.occlusion_library import Cases
 from app.payload import Json
 from posekit.draw.masks import PERSON_COLOURS
@@ -187,17 +187,17 @@ class Hider:
         prediction = self.explorer.sessions.get(token, view)
         kind = name_of(sent.get("format"), list(FORMATS), "format")
         photo = sent.get("photo") is not False
-        swept: Sweep | None = self.explorer.sessions.recall(token, view, "occlusion sweep")
-        if kind == "sweep":
-            if swept is None:
+        last: Sweep | None = self.explorer.sessions.recall(token, view, "occlusion sweep")
+        if kind in SWEEPS:
+            if last is None:
                 raise OcclusionError("There is no sweep yet: run one first.")
-            return told.file(file_name(swept.label, kind), FORMATS[kind], plotted(swept, photo))
+            return told.file(file_name(last.label, kind), FORMATS[kind], swept(last, kind, photo))
         note, title = text_of(sent.get("note"), "A note"), text_of(sent.get("title"), "A title")
         found = self.study(token, view, prediction, sent)
         assert found is not None  # nothing overtakes a download
-        if swept is not None and swept.keypoint != found.keypoint:
-            swept = None
-        content = written(found, kind, note=note, title=title, sweep=swept, photo=photo)
+        if last is not None and last.keypoint != found.keypoint:
+            last = None
+        content = written(found, kind, note=note, title=title, sweep=last, photo=photo)
         return told.file(file_name(found.label, kind), FORMATS[kind], content)
 
     # -- the rest ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from html import escape
 from pathlib import Path
@@ -13,10 +14,15 @@ FORMATS = {
     "html": "text/html",
     "png": "image/png",
     "svg": "image/svg+xml",
+    "paper-svg": "image/svg+xml",
     "json": "application/json",
+    "csv": "text/csv",
     "npz": "application/zip",
     "sweep": "text/html",
+    "sweep-csv": "text/csv",
 }
+SWEEPS = ("sweep", "sweep-csv")
+"""Those of :data:`FORMATS` that hold a sweep."""
 MOST_NOTE, MOST_TITLE = 4000, 120
 
 
@@ -38,11 +44,21 @@ def written(
         path = Path(folder) / f"study.{kind}"
         if kind == "png":
             save_png(draw_study(found, photo=photo), path)
-        elif kind == "svg":
-            found.save_svg(path, photo=photo)
+        elif kind in ("svg", "paper-svg"):
+            found.save_svg(path, photo=photo, paper=kind == "paper-svg")
         else:
-            {"json": found.save_json, "npz": found.save_npz}[kind](path)
+            saves = {"json": found.save_json, "csv": found.save_csv, "npz": found.save_npz}
+            saves[kind](path)
         return path.read_bytes()
+
+
+def swept(found: Sweep, kind: str, photo: bool = True) -> bytes:
+    """A sweep as a file of a kind of :data:`SWEEPS`."""
+    if kind == "sweep":
+        return plotted(found, photo)
+    table = io.BytesIO()
+    found.save_csv(table)
+    return table.getvalue()
 
 
 def plotted(found: Sweep, photo: bool = True) -> bytes:
@@ -61,5 +77,6 @@ def plotted(found: Sweep, photo: bool = True) -> bytes:
 def file_name(label: str, kind: str) -> str:
     """``posekit-occlusion-left-wrist.png``."""
     words = "-".join("".join(one if one.isalnum() else " " for one in label).split())
-    tail = "-sweep.html" if kind == "sweep" else f".{kind}"
+    tails = {"sweep": "-sweep.html", "sweep-csv": "-sweep.csv", "paper-svg": "-paper.svg"}
+    tail = tails.get(kind, f".{kind}")
     return f"posekit-occlusion-{words}{tail}"

@@ -14,7 +14,16 @@ from posekit.estimator import Prediction
 from posekit.explain import AttentionMap
 from posekit.masks import MOST_MASKS
 from posekit.occlusion import PersonMasks, SavedCase, Side, Study, Sweep, painted
-from posekit.occlusion.words import HEADS, KEYPOINT_HEADS, change_cells, keypoint_cells
+from posekit.occlusion.changes import PURITY_ROWS
+from posekit.occlusion.outline import outline_path
+from posekit.occlusion.words import (
+    HEADS,
+    KEYPOINT_HEADS,
+    change_cells,
+    keypoint_cells,
+    moved_words,
+    place_words,
+)
 from posekit.photo import Photo, read_photo
 from posekit.run_lengths import encoded as runs
 
@@ -34,6 +43,8 @@ def answer(found: Study) -> Json:
         "trained": prediction.model.trained,
         "occluder": None if found.occluder is None else found.occluder.to_dict(),
         "where": None if found.occluder is None else found.where,
+        "filled": None if found.occluder is None else found.occluder.filled,
+        "outline": outline_path(found.cover),
         "before": side(found.before),
         "after": side(found.after),
         "layers": [layer(found, name) for name in found.layers],
@@ -43,6 +54,8 @@ def answer(found: Study) -> Json:
         "masks": None if found.masks is None else found.masks.words,
         "own": found.own,
         "moved": _moved(found),
+        "movedWords": moved_words(found),
+        "placeWords": place_words(found),
         "heads": HEADS,
         "changes": changes(found),
         "keypointHeads": KEYPOINT_HEADS,
@@ -105,6 +118,7 @@ def _shares(one: Side, name: str) -> Json:
         "own": None if purity is None else purity.own,
         "others": None if purity is None else purity.others,
         "background": None if purity is None else purity.background,
+        # What lies in front is the last of those parts; what a knockout blocks is none.
         "occluder": one.on_occluder.get(name),
     }
 
@@ -125,15 +139,14 @@ def changes(found: Study) -> list[Json]:
         {
             "key": f"{key}.{found.layer}",
             "layer": found.layer,
-            "cells": [f"{name}, {found.layer_words(found.layer)}", NO_MASK, NO_MASK, "–"],
+            "cells": [
+                f"{found.mass} {name}, {found.layer_words(found.layer)}", NO_MASK, NO_MASK, "–"
+            ],
             "meaning": "nothing says which pixels are this person's",
         }
-        for key, name in (
-            ("on_person", f"{found.mass} on this person"),
-            ("on_others", f"{found.mass} on other people"),
-            ("on_background", f"{found.mass} on the background"),
-        )
-    ]
+        for key, part, name, _ in PURITY_ROWS
+        if part != "in_front"
+    ]  # fmt: skip
     at = next((n for n, row in enumerate(rows) if row["layer"] is not None), len(rows))
     return [*rows[:at], *missing, *rows[at:]]
 
@@ -183,6 +196,8 @@ def sweep(found: Sweep) -> Json:
     return {
         "kind": found.kind,
         "title": found.title,
+        "filled": found.filled,
+        "placeWords": found.place_words,
         "label": found.label,
         "keypoint": found.keypoint,
         "layer": found.layer,

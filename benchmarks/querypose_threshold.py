@@ -22,7 +22,7 @@ from posekit.training.crowds import read_measured_crowds
 from posekit.training.querypose import best_poses, found_sets, true_sets
 from posekit.zoo import PoseModel
 
-SIDES = (128, 160, 192)
+SIDES = (160, 192, 256)
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
 BATCH = 25
 

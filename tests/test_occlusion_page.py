@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from html import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -388,7 +389,7 @@ def test_a_sweep_is_a_job_with_the_cores_numbers(
     html = base64.b64decode(hider.occlusion_download(sent(opened, format="sweep"))["bytes"])
     assert b"Plotly.newPlot" in html and b"https://cdn" not in html[:2000]
     report = base64.b64decode(hider.occlusion_download(sent(opened, format="html"))["bytes"])
-    assert exact.title.encode() in report
+    assert escape(exact.title).encode() in report
 
 
 def test_a_grid_sweep_can_be_cancelled_and_another_keypoint_has_no_part_in_its_report(

@@ -154,11 +154,19 @@ def test_purity_is_that_of_the_evaluation() -> None:
     model = tiny_model()
     done = study(model, PHOTO, ONES[0], keypoint=WRIST, masks=MASKS, layer="encoder.2")
     after = Estimator(model).predict(ONES[0].apply(PHOTO))
-    by_layer = {one.layer: purity(one, MASKS, 0) for one in explain(after, WRIST).maps}
-    assert done.after.purity == by_layer
+    front = ONES[0].cover(PHOTO)
+    for one in explain(after, WRIST).maps:
+        seen = purity(one, [mask & ~front for mask in MASKS], 0)
+        found = done.after.purity[one.layer]
+        assert (found.own, found.others) == (seen.own, seen.others)
+        assert found.in_front == done.after.on_occluder[one.layer] > 0
+        assert found.background == pytest.approx(seen.background - found.in_front)
     rows = {row.key: row for row in done.changes}
-    parts = [rows[f"on_{part}.encoder.2"].after for part in ("person", "others", "background")]
-    assert sum(p for p in parts if p is not None) == pytest.approx(1.0)
+    names = ("on_person", "on_others", "on_background", "in_front")
+    for side in ("before", "after"):
+        parts = [getattr(rows[f"{name}.encoder.2"], side) for name in names]
+        assert sum(parts) == pytest.approx(1.0)
+    assert rows["in_front.encoder.2"].before == 0
     assert done.layer == "encoder.2" and 0 < done.after.on_occluder["encoder.2"] < 1
     assert done.covered_person == pytest.approx(ONES[0].cover(PHOTO)[:, :30].sum() / (30 * 80))
     with pytest.raises(OcclusionError, match="masks are"):
@@ -166,7 +174,8 @@ def test_purity_is_that_of_the_evaluation() -> None:
     # Layers are written as on the page, and shares as "59 %", which no line divides.
     text = next(one for one in done.sentences if one.startswith("In encoder layer 2, "))
     own = 100 * done.after.purity["encoder.2"].own
-    assert f"{own:.0f}\u00a0% does after" in text and "encoder.2" not in text
+    assert f"after, {own:.0f}\u00a0% lies on what can be seen of them" in text
+    assert "encoder.2" not in text
     assert rows["on_person.encoder.2"].name == "attention on this person, encoder layer 2"
     assert percent(0.594) == "59\u00a0%"
     levels = {"encoder": "encoder layer", "supervised": "supervised layer"}

@@ -15,7 +15,7 @@ function askOcclusionSoon(wait) {
 async function askOcclusion() {
   clearTimeout(ocTimer);
   if (!occlusion.view || occlusion.drag && occlusion.drag.drawing) return;
-  const number = ++occlusion.asks;
+  const number = ++occlusion.asks, asked = occlusion.occluder;
   ocLooking(true);
   const reply = await call("occlusion_study", { ...ocRequest(), number });
   if (number !== occlusion.asks || reply.stale) return;
@@ -26,7 +26,7 @@ async function askOcclusion() {
     ocState("");
     return complain(reply.error);
   }
-  takeOcclusion(reply);
+  takeOcclusion(reply, asked);
 }
 
 /** What is on the page stays, but says that it is about to change. */
@@ -35,9 +35,10 @@ function ocLooking(on) {
   if (!element.classList.contains("pk-oc-opening")) ocState(on ? "Looking again …" : "");
 }
 
-function takeOcclusion(reply) {
+/** Draw an answer; `asked`: the occluder that it is about. */
+function takeOcclusion(reply, asked) {
   for (const layer of reply.layers) for (const side of ["before", "after"]) if (layer[side]) layer[side].weights = floatsOf(layer[side].weights);
-  occlusion.answer = reply;
+  Object.assign(occlusion, { answer: reply, answered: asked });
   if (reply.before.point && !occlusion.drag) ocViewport.reveal(reply.before.point);
   if (occlusion.zoom) showZoom(ocViewport, occlusion.zoom);
   occlusion.zoom = null;
@@ -91,16 +92,16 @@ function drawOcFacts() {
     const share = (key) => (shares && shares[key] !== null ? percent(shares[key]) : layer ? "–" : null);
     const known = shares && shares.own !== null, thing = occlusion.answer.occluder, nobody = answer.masks === null || answer.own === null;
     const cells = [
-      [confidence === null ? "–" : confidence.toFixed(2), "confidence", "The height of the keypoint’s peak, as the model scores itself; not a probability"],
-      side === "after" && answer.moved !== null && thing ? [answer.moved.toFixed(0) + " px", "moved", "From its place before"] : side === "after" ? ["–", "moved", "From its place before"] : null,
-      layer && !known && nobody ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured"] : null,
-      layer && !known && !nobody ? ["–", "on this person", "The keypoint is not found here, so nothing looks from it"] : null,
-      layer && known ? [share("own"), occlusion.masks && occlusion.masks.source === "limbs" ? "on this person, estimated" : "on this person", "Share of the " + answer.mass + " on this person’s mask" + (answer.masks ? " (" + typeset(answer.masks) + "), which is not the share in the box: the table below has both" : "")] : null,
-      layer && known ? [share("others"), "on others", "Share of the " + answer.mass + " on other people’s masks"] : null,
-      layer && known ? [share("background"), "background", "Share of the " + answer.mass + " on nobody"] : null,
-      layer && thing ? [share("occluder"), side === "before" ? "where it goes" : "on the occluder", "Share of the " + answer.mass + (side === "before" ? " on what the occluder will hide" : " on the occluder itself")] : null,
+      [confidence === null ? "–" : confidence.toFixed(2), "confidence", "The height of the keypoint’s peak, as the model scores itself; not a probability."],
+      side === "after" ? [answer.moved !== null && thing ? answer.moved.toFixed(0) + " px" : "–", ...answer.movedWords] : null,
+      layer && !known && nobody ? ["–", "no mask known", "Nothing says which pixels are this person’s, so purity cannot be measured."] : null,
+      layer && !known && !nobody ? ["–", "on this person", "The keypoint is not found here, so nothing looks from it."] : null,
+      layer && known ? [share("own"), occlusion.masks && occlusion.masks.source === "limbs" ? "on this person, estimated" : "on this person", "Share of the " + answer.mass + " on this person’s mask" + (side === "after" ? ", as far as it can be seen" : "") + (answer.masks ? " (" + typeset(answer.masks) + "), which is not the share in the box: the table below has both." : ".")] : null,
+      layer && known ? [share("others"), "on others", "Share of the " + answer.mass + " on other people’s masks" + (side === "after" ? ", as far as they can be seen." : ".")] : null,
+      layer && known ? [share("background"), "background", "Share of the " + answer.mass + " on nobody."] : null,
+      layer && thing ? [share("occluder"), ...answer.placeWords[n]] : null,
     ].filter(Boolean);
-    slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", {}, [make("dt", {}, [helpWords(words, title + ".")]), make("dd", { text: value })])));
+    slot("oc-" + side + "-facts").replaceChildren(...cells.map(([value, words, title]) => make("div", {}, [make("dt", {}, [helpWords(words, title)]), make("dd", { text: value })])));
     write(slot("oc-" + side + "-note"), answer[side].person === null ? "this person is not found" : answer[side].note ? answer[side].note : side === "after" ? (answer.where || "nothing in front yet") : "");
     slot("oc-" + side + "-note").title = answer[side].note; // a narrow column cuts it off
   });

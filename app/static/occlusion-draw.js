@@ -81,6 +81,15 @@ function drawThing(context, thing) {
   context.restore();
 }
 
+/** The true outline of what lies in front, over map and dimming; while it is moved, the last answer's outline moves along. */
+function outlineOf(thing, [x, y, w, h]) {
+  const { answer, answered } = occlusion, [wasX, wasY, wasW, wasH] = answered ? thingBox(answered) : [];
+  const same = answer && answered && answered.kind === thing.kind && wasW === w && wasH === h;
+  if (!same) return draw("g");
+  const at = { d: answer.outline, transform: "translate(" + (x - wasX) + " " + (y - wasY) + ")" };
+  return draw("g", { class: "pk-oc-outline", "aria-hidden": "true" }, [draw("path", { class: "pk-oc-under", ...at }), draw("path", at)]);
+}
+
 /** Light and dark stripes, rising to the right, in photo pixels: nothing lies there, but no token may look at it. */
 function hatching(context) {
   const period = Math.max(4, Math.round(Math.max(occlusion.view.photo.width, occlusion.view.photo.height) / 80));

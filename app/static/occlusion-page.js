@@ -63,10 +63,13 @@ const OCCLUSION_DEEDS = {
   "oc-html": () => downloadOcclusion("html"),
   "oc-png": () => downloadOcclusion("png"),
   "oc-svg": () => downloadOcclusion("svg"),
+  "oc-paper": () => downloadOcclusion("paper-svg"),
   "oc-link": copyOcLink,
   "oc-json": () => downloadOcclusion("json"),
+  "oc-csv": () => downloadOcclusion("csv"),
   "oc-npz": () => downloadOcclusion("npz"),
   "oc-plotly": () => downloadOcclusion("sweep"),
+  "oc-sweep-csv": () => downloadOcclusion("sweep-csv"),
   "oc-save": saveCase,
   "oc-more": () => fetchCases(true),
 };

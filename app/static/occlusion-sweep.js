@@ -9,7 +9,7 @@ async function runSweep(kind) {
   const { view } = occlusion, mine = (occlusion.sweeping = { kind, view }), wanted = () => occlusion.sweeping === mine;
   complain("");
   drawSweepWork({ before: 0, share: null });
-  const asked = ocRequest();
+  const asked = ocRequest(), filled = occlusion.answer && occlusion.answer.filled;
   let reply = await call("occlusion_sweep", { ...asked, kind, grid: slot("oc-grid").value });
   while (reply.job && wanted()) {
     drawSweepWork({ before: reply.before, share: reply.total ? reply.done / reply.total : null, done: reply.done, total: reply.total });
@@ -23,7 +23,7 @@ async function runSweep(kind) {
   if (reply.error) return complain(reply.error);
   const sweep = reply.answer;
   if (sweep.heat) sweep.heat.weights = floatsOf(sweep.heat.weights);
-  occlusion.sweep = { ...sweep, occluder: asked.occluder, person: asked.person };
+  occlusion.sweep = { ...sweep, occluder: asked.occluder, person: asked.person, beside: filled };
   drawSweep();
   slot("oc-swept").scrollIntoView({ block: "nearest" });
 }
@@ -46,13 +46,15 @@ function drawSweepWork(work) {
   else progress.value = work.share;
 }
 
-/** The rest of the page may be about another keypoint by now; beside the sweep it says so. */
+/** The rest of the page may be about another keypoint, or another kind of thing in front, by now; beside the sweep it says so. */
 function markSweepOld() {
-  const { sweep, view, person, keypoint } = occlusion, old = slot("oc-sweep-old");
-  old.hidden = !sweep || (sweep.keypoint === keypoint && sweep.person === person);
+  const { sweep, view, person, keypoint, answer } = occlusion, old = slot("oc-sweep-old"), now = answer && answer.filled;
+  const moved = sweep && (sweep.keypoint !== keypoint || sweep.person !== person), other = sweep && now && now !== sweep.filled && now !== sweep.beside;
+  old.hidden = !moved && !other;
   if (old.hidden) return;
+  const thing = (filled) => (other ? " and a " + filled : "");
   const named = (k, of) => (k === null ? "a free spot" : "the " + view.skeleton.keypoints[k]) + (view.people.length > 1 ? " of person " + (of + 1) : "");
-  write(old, "About " + named(sweep.keypoint, sweep.person) + ", asked before; the rest of the page is about " + named(keypoint, person) + ".");
+  write(old, "Of an earlier study: about " + named(sweep.keypoint, sweep.person) + thing(sweep.filled) + "; the rest of the page is about " + named(keypoint, person) + thing(now) + ".");
 }
 
 /** The last sweep of this photo; it says itself which keypoint and layer it is about. */
@@ -61,13 +63,13 @@ function drawSweep() {
   slot("oc-swept").hidden = !sweep;
   if (!occlusion.sweeping) drawSweepWork(null);
   markSweepOld();
-  element.querySelector('[data-do="oc-plotly"]').disabled = !sweep;
+  all('[data-do="oc-plotly"], [data-do="oc-sweep-csv"]').forEach((node) => (node.disabled = !sweep));
   if (!sweep || !pageShown("occlusion")) return;
   write(slot("oc-sweep-title"), sweep.title + (sweep.layer ? " · " + ocLayerTitle(sweep.layer).toLowerCase() : ""));
   slot("oc-heat").hidden = !sweep.heat;
   drawCurves(sweep);
   const cell = (value, show) => (value === null ? "–" : show(value));
-  ocTable(slot("oc-sweep-table"), ["covered", "confidence", "moved", "on this person", "on other people", "on the occluder"], sweep.rows.map((row) => [
+  ocTable(slot("oc-sweep-table"), ["covered", "confidence", "moved", "on this person", "on other people", sweep.placeWords], sweep.rows.map((row) => [
     cell(row.share, percentOf), row.confidence.toFixed(2), cell(row.displacement_px, (value) => value.toFixed(1) + " px"), sweep.masks ? cell(row.on_person, percent) : "no mask known", sweep.masks ? cell(row.on_others, percent) : "no mask known", cell(row.on_occluder, percent),
   ]));
   if (!sweep.heat) return;

@@ -1,8 +1,8 @@
 // Occlusion: the things to put in front, and how they are placed, dragged, sized and steered with keys.
 
 const OC_COLOURS = { mean: "the photo’s mean", grey: "grey", black: [0, 0, 0], white: [255, 255, 255], knockout: "nothing: attention knockout" };
-const OC_BLOCK = "Attention knockout: the photo stays, but no token may look there";
-const OC_KNOCKOUT = "Attention knockout: the photo stays as it is, and no token may look at what is hatched. If the keypoint stays, it did not need the look; covering takes the pixels away as well.";
+const OC_BLOCK = "Attention knockout: the photo stays, but no token may look at a cell of which half or more is hatched";
+const OC_KNOCKOUT = "Attention knockout: the photo stays as it is, and no token may look at a cell of which half or more is hatched; what is left lies on cells that are hatched less. If the keypoint stays, it did not need the look; covering takes the pixels away as well.";
 
 /** The box round an occluder, [x, y, width, height] in photo pixels. */
 function thingBox(thing) {
@@ -82,7 +82,7 @@ function drawOccluders() {
     const frame = draw("rect", { class: "pk-oc-frame", x: x - 0.5, y: y - 0.5, width: w, height: h });
     const sized = thing.kind === "rectangle" || thing.kind === "patch";
     const corner = sized ? [["pk-oc-grip", 6], ["pk-oc-reach", 15]].map(([name, radius]) => fill(disc(name, [x + w - 0.5, y + h - 0.5], radius, u), { "data-grip": "size" })) : [];
-    group.replaceChildren(...shape, frame, ...corner);
+    group.replaceChildren(...shape, outlineOf(thing, [x, y, w, h]), frame, ...corner);
   }
 }
 

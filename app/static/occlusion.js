@@ -15,6 +15,7 @@ const occlusion = {
   layer: null,        // name; null: the last
   occluder: null,     // plain values, as posekit.occlusion writes them
   answer: null,       // of the newest question that was answered
+  answered: null,     // the occluder that it is about
   asks: 0, opens: 0,
   tool: null,         // "brush" or "patch" while the photo waits for a stroke or a piece; "cutout", "limb": its options
   draft: null, drag: null,
@@ -88,7 +89,7 @@ function takeOpened(reply, source, image, keep) {
   if (!samePhoto) ocViewport.reset();
   const sameView = occlusion.view && occlusion.view.photo.width === reply.photo.width && occlusion.view.photo.height === reply.photo.height;
   Object.assign(occlusion, {
-    source, view: reply, image, masks: reply.masks, mean: reply.mean, answer: null, sweep: null, draft: null, drag: null,
+    source, view: reply, image, masks: reply.masks, mean: reply.mean, answer: null, answered: null, sweep: null, draft: null, drag: null,
     owned: !source.own || reply.id !== page.view.id,
     base: source.own ? ocBase() : null,
     person: reply.person, keypoint: reply.keypoint, point: reply.point, layer: reply.layer, occluder: reply.occluder,
@@ -180,7 +181,7 @@ function ocBaseMoved() {
 /** Explore's photo is another one, or gone: nothing of the old one stays here, seen or not. */
 function dropOwnPhoto() {
   if (!occlusion.source || !occlusion.source.own || !ocBaseMoved()) return;
-  Object.assign(occlusion, { answer: null, image: null, masks: null, sweep: null, occluder: null });
+  Object.assign(occlusion, { answer: null, answered: null, image: null, masks: null, sweep: null, occluder: null });
   occlusion.asks++;
   for (const { photo, masks, map, pose } of ocSides) {
     for (const canvas of [photo, masks, map]) canvas.width = canvas.height = 1;

@@ -19,7 +19,6 @@ from posekit.cli.options import (
     PeopleByOption,
     PersonOption,
     PhotoArgument,
-    ReportOption,
     WeightsOption,
     WithPhotoOption,
     boxes_or_found,
@@ -111,8 +110,23 @@ def occlude(
             "--layer", help="Such as encoder.3. Default: the supervised or else the last."
         ),
     ] = None,
-    out: ReportOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="A picture (.png), vectors (.svg), a page for any browser (.html), the figures "
+            "(.json, or .csv: what changed and every keypoint) or the raw maps (.npz). Of a "
+            "sweep, .json, .csv and .npz hold its rows.",
+        ),
+    ] = None,
     with_photo: WithPhotoOption = True,
+    paper: Annotated[
+        bool,
+        typer.Option(
+            "--paper", help="As --out's .png or .svg: a figure for a paper, one column of 85 mm."
+        ),
+    ] = False,
     save: Annotated[
         str | None,
         typer.Option("--save", metavar="TITLE", help="Also keep it in the case library."),
@@ -136,11 +150,12 @@ def occlude(
         ("--grid", grid != GRID, "--sweep grid", sweep is SweepKind.grid),
         ("--steps", steps != STEPS, "--sweep limb", sweep is SweepKind.limb),
         ("--colour", colour != "mean", "a rectangle or a limb", occluder is None),
+        ("--paper", paper, "--out", out is not None),
     ):
         if given and not there:
             raise typer.BadParameter(f"{option} goes with {needs}.")
     rows, cols = (int(v) for v in read_numbers(grid, 2, "a grid ROWS,COLS"))
-    check_out(out, *REPORTS, source=photo)
+    check_out(out, *((".png", ".svg") if paper else (*REPORTS, ".csv")), source=photo)
     picture = photo_at(photo)
     chosen = boxes_or_found(box, people_by, picture, device)
     # Before the network is loaded: whatever can be refused is.
@@ -176,7 +191,7 @@ def occlude(
             made = swept.occluders[int(swept.drop.argmax())]
     done = study(estimator, picture, made, **common)
     if out is not None:
-        _write(done, swept, out, note, with_photo)
+        _write(done, swept, out, note, with_photo, paper)
     result = describe(done) | ({} if swept is None else {"sweep": swept.describe()})
     text = _text(done, swept)
     if save is not None:
@@ -225,19 +240,23 @@ def _fill(colour: str) -> Any:
     return tuple(int(v) for v in numbers)
 
 
-def _write(done: Study, swept: Sweep | None, out: Path, note: str, photo: bool) -> None:
+def _write(
+    done: Study, swept: Sweep | None, out: Path, note: str, photo: bool, paper: bool
+) -> None:
     suffix = out.suffix.lower()
     with writing(out):
         if suffix == ".html":
             done.save_html(out, note=note, sweep=swept, photo=photo)
         elif suffix == ".svg":
-            done.save_svg(out, photo=photo)
+            done.save_svg(out, photo=photo, paper=paper)
         elif suffix == ".json":
             (done if swept is None else swept).save_json(out)
+        elif suffix == ".csv":
+            (done if swept is None else swept).save_csv(out)
         elif suffix == ".npz":
             (done if swept is None else swept).save_npz(out)
         else:
-            done.save_png(out, photo=photo)
+            done.save_png(out, photo=photo, paper=paper)
 
 
 def _text(done: Study, swept: Sweep | None) -> str:

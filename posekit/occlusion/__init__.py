@@ -32,6 +32,7 @@ from posekit.occlusion.occluders import (
     occluder_from_dict,
     occluder_from_json,
 )
+from posekit.occlusion.paper import draw_paper
 from posekit.occlusion.picture import StudyPictures
 from posekit.occlusion.reopen import export_case, study_of
 from posekit.occlusion.result import Study
@@ -67,6 +68,7 @@ __all__ = [
     "Sweep",
     "best_masks",
     "describe",
+    "draw_paper",
     "draw_study",
     "export_case",
     "html_page",

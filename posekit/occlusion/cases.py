@@ -26,7 +26,7 @@ from posekit.scenes import KEYPOINTS, Scene
 from posekit.scenes.gallery import NamedScene, named_scene
 from posekit.skeleton import Skeleton
 
-__all__ = ["CASES", "LEVELS", "Case", "PreparedCase", "prepared_case"]
+__all__ = ["CASES", "LEVELS", "Case", "PreparedCase", "case_of", "prepared_case"]
 
 Level = Literal["easy", "medium", "hard", "cruel"]
 LEVELS: tuple[Level, ...] = ("easy", "medium", "hard", "cruel")
@@ -34,6 +34,7 @@ SIZE = (480, 480)
 
 _BAND = 0.22  # width of a suggested band, in units of the trunk from shoulder to hip
 _KEPT = 6  # rendered scenes in memory
+_RENDERED: dict[str, tuple[str, tuple[int, int]]] = {}  # name and size by the photo's digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,17 @@ def prepared_case(name: str, size: tuple[int, int] = SIZE) -> PreparedCase:
     """
     if name not in CASES:
         raise OcclusionError(f"There is no case {name!r}; there are {', '.join(CASES)}.")
-    return CASES[name].prepare(size)
+    ready = CASES[name].prepare(size)
+    _RENDERED[ready.photo.digest] = name, size
+    return ready
+
+
+def case_of(photo: Photo) -> tuple[str, tuple[int, int]] | None:
+    """The name of the case that a photo is, and its size.
+
+    None where :func:`prepared_case` has not rendered it since the program started.
+    """
+    return _RENDERED.get(photo.digest)
 
 
 @lru_cache(maxsize=_KEPT)

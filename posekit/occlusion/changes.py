@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from posekit.occlusion.side import Side
     from posekit.occlusion.study import Study
 
-__all__ = ["Change", "KeypointChange", "changes_of", "keypoint_changes_of"]
+__all__ = ["PURITY_ROWS", "Change", "KeypointChange", "changes_of", "keypoint_changes_of"]
+
+PURITY_ROWS = (
+    ("on_person", "own", "on this person", "on this person's mask; after, on what is seen of it"),
+    ("on_others", "others", "on other people", "on other people's masks; after, on what is seen"),
+    ("on_background", "background", "on the background", "on nobody"),
+    ("in_front", "in_front", "on what was put in front", "on the occluder, whose pixels are"
+     " nobody's, a pasted person's as well"),
+)  # fmt: skip
+"""Parts of a map's mass, which sum to 1 on either side: the row's key, the field of
+:class:`posekit.explain.purity.Purity`, the row's name, and what it is."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +136,9 @@ def _keypoint_rows(study: Study) -> list[Change]:
         return []
     name = study.label
     moved = finite(study.displacement[index])
+    # What is not drawn has a best guess, which is no place of the keypoint.
+    drawn = study.after.scores[index] >= DRAWN
+    place = name if drawn or moved is None else f"best guess of the {name}"
     rows = [
         Change(
             "confidence",
@@ -135,10 +148,10 @@ def _keypoint_rows(study: Study) -> list[Change]:
             "",
             "the height of the keypoint's peak, as the model scores itself; not a probability",
         ),
-        Change("moved", f"{name} moved", None, moved, "px", "from its place before"),
+        Change("moved", f"{place} moved", None, moved, "px", "from its place before"),
         Change(
             "moved_torso",
-            f"{name} moved, in torso lengths",
+            f"{place} moved, in torso lengths",
             None,
             _divided(moved, study.torso),
             "torso",
@@ -146,7 +159,7 @@ def _keypoint_rows(study: Study) -> list[Change]:
         ),
         Change(
             "moved_box",
-            f"{name} moved, in boxes",
+            f"{place} moved, in boxes",
             None,
             _divided(moved, study.box_side),
             "box",
@@ -194,35 +207,37 @@ def _attention_rows(study: Study) -> list[Change]:
 def _purity_rows(study: Study, layer: str) -> list[Change]:
     rows = []
     words = "" if study.masks is None else f"; {study.masks.words}"
-    for key, part, name in (
-        ("on_person", "own", f"{study.mass} on this person"),
-        ("on_others", "others", f"{study.mass} on other people"),
-        ("on_background", "background", f"{study.mass} on the background"),
-    ):
-        if study.before.purity or study.after.purity:
-            values = [
-                None if layer not in side.purity else float(getattr(side.purity[layer], part))
-                for side in (study.before, study.after)
-            ]
-            meaning = f"share of the map's {study.mass}{words}, the same before and after"
-            rows.append(
-                _row(
-                    f"{key}.{layer}",
-                    f"{name}, {study.layer_words(layer)}",
-                    values,
-                    "share",
-                    meaning,
-                )
+    known = bool(study.before.purity or study.after.purity)
+    for key, part, name, meaning in PURITY_ROWS if known else ():
+        if part == "in_front" and not study.hides:
+            continue
+        values = [
+            None if layer not in side.purity else float(getattr(side.purity[layer], part))
+            for side in (study.before, study.after)
+        ]
+        rows.append(
+            _row(
+                f"{key}.{layer}",
+                f"{study.mass} {name}, {study.layer_words(layer)}",
+                values,
+                "share",
+                f"share of the map's {study.mass} {meaning}{words}",
             )
+        )
     if study.before.on_occluder or study.after.on_occluder:
         shares = [side.on_occluder.get(layer) for side in (study.before, study.after)]
+        # Beside the parts it would be added to them, which hold it already.
+        of = f"of this {study.mass}," if known else study.mass
         rows.append(
             _row(
                 f"on_occluder.{layer}",
-                f"{study.mass} where the occluder is, {study.layer_words(layer)}",
+                f"{of} where the occluder is, {study.layer_words(layer)}",
                 shares,
                 "share",
-                "before: on what it will cover; after: on the occluder itself",
+                "before: on what it will cover, whose pixels are the person's, others' or the"
+                " background's; after: on the occluder itself"
+                if study.hides
+                else "before and after: on what is hatched, which hides nothing",
             )
         )
     return rows

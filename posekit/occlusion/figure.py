@@ -13,6 +13,7 @@ from posekit.draw.panels import BAR, BAR_TOP, FAINT, LINE, TEXT, TICKS, caption,
 from posekit.draw.pixels import figure_pixels
 from posekit.draw.sheet import blank
 from posekit.files import FileTarget, write_png
+from posekit.occlusion.changes import Change
 from posekit.occlusion.export import describe
 from posekit.occlusion.picture import StudyPictures, Which
 from posekit.occlusion.words import HEADS, change_cells
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from posekit.occlusion.result import Study
 
-__all__ = ["draw_study", "save_study"]
+__all__ = ["draw_study", "save_study", "shown_rows"]
 
 _PANEL, _GAP, _MARGIN, _TOP, _DPI = 2.9, 0.14, 0.16, 0.5, 160  # inches, and pixels an inch
 _OVER = 0.12  # inches of a panel's title
@@ -37,7 +38,8 @@ def draw_study(study: Study, *, rows: int = 24, photo: bool = True) -> Figure:
 
     Args:
         study: what to draw.
-        rows: of the table, at most.
+        rows: of the table, at most: those about other layers are left out first, and a line says
+            how many are missing.
         photo: False leaves the photo out: what is drawn lies on plain grey.
 
     Returns:
@@ -58,7 +60,11 @@ def draw_study(study: Study, *, rows: int = 24, photo: bool = True) -> Figure:
     )
     step = _OVER + image + below + _GAP
     lines = [line for text in study.sentences for line in wrap(text, 76)]
-    cells = [HEADS, *(change_cells(row) for row in study.changes[:rows])]
+    shown = shown_rows(study, rows)
+    cells = [HEADS, *(change_cells(row) for row in shown)]
+    if len(shown) < len(study.changes):
+        left = len(study.changes) - len(shown)
+        cells.append([f"… {left} more row{'' if left == 1 else 's'} in the report", "", "", ""])
     side = (len(lines) + len(cells) + 2) * _LINE
     width = 2 * _MARGIN + 2 * _PANEL + 2 * _GAP + _TABLE
     height = _TOP + max(2 * step, side) + _MARGIN
@@ -88,6 +94,15 @@ def draw_study(study: Study, *, rows: int = 24, photo: bool = True) -> Figure:
             sheet.text(x + column, top, value, size=6.4, color=FAINT if n == 0 else TEXT)
         top += _LINE
     return sheet.figure
+
+
+def shown_rows(study: Study, most: int) -> list[Change]:
+    """The rows of the table that fit, in its order: other layers are left out first, whole."""
+    rows = list(study.changes)
+    for layer in study.layers:  # the table has the last one first
+        if len(rows) > most and layer != study.layer:
+            rows = [row for row in rows if not row.key.endswith(f".{layer}")]
+    return rows[:most]
 
 
 def save_study(study: Study, target: FileTarget, *, photo: bool = True) -> None:

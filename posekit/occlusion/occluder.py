@@ -46,6 +46,11 @@ class Occluder(ABC):
         return f"knocked-out {kind}" if self.knocks_out else kind
 
     @property
+    def filled(self) -> str:
+        """Its kind and what it is made of, such as ``grey rectangle`` or ``piece of the photo``."""
+        return {"patch": "piece of the photo"}.get(self.kind, self.sort)
+
+    @property
     @abstractmethod
     def box(self) -> Box:
         """The smallest box round it, which may reach beyond the photo."""

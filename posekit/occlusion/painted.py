@@ -70,6 +70,11 @@ class Rectangle(Occluder):
         """Whether it leaves the photo as it is and blocks attention."""
         return self.colour == "knockout"
 
+    @property
+    def filled(self) -> str:
+        """Its kind and its colour."""
+        return _filled(self.sort, self.colour)
+
     def _draw(self, photo: Photo) -> tuple[Mask, Pixels]:
         return inside(self.area, photo.size), _colour(self.colour, photo)
 
@@ -133,6 +138,11 @@ class Stroke(Occluder):
         """Whether it leaves the photo as it is and blocks attention."""
         return self.colour == "knockout"
 
+    @property
+    def filled(self) -> str:
+        """Its kind and its colour."""
+        return _filled(self.sort, self.colour)
+
     def _draw(self, photo: Photo) -> tuple[Mask, Pixels]:
         covered = np.zeros(photo.size, dtype=bool)
         ends = list(pairwise(self.points)) or [(self.points[0], self.points[0])]
@@ -195,6 +205,16 @@ def _fill(colour: Any) -> Fill:
         'The colour of an occluder is "mean", "grey", three whole numbers from 0 to 255, or '
         '"knockout", which leaves the photo as it is and blocks attention.'
     )
+
+
+def _filled(sort: str, fill: Fill) -> str:
+    """``grey rectangle``, ``stroke of the photo's mean colour``, ``stroke in RGB 200, 30, 90``."""
+    if fill == "knockout":
+        return sort
+    if fill == "mean":
+        return f"{sort} of the photo's mean colour"
+    named = {"grey": "grey", (0, 0, 0): "black", (255, 255, 255): "white"}.get(fill)
+    return f"{named} {sort}" if named else f"{sort} in RGB {', '.join(map(str, fill))}"
 
 
 def _plain(fill: Fill) -> str | list[int]:

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING
 
+from posekit.occlusion.cases import SIZE, case_of, prepared_case
 from posekit.report.reproduce import (
     PHOTO,
     box_options,
@@ -23,29 +24,55 @@ __all__ = ["OCCLUDER", "command_line", "needed", "python_call"]
 OCCLUDER = "occluder.json"
 """The file that a command reads the occluder from."""
 
+CASE_PHOTO = "photo.png"
+"""Stands for the photo of a prepared case, which is written without loss."""
+
 _OWN = ("model", "limbs")  # masks that the model gives again
 
 
 def python_call(study: Study) -> str:
-    """Python that asks the same of the same photo, which it calls ``photo.jpg``."""
-    before = study.before.prediction
+    """Python that asks the same: of a prepared case by its name, else of ``photo.jpg``.
+
+    Masks that somebody gave are not in it: a remark says what to put there.
+    """
+    before, known = study.before.prediction, case_of(study.photo)
+    case = None if known is None else prepared_case(*known)
+    own_masks = case is not None and study.masks is not None and study.masks.source == "scene"
     options = [f"keypoint={_asked(study)}"]
     if study.before.person is not None:
         options.append(f"person={study.before.person}")
-    if study.boxes:
+    if study.boxes and case is not None and study.boxes == case.boxes:
+        options.append("boxes=case.boxes")
+    elif study.boxes:
         options.append(f"boxes={boxes_words(study.boxes)}")
     if study.layer is not None:
         options.append(f"layer={study.layer!r}")
-    if study.masks is not None:
-        options.append('masks="best"' if study.masks.source in _OWN else "masks=masks")
+    given: list[str] = []
+    if own_masks:
+        options.append("masks=case.masks")
+    elif study.masks is not None and study.masks.source in _OWN:
+        options.append('masks="best"')
+    elif study.masks is not None:
+        options.append("masks=masks")
+        given.append(
+            f"masks = None  # put {study.masks.words} here: an array (height, width) a person, "
+            "True on the person"
+        )
+    if case is not None and study.truth is not None:
+        options.append(f"truth=case.truth(model.entry.skeleton, {study.before.person or 0})")
     occluder = "None" if study.occluder is None else f"occluder_from_json({_described(study)!r})"
+    names, photo = ["occluder_from_json"], [f"photo = {photo_call(before)}"]
+    if known is not None:
+        names.append("prepared_case")
+        photo = [f"case = prepared_case({known[0]!r}, {known[1]!r})", "photo = case.photo"]
     return "\n".join(
         [
             "import posekit",
-            "from posekit.occlusion import occluder_from_json",
+            f"from posekit.occlusion import {', '.join(names)}",
             "",
             f"model = {load_call(before.model)}",
-            f"photo = {photo_call(before)}",
+            *photo,
+            *given,
             f"occluder = {occluder}",
             f"answer = posekit.occlude(model, photo, occluder, {', '.join(options)})",
         ]
@@ -61,7 +88,8 @@ def command_line(study: Study, out: str = "report.html") -> str:
     before = study.before.prediction
     if study.keypoint is None or study.occluder is None:
         return ""
-    words = ["posekit", "occlude", PHOTO, "--model", before.model.name]
+    photo = PHOTO if _written(study) is None else CASE_PHOTO
+    words = ["posekit", "occlude", photo, "--model", before.model.name]
     words += ["--weights", weights_of(before.model), *box_options(study.boxes or ())]
     words += ["--keypoint", before.skeleton.keypoints[study.keypoint]]
     if study.before.person is not None:
@@ -78,9 +106,20 @@ def needed(study: Study) -> str:
         said.append(
             f"The command reads the occluder from {OCCLUDER}: the JSON that stands in the Python."
         )
-    if study.masks is not None and study.masks.source not in _OWN:
+    case, by_name = _written(study), False
+    if case is not None:
+        command = shlex.join(["posekit", "cases", "gallery", case, "--out", CASE_PHOTO])
+        said.append(f"The photo is a prepared case, which {command!r} writes for the command.")
+        by_name = study.masks is not None and study.masks.source == "scene"
+    if study.masks is not None and study.masks.source not in _OWN and not by_name:
         said.append(f"Purity was measured on {study.masks.words}, which are not in this file.")
     return " ".join(said)
+
+
+def _written(study: Study) -> str | None:
+    """The prepared case that the photo is, in the size that the command line writes it in."""
+    known = case_of(study.photo)
+    return known[0] if known is not None and known[1] == SIZE else None
 
 
 def _described(study: Study) -> str:

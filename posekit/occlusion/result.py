@@ -101,6 +101,11 @@ class Study:
         return f"{'with' if self.occluder.knocks_out else 'behind'} a {self.occluder.words}"
 
     @property
+    def hides(self) -> bool:
+        """Whether something lies in front on the side after; blocked attention hides nothing."""
+        return self.occluder is not None and not self.occluder.knocks_out
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the layers that either side has a map of, in forward order."""
         return self.before.layers or self.after.layers
@@ -148,7 +153,7 @@ class Study:
     @cached_property
     def shown(self) -> Photo:
         """The side after as it is drawn: what is knocked out is hatched, as nothing covers it."""
-        if self.occluder is None or not self.occluder.knocks_out:
+        if self.occluder is None or self.hides:
             return self.occluded
         return Photo(hatched(self.photo.pixels, self.cover), self.photo.name)
 
@@ -235,28 +240,45 @@ class Study:
 
         save_html(self, target, note=note, sweep=sweep, photo=photo)
 
-    def save_png(self, target: FileTarget, *, photo: bool = True) -> None:
-        """Write both sides as one picture, see :func:`posekit.occlusion.figure.draw_study`."""
-        from posekit.occlusion.figure import save_study
+    def save_png(self, target: FileTarget, *, photo: bool = True, paper: bool = False) -> None:
+        """Write both sides as one picture, see :func:`posekit.occlusion.figure.draw_study`.
 
-        save_study(self, target, photo=photo)
+        ``paper`` draws :func:`posekit.occlusion.paper.draw_paper` instead: one column, no prose.
+        """
+        from posekit.occlusion.figure import save_study
+        from posekit.occlusion.paper import save_paper_png
+
+        (save_paper_png if paper else save_study)(self, target, photo=photo)
 
     def _repr_png_(self) -> bytes:
         from posekit.notebook import png_of
 
         return png_of(self)
 
-    def save_svg(self, target: FileTarget, *, photo: bool = True) -> None:
-        """Write both sides as vectors, see :func:`posekit.occlusion.svg.svg_text`."""
+    def save_svg(self, target: FileTarget, *, photo: bool = True, paper: bool = False) -> None:
+        """Write both sides as vectors, see :func:`posekit.occlusion.svg.svg_text`.
+
+        ``paper`` draws :func:`posekit.occlusion.paper.draw_paper` instead: one column, no prose.
+        """
+        from posekit.occlusion.paper import save_paper_svg
         from posekit.occlusion.svg import save_svg
 
-        save_svg(self, target, photo=photo)
+        if paper:
+            save_paper_svg(self, target, photo=photo)
+        else:
+            save_svg(self, target, photo=photo)
 
     def save_json(self, target: FileTarget) -> None:
         """Write :func:`posekit.occlusion.export.describe`."""
         from posekit.occlusion.export import save_json
 
         save_json(self, target)
+
+    def save_csv(self, target: FileTarget) -> None:
+        """Write what changed and every keypoint, see :mod:`posekit.occlusion.tables`."""
+        from posekit.occlusion.tables import save_study_csv
+
+        save_study_csv(self, target)
 
     def save_npz(self, target: FileTarget) -> None:
         """Write maps, cover and poses, see :func:`posekit.occlusion.export.save_npz`."""

@@ -33,9 +33,11 @@ class Side:
         query: what was asked; None when there was nothing to ask about.
         maps: the row of the query in every layer, mean over heads, in forward order; empty when the
             model has none or could not be asked.
-        purity: on whom the attention lies, by layer; empty when no mask is known.
+        purity: on whom the attention lies, by layer; empty when no mask is known. After, what was
+            put in front is nobody's: a person is what can still be seen of them.
         on_occluder: share of the attention on the pixels that the occluder covers, by layer; before
-            and after alike, so that what was there can be compared with what lies there now.
+            and after alike, so that what was there can be compared with what lies there now. No
+            fifth part beside ``purity``: its parts hold it already.
         note: why something is missing, in a sentence; empty when nothing is.
     """
 
@@ -91,15 +93,35 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """What maps are measured against: the person's own mask among all, and the occluder's cover."""
+    """What the maps of one side are measured against.
+
+    Attributes:
+        people: the person's own mask among all, less what was put in front of them.
+        cover: the pixels that the occluder covers, or will.
+    """
 
     people: Covers | None
     cover: Covers | None
 
     @classmethod
-    def of(cls, masks: tuple[Mask, ...], own: int | None, cover: Mask | None) -> Watch:
-        """Of everybody's masks; ``own`` is None when the person's mask is not known."""
-        people = Covers(masks, own) if masks and own is not None else None
+    def of(
+        cls,
+        masks: tuple[Mask, ...],
+        own: int | None,
+        cover: Mask | None,
+        *,
+        in_front: bool = False,
+    ) -> Watch:
+        """Of everybody's masks in the photo as it was.
+
+        Args:
+            masks: (H, W) each; none where they are not known.
+            own: which one is the person's; None when that is not known.
+            cover: (H, W) the pixels that the occluder covers; None covers nothing.
+            in_front: whether it lies there on this side, and hides what the masks hold under it.
+        """
+        hidden = cover if in_front else None
+        people = Covers(masks, own, hidden) if masks and own is not None else None
         return cls(people, None if cover is None else Covers([cover], 0))
 
 

@@ -58,7 +58,8 @@ def study(
         boxes: of people, as for :meth:`Estimator.predict`.
         layer: the layer to show; None, or one the model does not have, is the one that masks
             supervised, which is where people are told apart, or else the last.
-        masks: whose pixels are whose, for the purity of the attention.
+        masks: whose pixels are whose in the photo as it is, for the purity of the attention; what
+            the occluder hides of them is taken off for the side after.
         truth: (K, 2) where the keypoints really are, in the model's skeleton, NaN where not known.
         before: what this model found in this photo with these boxes, when that is known already;
             made with ``record=True``.
@@ -101,8 +102,11 @@ def study(
         there = matched(before, after)[who]
     known = chosen_masks(masks, before, photo)
     own = None if known is None or who is None else known.own(before.people[who], who)
-    watch = Watch.of(() if known is None else known.masks, own, cover if cover.any() else None)
-    one = look(before, who, index, point, watch)
+    everybody, covered = () if known is None else known.masks, cover if cover.any() else None
+    one = look(before, who, index, point, Watch.of(everybody, own, covered))
+    # Blocked attention hides nothing: the photo is as it was, and so is everybody in it.
+    hides = occluder is not None and not occluder.knocks_out
+    watch = Watch.of(everybody, own, covered, in_front=hides)
     other = look(after, there, index, point, watch)
     same_place = None
     if index is not None and one.query is not None and there is not None:

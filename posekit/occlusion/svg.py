@@ -107,8 +107,10 @@ def _panel(
         lines.append(f"confidence in the {study.label} {side.confidence:.2f}")
     purity = None if study.layer is None else side.purity.get(study.layer)
     if purity is not None:
-        parts = (purity.own, "on this person"), (purity.others, "on others"), (
-            purity.background, "background")  # fmt: skip
+        parts = [(purity.own, "on this person"), (purity.others, "on others"),
+                 (purity.background, "background")]  # fmt: skip
+        if which == "after" and study.hides:
+            parts.append((purity.in_front, "on what was put in front"))
         lines.append(" · ".join(f"{words} {percent(share)}" for share, words in parts))
     if side.note:
         lines.append(side.note)

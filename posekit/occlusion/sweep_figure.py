@@ -22,10 +22,16 @@ _INK = {
     "confidence": "#0b6e69",
     "on this person": "#d55e00",
     "on other people": "#cc79a7",
-    "on the occluder": "#7f7f7f",
+    "on what was put in front": "#7f7f7f",
+    "on what is hatched": "#7f7f7f",
     "displacement": "#0072b2",
 }
-_DASH = {"on other people": "dot", "on the occluder": "dash", "displacement": "dashdot"}
+_DASH = {
+    "on other people": "dot",
+    "on what was put in front": "dash",
+    "on what is hatched": "dash",
+    "displacement": "dashdot",
+}
 _BACKGROUND_SIDE = 640  # px of the photo behind a map
 _DROPS = [[0.0, "#a04fd6"], [0.5, "#f5f5f5"], [1.0, "#2f9e4f"]]
 """Green where the confidence falls, violet where it rises: the hues of ``draw.DIVERGING``."""
@@ -187,7 +193,7 @@ def _series(sweep: Sweep) -> list[tuple[str, Floats, Floats]]:
         ("confidence", sweep.confidence),
         ("on this person", None if shown is None else shown[:, 0]),
         ("on other people", None if shown is None else shown[:, 1]),
-        ("on the occluder", on),
+        (sweep.place_words, on),
         ("displacement", sweep.displacement),
     ]
     return [

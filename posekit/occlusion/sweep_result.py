@@ -28,7 +28,7 @@ __all__ = ["PARTS", "Sweep"]
 
 Floats = npt.NDArray[np.float64]
 
-PARTS = ("own", "others", "background")
+PARTS = ("own", "others", "background", "in_front")
 """Columns of :attr:`Sweep.purity`."""
 
 
@@ -48,8 +48,10 @@ class Sweep:
         confidence: (N,) in the keypoint; 0 when it, or the person, is not found.
         displacement: (N,) how far the keypoint moved, photo pixels; NaN when it is not found.
         found: (N,) bool, whether the keypoint is.
-        purity: by layer (N, 3) on the person, on others, on the background; NaN when not found.
-        on_occluder: by layer (N,) attention on the occluder; NaN when not found.
+        purity: by layer (N, 4) on what can be seen of the person, and of others, on the background,
+            on what was put in front; NaN when not found.
+        on_occluder: by layer (N,) attention on the pixels the occluder covers, which is the last of
+            those parts unless it only blocks attention; NaN when not found.
         masks: where the masks come from, in words; None without purity.
         shape: (rows, cols) of a grid; None for a limb.
         to_photo: of a grid, (column, row) to the photo pixel that the occluder's centre lies on.
@@ -81,13 +83,25 @@ class Sweep:
 
     @property
     def title(self) -> str:
-        """``Confidence in the left wrist, occluder over a grid of 8 x 6``."""
+        """``Left wrist, grey rectangle over a grid of 8 x 6``."""
         where = (
-            "occluder growing along the limb"
+            f"{self.filled.replace('stroke', 'band')} growing along the limb"
             if self.shape is None
-            else f"occluder over a grid of {self.shape[0]} x {self.shape[1]}"
+            else f"{self.filled} over a grid of {self.shape[0]} x {self.shape[1]}"
         )
         return f"{self.label[0].upper()}{self.label[1:]}, {where}"
+
+    @property
+    def filled(self) -> str:
+        """What was put in front, and what it is made of: :attr:`Occluder.filled`."""
+        return next((one.filled for one in self.occluders if one is not None), "occluder")
+
+    @property
+    def place_words(self) -> str:
+        """What ``on_occluder`` is a share on, in words."""
+        there = next((one for one in self.occluders if one is not None), None)
+        blocked = there is not None and there.knocks_out
+        return "on what is hatched" if blocked else "on what was put in front"
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -136,6 +150,7 @@ class Sweep:
                 "on_person": None if shown is None else finite(shown[n, 0]),
                 "on_others": None if shown is None else finite(shown[n, 1]),
                 "on_background": None if shown is None else finite(shown[n, 2]),
+                "in_front": None if shown is None else finite(shown[n, 3]),
                 "on_occluder": None if on is None else finite(on[n]),
             }
             for n in range(len(self.share))
@@ -179,6 +194,12 @@ class Sweep:
     def save_npz(self, target: FileTarget) -> None:
         """Write :meth:`arrays`; nothing in the file is pickled."""
         write_npz(self.arrays(), target)
+
+    def save_csv(self, target: FileTarget) -> None:
+        """Write :attr:`rows`, see :func:`posekit.occlusion.tables.save_sweep_csv`."""
+        from posekit.occlusion.tables import save_sweep_csv
+
+        save_sweep_csv(self, target)
 
     def save_json(self, target: FileTarget) -> None:
         """Write :meth:`describe` as JSON (UTF-8)."""

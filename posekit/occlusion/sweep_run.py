@@ -14,7 +14,6 @@ from posekit.affine import Affine
 from posekit.errors import OcclusionError
 from posekit.estimator import Estimator, Prediction
 from posekit.explain.batches import Progress
-from posekit.explain.purity import Covers
 from posekit.explain.query import resolve
 from posekit.geometry import Box
 from posekit.masks import PersonMasks
@@ -47,7 +46,6 @@ class Start:
     layer: str | None
     masks: PersonMasks | None
     own: int | None
-    people: Covers | None
 
     @property
     def box(self) -> Box:
@@ -77,7 +75,7 @@ def begin(
     shown = side.map(layer) or side.map(None)
     return Start(
         estimator, photo, boxes, side, query.person, query.keypoint,
-        None if shown is None else shown.layer, known, own, watch.people,
+        None if shown is None else shown.layer, known, own,
     )  # fmt: skip
 
 
@@ -115,7 +113,7 @@ def run(
             displacement[n] = float(np.hypot(*moved))
             for name, one in side.purity.items():
                 if name in purity:
-                    purity[name][n] = one.own, one.others, one.background
+                    purity[name][n] = [getattr(one, part) for part in PARTS]
             for name in layers:
                 on_occluder[name][n] = side.on_occluder.get(name, np.nan)
         if progress is not None:
@@ -161,12 +159,14 @@ def _sides(
     boxes = start.boxes if whole else [start.box]
     out = [cover if one is not None and one.knocks_out else None for one, cover, _ in drawn]
     found = start.estimator.predict_each([photo for _, _, photo in drawn], boxes, knocked_out=out)
-    sides = []
+    sides, masks = [], () if start.masks is None else start.masks.masks
     for (one, cover, _), after in zip(drawn, found, strict=True):
         person: int | None = start.person if whole else 0
         if whole and boxes is None:
             person = matched(start.side.prediction, after)[start.person]
-        watch = Watch(start.people, None if one is None else Covers([cover], 0))
+        hides = one is not None and not one.knocks_out
+        covered = None if one is None else cover
+        watch = Watch.of(masks, start.own, covered, in_front=hides)
         sides.append((one, look(after, person, start.keypoint, None, watch), cover))
     return sides
 

@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posekit.occlusion.changes import Change, KeypointChange
+from posekit.people import DRAWN
 
 if TYPE_CHECKING:
     from posekit.occlusion.result import Study
 
 __all__ = [
+    "BLOCKED",
     "HEADS",
     "KEYPOINT_HEADS",
     "cell",
     "change_cells",
     "keypoint_cells",
+    "moved_words",
     "percent",
+    "place_words",
     "sentences_of",
 ]
 
 NONE = "–"
+BLOCKED = (
+    "The photo is as it was: in no layer may a token look at a cell of which half or more is "
+    "hatched (where there is none, at the one hatched most); what is left lies on cells that are "
+    "hatched less."
+)
+"""What blocked attention is; see :mod:`posekit.unseen`."""
 HEADS = ["what", "before", "after", "change"]
 KEYPOINT_HEADS = ["keypoint", "moved", "confidence before", "after", "covered"]
 
@@ -123,7 +133,7 @@ def sentences_of(study: Study) -> tuple[str, ...]:
     else:
         said += [_keypoint(study), _attention(study), _others(study)]
     if study.occluder is not None and study.occluder.knocks_out:
-        said.append("The photo is as it was: no token may look at what is hatched, in any layer.")
+        said.append(BLOCKED)
     if study.occluder is not None and study.before.person is not None:
         said.append(_covered(study))
     notes = [side.note for side in (study.before, study.after)]
@@ -150,7 +160,19 @@ def _keypoint(study: Study) -> str:
     if found == [True, True]:
         moved = float(study.displacement[index])
         torso = "" if study.torso is None else f" ({cell(moved / study.torso, 'torso')})"
-        return f"The {name} moves {moved:.1f} px{torso}, and {confidence}."
+        far = f"moves {moved:.1f} px{torso}"
+        before, after = float(study.before.scores[index]), float(study.after.scores[index])
+        if after >= DRAWN:
+            return f"The {name} {far}, and {confidence}."
+        if before >= DRAWN:
+            return (
+                f"The {name} falls from {before:.2f} to {_below(after)}, below the {DRAWN:.2f} at "
+                f"which it would be drawn; its best guess {far}."
+            )
+        return (
+            f"The {name} is drawn neither before nor after: its confidence of {_below(before)} and "
+            f"{_below(after)} is below {DRAWN:.2f}. Its best guess {far}."
+        )
     if found[0]:
         return f"The {name} is not found any more."
     if found[1]:
@@ -169,12 +191,15 @@ def _attention(study: Study) -> str:
             f"{_what(study)} is now, and {percent(there[1])} lies on the {_what(study)}."
         )
     before, after = study.before.purity[layer], study.after.purity[layer]
+    lay = f"{_in_layer(study, layer)} {percent(before.own)} of {_whose(study)} lay on this person"
+    if study.hides:
+        return (
+            f"{lay}; after, {percent(after.own)} lies on what can be seen of them and "
+            f"{percent(after.in_front)} on the {_what(study)}."
+        )
     on = study.after.on_occluder.get(layer)
     tail = "" if on is None else f"; {percent(on)} lies on the {_what(study)} itself"
-    return (
-        f"{_in_layer(study, layer)} {percent(before.own)} of {_whose(study)} lay on this person, "
-        f"and {percent(after.own)} does after{tail}."
-    )
+    return f"{lay}, and {percent(after.own)} does after{tail}."
 
 
 def _in_layer(study: Study, layer: str) -> str:
@@ -200,7 +225,49 @@ def _others(study: Study) -> str:
         return ""
     if row.lost:
         return f"The {row.keypoint} is not found any more."
+    if row.score_after < DRAWN:
+        return (
+            f"The best guess of the {row.keypoint} moves most: {row.moved:.1f} px, with a "
+            f"confidence of {_below(row.score_after)}."
+        )
     return f"The {row.keypoint} moves most: {row.moved:.1f} px."
+
+
+def _below(score: float) -> str:
+    """A confidence below :data:`DRAWN`, never rounded up to it."""
+    text = f"{score:.2f}"
+    return text if float(text) < DRAWN else f"{np.floor(1000 * score) / 1000:.3f}"
+
+
+def moved_words(study: Study) -> tuple[str, str]:
+    """What stands beside how far the keypoint moved: a word or two, and a sentence."""
+    index = study.keypoint
+    if index is None or study.after.person is None or study.after.scores[index] >= DRAWN:
+        return "moved", "From its place before."
+    return (
+        "its best guess moved",
+        f"From its place before; with a confidence below {DRAWN:.2f} the keypoint is not drawn.",
+    )
+
+
+def place_words(study: Study) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Before and after: what stands beside the share on what the occluder covers, and a sentence.
+
+    After, what lies in front is a part of its own; any other such share lies on the parts that
+    stand beside it, and is not to be added to them.
+    """
+    mass = study.mass
+    if not study.hides:
+        said = (
+            "of these, on the hatching",
+            f"Share of the {mass} on what is hatched; counted already.",
+        )
+        return said, said
+    return (
+        ("of these, where it goes",
+         f"Share of the {mass} on what the occluder will hide; counted already."),
+        ("on what was put in front", f"Share of the {mass} on the occluder, whoever it shows."),
+    )  # fmt: skip
 
 
 def _covered(study: Study) -> str:
