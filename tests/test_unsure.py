@@ -10,6 +10,7 @@ import pytest
 
 from app import payload
 from app.api_work import Work
+from posekit.doubts import doubts_of
 from posekit.estimator import Estimator, Prediction
 from posekit.geometry import Box
 from posekit.people import DRAWN
@@ -52,6 +53,17 @@ def test_a_pose_is_unsure_from_half_of_its_keypoints(prediction: Prediction) -> 
     )
 
 
+def test_a_confidence_counts_as_it_is_shown(prediction: Prediction) -> None:
+    """What reads 0.40 is not below 0.4: neither in a sentence nor as a ring."""
+    for score, below in ((0.396, 0), (0.3951, 0), (0.3949, 17), (0.39, 17), (0.4, 0)):
+        scores = np.full(17, score, dtype=np.float32)
+        one = replace(prediction, people=(replace(prediction.people[0], scores=scores),))
+        assert (f"{scores[0]:.2f}" == "0.40") == (below == 0)
+        assert unsure_keypoints(one.people[0], UNSURE) == below
+        assert len(doubts_of(one)[0]) == below
+        assert (unsure_words(one) is None) == (below == 0)
+
+
 def test_among_several_people_it_says_of_whom(prediction: Prediction) -> None:
     one = unsure_words(scored(prediction, 17, 0, 0))
     assert one is not None and "of the pose of person 1: 17 of 17 keypoints" in one
@@ -89,7 +101,7 @@ def test_every_shipped_model_of_poses_was_measured_and_no_other() -> None:
         *("instance-attention-small", "querypose-small"),
     }
     assert all(any(file.kind == "shipped" for file in entry(n).weights) for n in names)
-    assert entry("querypose-small").least_sure == 0.8
+    assert entry("querypose-small").least_sure == 0.86
     assert entry("transpose-h-a6").least_sure == UNSURE
 
 
@@ -147,7 +159,7 @@ def test_of_a_model_of_whole_photos_the_keypoints_count_that_it_found() -> None:
     title = trained.entry.title
     assert unsure_words(replace(found, people=(low,))) == (
         f"{title} is not sure of this pose: {there} of {there} keypoints have a confidence below"
-        " 0.4, so the skeleton may well be wrong."
+        f" {trained.entry.least_sure:g}, so the skeleton may well be wrong."
     )
     assert unsure_words(replace(found, people=(sure,))) is None
     stricter = replace(trained, entry=replace(trained.entry, unsure=0.95))
@@ -178,7 +190,7 @@ def test_the_api_counts_people_as_its_arguments_do(
     explorer = SimpleNamespace(shelf=None, predict=lambda *_: (unsure, ["before"]))
     monkeypatch.setattr("app.api_work.model_name", lambda name, _: name)
     work = Work(explorer, None, None)  # type: ignore[arg-type]
-    _, notes = work.predict(unsure.photo, "tiny", None)
+    _, notes, _ = work.predict(unsure.photo, "tiny", None, None)
     assert notes == ["before", unsure_words(unsure, first=0)]
 
 

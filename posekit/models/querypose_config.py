@@ -133,8 +133,8 @@ SMALL = QueryPoseConfig(
     part_width=64,
     skeleton=LSP14,
     parts=LSP_PARTS,
-    shortest=192,
-    longest=192,
+    shortest=256,
+    longest=256,
     threshold=0.2,  # by benchmarks/querypose_threshold.py
 )
 """For CPUs, and for the checkpoint that is shipped; not a model of the paper. The trunk's first
