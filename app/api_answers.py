@@ -20,7 +20,7 @@ from posekit.zoo import entry
 CARD = (
     "name", "title", "system", "view", "paper", "skeleton", "keypoints", "input_size", "parameters",
     "trained", "status", "trained_on", "not_trained_on", "limits", "measured", "intervals",
-    "paper_figures",
+    "paper_figures", "figures_from", "system_words",
 )  # fmt: skip
 """What of a model card is told; the rest speaks of files and of how training went."""
 

@@ -14,7 +14,7 @@ from app.picture import floats
 from posekit.compare import Comparison, Disagreement, Panel
 from posekit.compare.disagreement import models_with
 from posekit.compare.panel import titles
-from posekit.compare.words import missed_words
+from posekit.compare.words import asked_where, missed_words
 from posekit.estimator import Prediction
 
 
@@ -27,6 +27,8 @@ def answer(found: Comparison, sent: Json) -> Json:
             "keypoint": found.keypoint,
             "label": found.label,
             "title": found.title,
+            "where": asked_where(found, own=sent.get("anchor") != "point"),
+            "way": found.way,
             "point": _point(point),
         },
         "direction": found.direction,

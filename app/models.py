@@ -35,6 +35,7 @@ class Models:
         systems = [
             {
                 "system": group["system"],
+                "words": group["words"],
                 "papers": [
                     {**paper, "label": f"arXiv {paper['url'].rpartition('/')[2]}"}
                     for paper in group["papers"]
@@ -61,6 +62,8 @@ def describe(card: dict[str, Any], offered: list[str]) -> Json:
         "name": card["name"],
         "title": card["title"],
         "state": card["state"],
+        "figures_from": card["figures_from"],
+        "no_figures": card["no_figures"],
         "paper_figures": _figures(card["paper_figures"]),
         "our_figures": _figures(card["measured"], card["intervals"]),
         "facts": [
@@ -73,7 +76,21 @@ def describe(card: dict[str, Any], offered: list[str]) -> Json:
             *([["Limits", str(card["limits"])]] if card.get("limits") else []),
         ],
         "opens": card["name"] in offered,
+        "closed": _closed(card),
     }
+
+
+def _closed(card: dict[str, Any]) -> str:
+    """Why the page does not open a model, and how Python does."""
+    if card["state"]["kind"] == "by hand":
+        return (
+            "Started with the file, the page opens it beside the others. In Python,"
+            f' posekit.load("{card["name"]}", weights=FILE) reads it.'
+        )
+    return (
+        "No weights can be had for it, so the page does not open it. In Python,"
+        f' posekit.load("{card["name"]}", weights="random") builds it.'
+    )
 
 
 def _seen(card: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, floats
+from app.reading import reading_words
 from posekit.cards import INTERVAL, figure_values
 from posekit.catalogue import figure_words
 from posekit.doubts import doubts_of
@@ -84,6 +85,7 @@ def view(prediction: Prediction, *, view_id: str, whole: bool, with_photo: bool 
         "found": _found(prediction) if whole else None,
         "unsure": unsure_words(prediction),
         "columns": bool(spatial),
+        "reading": reading_words(prediction),
         "inside": has_inside(prediction),
         "live": bool(spatial) and all(a.q.shape[2] * a.k.shape[2] <= LIVE_CELLS for a in spatial),
         "card": card(model),
@@ -258,6 +260,7 @@ def _with_words(measured: MapNumbers) -> Json:
     return {
         **asdict(measured),
         "mass_outside": measured.mass_outside,
+        "around_elsewhere": measured.around_elsewhere,
         "even": even_words(measured.entropy_share),
     }
 
@@ -267,13 +270,14 @@ def card(model: PoseModel) -> Json:
     known = model.card
     paper = known["paper"]
     height, width = known["input_size"]
+    theirs = known["figures_from"]
     facts: list[tuple[str, ...]] = [
         ("Paper", f"{paper['title']}, {paper['venue']} {paper['year']}"),
         ("Parameters", f"{known['parameters'] / 1e6:.1f} million"),
         ("Input", f"{width} × {height} px"),
         ("Keypoints", known["skeleton"]),
         *(
-            (f"In the paper, {data}", _figures(found), _meaning(found))
+            (f"{theirs[:1].upper()}{theirs[1:]}, {data}", _figures(found), _meaning(found))
             for data, found in known["paper_figures"].items()
         ),
         *(

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from posekit.errors import WeightsError
+from posekit.systems import system_words
 
 if TYPE_CHECKING:
     from posekit.weights import WeightsFile
@@ -125,12 +126,14 @@ def model_card(
         parameters: how many it has, where that is known; None counts them.
 
     Returns:
-        ``name title system paper skeleton keypoints input_size parameters trained status weights
-        paper_figures measured intervals trained_on not_trained_on``, and what else the
-        checkpoint's own card says. ``status`` is one sentence for people. ``paper_figures`` and
-        ``measured`` are ``{data set: {figure: number}}``, apart because they were measured by
-        different people; ours in the order of :func:`comparable`. ``intervals`` are the 95 %
-        intervals of ours that have one, ``{data set: {figure: [low, high]}}``.
+        ``name title system system_words paper skeleton keypoints input_size parameters trained
+        status weights paper_figures figures_from no_figures measured intervals trained_on
+        not_trained_on``, and what else the checkpoint's own card says. ``system_words`` and
+        ``status`` are one sentence for people. ``paper_figures`` and ``measured`` are
+        ``{data set: {figure: number}}``, apart because they were measured by different people; ours
+        in the order of :func:`comparable`. ``figures_from`` says where the authors' stand, and
+        ``no_figures`` is a sentence for where there are none. ``intervals`` are the 95 % intervals
+        of ours that have one, ``{data set: {figure: [low, high]}}``.
 
     Raises:
         WeightsError: the checkpoint's card is damaged.
@@ -141,6 +144,7 @@ def model_card(
         "name": entry.name,
         "title": entry.title,
         "system": entry.system,
+        "system_words": system_words(entry.system),
         "paper": {
             "title": entry.paper.title,
             "venue": entry.paper.venue,
@@ -160,6 +164,8 @@ def model_card(
             "checked": weights.checked,
         },
         "paper_figures": {data: dict(figures) for data, figures in entry.paper_figures.items()},
+        "figures_from": entry.figures_from,
+        "no_figures": entry.no_figures,
         "measured": {},
         "intervals": {},
         "trained_on": _trained_on(weights),
@@ -180,9 +186,12 @@ def _trained_on(weights: WeightsFile) -> str:
 
 def _status(entry: ModelEntry, weights: WeightsFile) -> str:
     if weights.kind == "random":
-        official = any(file.kind == "official" for file in entry.weights)
-        hint = f" `posekit weights download {entry.name}` fetches the authors' weights."
-        return UNTRAINED + (hint if official else "")
+        hint = ""
+        if any(file.kind == "official" for file in entry.weights):
+            hint = f" `posekit weights download {entry.name}` fetches the authors' weights."
+        elif entry.by_hand:
+            hint = f" `posekit serve --weights {entry.name}=FILE` reads a file of the authors'."
+        return UNTRAINED + hint
     if weights.kind == "file":
         return f"Weights: {weights.note}; PoseKit does not know what they were trained on."
     return f"Weights: {weights.note if weights.checked else UNCHECKED}."

@@ -90,6 +90,12 @@ MEANINGS = (
 )
 """Pattern of a figure's name -> what it says, in one sentence or two."""
 
+BY_HAND = (
+    "Not trained here; the authors link weights that PoseKit cannot download by itself: fetch the"
+    " file and start with it."
+)
+"""What is said of a model whose weights have no fixed address."""
+
 
 def figure_words(name: str) -> str:
     """What a figure of a model card measures; empty for one that nobody described."""
@@ -101,8 +107,9 @@ def state_of(model: ModelEntry, weights: WeightsFile) -> dict[str, str]:
 
     Returns:
         ``kind``: ``trained``, ``authors``, ``unchecked`` (a file of their name that no download
-        left there), ``file``, ``download`` or ``random``; ``words``, one short sentence;
-        ``command``: what fetches the authors' weights, and ``would_have_seen``: what those were
+        left there), ``file``, ``download``, ``by hand`` (the authors link weights that PoseKit
+        cannot download) or ``random``; ``words``, one short sentence; ``command``: what fetches the
+        authors' weights, or starts the page with them, and ``would_have_seen``: what those were
         trained on, both empty where there is nothing to fetch.
     """
     shipped = "Trained; its weights are here."  # by whom, a model of somebody's own does not say
@@ -122,6 +129,9 @@ def state_of(model: ModelEntry, weights: WeightsFile) -> dict[str, str]:
     elif official is not None:
         kind, said = "download", "Not trained here; the authors' weights can be downloaded."
         command, seen = f"posekit weights download {model.name}", official.trained_on
+    elif model.by_hand:
+        kind, said = "by hand", BY_HAND
+        command = f"posekit serve --weights {model.name}=FILE"
     else:
         kind, said = "random", "Not trained: random weights, so nothing it shows means anything."
     return {"kind": kind, "words": said, "command": command, "would_have_seen": seen}
@@ -134,10 +144,11 @@ def catalogue(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         names: only these; None is every model of the zoo, backbones included.
 
     Returns:
-        One ``{"system", "papers", "models"}`` a system, ready for JSON. ``papers`` are those of its
-        models without repetition; ``models`` are cards (:func:`posekit.cards.model_card`), those
-        with trained weights on this machine first, and each with ``view`` (what it looks at, see
-        :class:`posekit.zoo.ModelEntry`) and ``state`` (:func:`state_of`).
+        One ``{"system", "words", "papers", "models"}`` a system, ready for JSON. ``words`` say how
+        it differs from the others (:func:`posekit.systems.system_words`). ``papers`` are those of
+        its models without repetition; ``models`` are cards (:func:`posekit.cards.model_card`),
+        those with trained weights on this machine first, and each with ``view`` (what it looks at,
+        see :class:`posekit.zoo.ModelEntry`) and ``state`` (:func:`state_of`).
 
     Raises:
         ModelError: there is no model of one of the names.
@@ -152,7 +163,8 @@ def catalogue(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
         card = model_card(model, weights, parameters=_parameters(name))
         card |= {"view": model.view, "state": state_of(model, weights)}
         group = groups.setdefault(
-            model.system, {"system": model.system, "papers": [], "models": []}
+            model.system,
+            {"system": model.system, "words": card["system_words"], "papers": [], "models": []},
         )
         if card["paper"] not in group["papers"]:
             group["papers"].append(card["paper"])

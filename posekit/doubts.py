@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posekit.claims import claims_of
-from posekit.unsure import measured_on
+from posekit.unsure import doubted, measured_on
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -20,7 +20,8 @@ def doubts_of(prediction: Prediction, *, first: int = 1) -> tuple[Mapping[int, s
     """Which keypoints are doubtful, and why.
 
     Two signs are known: a confidence below the limit under which a model's keypoints are wrong
-    more often than right (``benchmarks/unsure.py`` measures it), and a place where another person
+    more often than right (``benchmarks/unsure.py`` measures it; see
+    :func:`posekit.unsure.doubted`), and a place where another person
     has a keypoint of that kind with more confidence (:mod:`posekit.claims`,
     ``benchmarks/claims.py``).
 
@@ -39,7 +40,7 @@ def doubts_of(prediction: Prediction, *, first: int = 1) -> tuple[Mapping[int, s
     least, which = model.entry.least_sure, measured_on(model)
     low = f"Of keypoints with a confidence below {least:g} more are wrong than right{which}."
     for n, person in enumerate(people):
-        below = person.found & (np.asarray(person.scores) < least)
+        below = doubted(person, least)
         found[n].update(dict.fromkeys(map(int, np.flatnonzero(below)), low))
     how = "" if first else " (counted from 0)"
     for one in claims_of(people, prediction.skeleton):

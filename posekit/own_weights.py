@@ -40,6 +40,7 @@ def add_weights(name: str, weights: str | Path) -> str:
         title=f"{model.title} ({path.name})",
         weights=(file,),
         paper_figures={},
+        no_figures="The paper gives no figure for these weights.",
         unsure=None,  # the limit was measured with other weights
     )
     try:

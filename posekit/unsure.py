@@ -15,17 +15,30 @@ if TYPE_CHECKING:
     from posekit.people import Person
     from posekit.zoo import PoseModel
 
-__all__ = ["measured_on", "unsure_keypoints", "unsure_people", "unsure_words"]
+__all__ = ["doubted", "measured_on", "unsure_keypoints", "unsure_people", "unsure_words"]
 
 
 def unsure_keypoints(person: Person, least: float) -> int:
-    """How many of the keypoints that were found have a confidence below ``least``.
+    """How many of the keypoints that were found have a confidence below ``least``, as shown.
 
     Args:
         person: somebody with (K,) scores.
         least: below it keypoints are wrong more often than right; the model's ``least_sure``.
     """
-    return int((person.found & (np.asarray(person.scores) < least)).sum())
+    return int(doubted(person, least).sum())
+
+
+def doubted(person: Person, least: float) -> np.ndarray:
+    """(K,) which keypoints were found with a confidence below ``least``.
+
+    A confidence counts as it is read, with two decimals: what is shown as 0.40 is not below 0.4.
+
+    Args:
+        person: somebody with (K,) scores.
+        least: see :func:`unsure_keypoints`.
+    """
+    shown = np.array([float(f"{score:.2f}") for score in person.scores])
+    return np.asarray(person.found & (shown < least))
 
 
 def unsure_people(prediction: Prediction) -> tuple[int, ...] | None:

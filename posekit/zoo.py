@@ -43,6 +43,8 @@ Measured on 300 photographs of LSPET kept out of training (``benchmarks/unsure.p
 keypoints below it 38 % are right with ``transpose-r-small``, 35 % with ``btranspose-small`` and
 29 % with ``ssa-small`` (PCK@0.2); of the others 77, 74 and 57 %.
 """
+ONLY_ABSTRACT = "Not known here: only the abstract was read."
+"""What stands in the place of figures where nobody here has read the paper."""
 DIGITS = 12
 """Of a checksum, in what is written: enough to tell files apart."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -78,6 +80,9 @@ class ModelEntry:
         input_size: (height, width) of the crop it expects.
         weights: its weights files, best first.
         paper_figures: figures the authors report, by data set: ``{"COCO val2017": {"AP": 71.7}}``.
+        figures_from: where those stand, in words.
+        no_figures: a sentence where there are none.
+        by_hand: the authors link weights that PoseKit cannot download: a file, fetched by hand.
         levels: kind of attention -> words for it, ``{"encoder": "encoder layer"}``.
         mean: subtracted from RGB / 255.
         std: divides what is left.
@@ -106,6 +111,9 @@ class ModelEntry:
     input_size: tuple[int, int]
     weights: tuple[WeightsFile, ...] = ()
     paper_figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    figures_from: str = "in the paper"
+    no_figures: str = "The paper gives no figure for this model."
+    by_hand: bool = False
     levels: Mapping[str, str] = field(default_factory=dict)
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
@@ -140,7 +148,7 @@ class ModelEntry:
             if file.kind == kind:
                 return file
         how = ""
-        if kind == "official" and self.paper_figures:
+        if kind == "official" and self.by_hand:
             how = " that can be downloaded: a file of the authors' is read with --weights FILE"
         raise WeightsError(f"{self.title} has no {kind} weights{how}.")
 

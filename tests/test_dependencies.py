@@ -24,8 +24,10 @@ from posekit.explain import explain, numbers
 from posekit.explain.around import REACH, surroundings
 from posekit.explain.dependencies import Dependencies, dependencies, mean_dependencies
 from posekit.explain.inside import matrices_of, matrix_figure
+from posekit.explain.numbers import around_words
 from posekit.geometry import Box
 from posekit.people import DRAWN
+from posekit.percents import percent
 from posekit.skeleton import COCO17
 from posekit.trace import Attention, Trace
 from tests.tiny_models import noise_photo, tiny_model
@@ -134,6 +136,11 @@ def test_numbers_name_the_most_and_leave_out_the_keypoint_asked_about(prediction
     assert {one.keypoint for one in numbers(free, prediction).around} == {
         "nose", "left wrist", "right wrist",
     }  # fmt: skip
+    measured = numbers(free, prediction)
+    elsewhere = 1 - sum(one.share for one in measured.around)
+    assert measured.around_elsewhere == pytest.approx(elsewhere) and 0 < elsewhere < 1
+    assert around_words(measured).endswith(f" ({percent(elsewhere)} elsewhere)")
+    assert around_words(numbers(free, posed(prediction, {}, {}))) == ""
     nobody = posed(prediction, {}, {})
     assert numbers(free, nobody).around == ()
 

@@ -98,7 +98,7 @@ def test_the_page_the_api_and_files_say_why(prediction: Prediction) -> None:
     assert shown[1]["doubts"] == [None] * 17
     values = keypoint_values(prediction)
     assert values[0][KNEE]["doubt"] == LOW and values[0][NOSE]["doubt"] is None
-    told = answered(prediction, [])["people"][0]["keypoints"]
+    told = answered(prediction, [], None)["people"][0]["keypoints"]
     assert told["left knee"] == {"x": 30, "y": 140, "score": 0.3, "doubt": LOW}
     assert told["right knee"] is None
     rows = Looked("a.jpg", prediction, ()).poses

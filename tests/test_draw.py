@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from posekit import draw
-from posekit.draw.legend import asked_words, missed_share, percent
+from posekit.draw.legend import asked_words, missed_share
 from posekit.draw.panels import choose_window
 from posekit.draw.skeleton import left_out_words
 from posekit.errors import PoseKitError, TraceError
@@ -22,6 +22,7 @@ from posekit.explain import Explanation, HeatMap, Query, explain
 from posekit.explain.faithfulness import Chance, Faithfulness
 from posekit.geometry import Affine, Box, Crop, TokenGrid
 from posekit.people import Person
+from posekit.percents import percent
 from posekit.skeleton import COCO17
 from tests.tiny_models import noise_photo, pose_model, tiny_model
 
@@ -209,6 +210,12 @@ def test_the_legend_says_model_layer_head_scale_and_grid(explanation, prediction
     assert "untrained" not in draw.legend(column, trained)
     with pytest.raises(PoseKitError, match="own, shared, mass"):
         draw.legend(column, model, scale="log")  # type: ignore[arg-type]
+
+
+def test_all_and_nothing_are_said_of_all_and_nothing_alone():
+    shares = (1 - 0.0032, 0.9961, 0.9999, 0.00004, 1 - 1e-8, 1e-8, 0.995)
+    words = ["99.7%", "99.6%", "99.9%", "0.0040%", "100%", "0%", "99.5%"]
+    assert [percent(share) for share in shares] == words
 
 
 def test_percentages_keep_two_digits():

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
+from typer.testing import CliRunner
 
+from app import payload
 from app.calls import spoken
 from app.downloads import FORMATS
 from app.explore import Explorer
 from app.models import Models
 from app.shelf import Shelf
 from posekit import list_models
-from posekit.zoo import entry
+from posekit.cli import app
+from posekit.errors import WeightsError
+from posekit.weights import RANDOM
+from posekit.zoo import PoseModel, entry
+
+CPU = torch.device("cpu")
 
 MODEL = "transpose-r-small"
 LOOK = {"palette": "magma", "opacity": 0.8, "dim": 0.4, "keep": 1.0}
@@ -65,6 +75,76 @@ def test_every_model_has_a_card_that_says_what_it_has_learnt() -> None:
     for group in found["systems"]:
         assert all(paper["label"].startswith("arXiv ") for paper in group["papers"])
         assert all(paper["url"].startswith("https://arxiv.org/abs/") for paper in group["papers"])
+
+
+@pytest.fixture(scope="module")
+def page_cards() -> dict[str, Any]:
+    """Every card of the page by the model's name, with what is said of its system."""
+    systems = Models(Shelf("cpu")).models({})["systems"]
+    return {
+        card["name"]: {**card, "system": group["words"]}
+        for group in systems
+        for card in group["models"]
+    }
+
+
+def test_a_figure_says_where_it_stands(page_cards: dict[str, Any]) -> None:
+    wanted = {
+        "transpose-r-a3": "in the paper",
+        "querypose-hrnet-w32": "in the authors' README, light model",
+        "querypose-hrnet-w48": "in the authors' README, light model",
+        "instance-attention-r50": "in the paper's abstract",
+        "ssa-openpose-2017": "in the README of the first author's earlier code",
+    }
+    for name, words in wanted.items():
+        assert page_cards[name]["figures_from"] == words and page_cards[name]["paper_figures"]
+    table = CliRunner().invoke(app, ["models", "querypose-hrnet-*"], env={"COLUMNS": "300"}).output
+    assert table.count("in the authors' README, light model") == 2 and "in the paper" not in table
+    model = entry("querypose-hrnet-w32")
+    told = payload.card(PoseModel(model, nn.Identity(), RANDOM, CPU))
+    facts = dict(one[:2] for one in told["facts"])
+    assert facts["In the authors' README, light model, COCO val2017"] == "AP 69.8"
+
+
+def test_a_paper_that_nobody_read_is_not_said_to_give_no_figure(
+    page_cards: dict[str, Any],
+) -> None:
+    for name, one in page_cards.items():
+        if one["paper_figures"]:
+            continue
+        ours = name.endswith(("-small", "-lsp"))
+        gives_none = one["no_figures"] == "The paper gives no figure for this model."
+        assert gives_none == ours, name
+        assert ours or "only the abstract was read" in one["no_figures"]
+    assert "the authors' README has no figure" in page_cards["querypose-r50"]["no_figures"]
+
+
+def test_weights_to_be_fetched_by_hand_are_a_state_of_their_own(
+    page_cards: dict[str, Any],
+) -> None:
+    for name, one in page_cards.items():
+        by_hand = one["state"]["kind"] == "by hand"
+        assert by_hand == name.startswith("querypose-hrnet"), name
+        if by_hand:
+            assert one["state"]["command"] == f"posekit serve --weights {name}=FILE"
+            assert "PoseKit cannot download" in one["state"]["words"]
+            assert "No weights" not in one["closed"]
+    assert page_cards["querypose-r50"]["closed"].startswith("No weights can be had for it")
+    with pytest.raises(WeightsError, match="is read with --weights FILE"):
+        entry("querypose-hrnet-w32").weights_of("official")
+    with pytest.raises(WeightsError, match=r"has no official weights\.$"):
+        entry("instance-attention-r50").weights_of("official")
+
+
+def test_every_system_says_how_it_differs(page_cards: dict[str, Any]) -> None:
+    said = {one["system"] for one in page_cards.values()}
+    assert len(said) == 5 and all(re.fullmatch(r"Looks at [^.]+\.", words) for words in said)
+    for name, one in page_cards.items():
+        crop = "one person's crop" in one["system"]
+        assert crop == (entry(name).view != "photo") and ("whole photo" in one["system"]) != crop
+    told = json.loads(CliRunner().invoke(app, ["models", "ssa-*", "--json"]).output)
+    assert {one["system_words"] for one in told} == {page_cards["ssa-small"]["system"]}
+    assert "no place attends to another" in page_cards["ssa-small"]["system"]
 
 
 @pytest.mark.parametrize("kind", sorted(FORMATS))

@@ -160,6 +160,13 @@ def test_a_click_anywhere_means_the_nearest_keypoint(prediction: Prediction) -> 
     assert query.keypoint is not None
 
 
+def test_evidence_may_be_strongest_at_the_keypoint_asked_about(prediction: Prediction) -> None:
+    """Attention leaves it out, since a cell looks at itself."""
+    for keypoint in ("left wrist", "right knee"):
+        around = numbers(explain(prediction, keypoint, person=0).maps[0], prediction).around
+        assert around[0].keypoint == keypoint and around[0].share > 10 * around[0].even
+
+
 def test_maps_by_keypoint_have_no_second_direction(prediction: Prediction) -> None:
     with pytest.raises(TraceError, match="one direction"):
         explain(prediction, "left wrist", direction="column")

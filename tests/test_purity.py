@@ -81,6 +81,24 @@ def test_half_a_cell_counts_half_and_overlaps_are_ones_own() -> None:
     assert purity(attention(weights), three, 0) == Purity(0.5, 0.5, 0.0)
 
 
+def test_what_was_put_in_front_is_nobodys_and_a_part_of_its_own() -> None:
+    weights = np.arange(1.0, 13).reshape(SIZE)
+    masks = [cells((0, 0), (0, 1)), cells((1, 1), (0, 1))]
+    front = cells((0, 1), (1, 1), (2, 2))  # on both people, and 9 of 78 beside them
+    found = Covers(masks, 0, front).shares(attention(weights))
+    assert found.own == pytest.approx(1 / 78) and found.others == 0
+    assert found.in_front == pytest.approx((2 + 5 + 9) / 78)
+    assert found.background == pytest.approx(61 / 78)
+    whole = Covers(masks, 0).shares(attention(weights))
+    assert (whole.own, whole.others, whole.in_front) == pytest.approx((3 / 78, 5 / 78, 0))
+    # Half of a cell in front takes half of what lies on it.
+    front = cells((0, 0))
+    front[4:] = False
+    assert Covers(masks, 0, front).shares(attention(weights)).own == pytest.approx(2.5 / 78)
+    with pytest.raises(TraceError, match="one size"):
+        Covers(masks, 0, np.ones((24, 32), bool))
+
+
 def test_what_lies_outside_the_photo_is_background() -> None:
     weights = np.full(SIZE, 1 / 12)
     everything = np.ones((32, 24), bool)
@@ -200,5 +218,6 @@ def test_masks_that_do_not_fit_are_refused_in_words() -> None:
 
 
 def test_the_mean_counts_every_map_the_same() -> None:
-    mean = mean_purity([Purity(1, 0, 0), Purity(0.5, 0.25, 0.25)])
-    assert (mean.own, mean.others, mean.background) == pytest.approx((0.75, 0.125, 0.125))
+    mean = mean_purity([Purity(1, 0, 0), Purity(0.5, 0.25, 0.125, 0.125)])
+    assert mean.own == 0.75 and mean.others == 0.125
+    assert (mean.background, mean.in_front) == (0.0625, 0.0625)

@@ -25,6 +25,7 @@ from posekit.download import checksum_file, sha256_of
 from posekit.estimator import Estimator, Prediction
 from posekit.explain import Explanation, explain, head_grid, numbers, snap
 from posekit.geometry import Box
+from posekit.percents import percent
 from posekit.photo import read_photo
 from posekit.report import (
     Findings,
@@ -120,7 +121,7 @@ def test_the_report_needs_nothing_else_and_shows_everything(
     text = unescape(re.sub(r"<[^>]+>", " ", page))
     for one in explanation.maps:
         for head in (one, *head_grid(prediction, explanation.query, one.layer, direction="column")):
-            assert f"{numbers(head, prediction).mass_in_box:.1%}" in text
+            assert percent(numbers(head, prediction).mass_in_box) in text
     for name, score in zip(COCO17.keypoints, prediction.people[1].scores, strict=True):
         assert re.search(rf"{name}\s+[\d.]+\s+[\d.]+\s+{score:.2f}", text), name
     assert "$" not in re.sub(r"base64,[^\"]*", "", page)  # no placeholder is left

@@ -187,23 +187,25 @@ function drawAsked() {
   if (hover) return title.replaceChildren(make("b", { text: "This spot" }), make("small", { text: "live" }), make("span", { text: WORDS[compare.direction] + " …" }));
   if (!query) return title.replaceChildren();
   const method = METHODS.get(compare.answer.method);
-  const way = method.direction ? WORDS[compare.answer.direction] + " …" : "by " + method.title;
+  const way = method.direction ? query.way + " …" : "by " + method.title;
   title.replaceChildren(
-    make("b", { text: capital(query.label) }),
-    make("small", { text: compare.anchor === "point" || !query.keypoint ? "the same spot in every panel" : "each model’s own" }),
+    make("b", { text: askedTitle(query.label) }),
+    make("small", { text: typeset(query.where) }),
     page.view && page.view.people.length > 1 ? make("small", { text: "person " + (query.person + 1) }) : "",
     make("span", { text: way }),
   );
 }
 
 function compareHint() {
-  const ready = readyPanels().length, open = compare.panels.filter((panel) => panel.state !== "failed").length;
+  const panels = readyPanels(), ready = panels.length, spots = panels.filter((panel) => panel.view.columns).length, open = compare.panels.filter((panel) => panel.state !== "failed").length;
+  const lookers = spots === ready ? "every model shows where it looks" : "models with attention show where they look";
   const text = slot("busy-text").textContent && element.classList.contains("pk-working") ? slot("busy-text").textContent
     : ready < Math.min(2, open) ? "Opening the models …"
     : compare.pinned ? (TOUCH ? "Tap another spot: every model answers." : "Pinned. Click another spot, or press Esc to let go.")
+    : ready && !spots ? (TOUCH ? "Tap" : "Click") + " any spot: every model answers about its nearest keypoint."
     : compare.method !== "attention" ? "Click any spot to ask every model; only attention follows the pointer."
-    : TOUCH ? "Tap any spot: every model shows where it looks."
-    : "Point at any spot: every model shows where it looks. Click to keep it.";
+    : TOUCH ? "Tap any spot: " + lookers + "."
+    : "Point at any spot: " + lookers + ". Click to keep it.";
   if (slot("compare-hint").textContent !== text) slot("compare-hint").textContent = text;
 }
 

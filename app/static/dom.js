@@ -35,13 +35,14 @@ function draw(tag, attributes, children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-const NOTHING = 1e-7; // of a whole: sums of 32-bit numbers are no more exact
+const NOTHING = 1e-6; // of a whole: sums of 32-bit numbers are no more exact
 
-/** 0.0312 -> "3.1 %"; small shares keep two digits that mean something, and those too small to tell are "0 %". */
+/** 0.0312 -> "3.1 %"; small shares keep two digits that mean something. "0 %" is none and "100 %" all of it, as in posekit/percents.py. */
 function percent(share) {
   const value = share * 100;
   if (Math.abs(share) < NOTHING) return "0 %";
   if (value > 0 && value < 0.01) return "< 0.01 %";
+  if (value >= 99.5 && 1 - share > NOTHING) return Math.min(value, 99.9).toFixed(1) + " %";
   return (value >= 9.95 ? value.toFixed(0) : value >= 0.995 ? value.toFixed(1) : value.toPrecision(2)) + " %";
 }
 
@@ -60,6 +61,11 @@ function typeset(words) {
 /** Text with `commands` in it, as nodes: what stands between the marks is set as code. */
 function withCode(text) {
   return text.split("`").map((part, n) => (n % 2 ? make("code", { text: part }) : document.createTextNode(part)));
+}
+
+/** What is asked about, as a title: "Left wrist"; a spot without a name, "point (213, 127)", is "This spot (213, 127)". */
+function askedTitle(label) {
+  return capital(label.replace(/^point \(/, "this spot ("));
 }
 
 /** "left wrist" -> "Left wrist". */

@@ -15,10 +15,11 @@ async function openModels() {
   slot("systems").replaceChildren(...reply.systems.map((group) => systemSection(group, reply.meanings)));
 }
 
-/** One system: its name, its papers, its models. */
-function systemSection({ system, papers, models }, meanings) {
+/** One system: its name, how it differs from the others, its papers, its models. */
+function systemSection({ system, words, papers, models }, meanings) {
   return make("section", { class: "pk-system", "aria-label": system }, [
     make("h2", { text: system }),
+    words && make("p", { class: "pk-differs", text: typeset(words) }),
     ...papers.map((paper) => make("p", { class: "pk-paper" }, [
       paper.title + " · " + paper.venue + " " + paper.year + " · ",
       make("a", { href: paper.url, target: "_blank", rel: "noopener noreferrer", text: paper.label }),
@@ -36,12 +37,12 @@ function modelCard(model, meanings) {
       command && commandLine(command),
     ]),
     make("div", { class: "pk-versus" }, [
-      figureSide("In the paper", model.paper_figures, "The paper gives no figure for this model.", meanings),
+      figureSide(capital(typeset(model.figures_from)), model.paper_figures, typeset(model.no_figures), meanings),
       figureSide("Measured by us", model.our_figures, "Not measured for these weights.", meanings),
     ]),
     make("dl", { class: "pk-zoo-facts" }, model.facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })])),
     make("div", { class: "pk-zoo-open" }, model.opens ? openLinks(model.name)
-      : [make("p", { text: "No weights can be had for it, so the page does not open it. In Python, posekit.load(\"" + model.name + "\", weights=\"random\") builds it." })]),
+      : [make("p", { text: model.closed })]),
   ]);
 }
 

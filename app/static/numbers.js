@@ -24,7 +24,7 @@ function drawNumbers() {
       + n.entropy_nats.toFixed(2) + " nats of " + Math.log(grid.weights.length).toFixed(2) + "."),
     number(n.peak_distance_px.toFixed(0) + " px", "peak distance", "On the photo, from the marked spot to the middle of the strongest cell."),
     four && leftOver(grid),
-  ]), n.even ? make("p", { class: "pk-around", "data-even": "", text: capital(n.even) + "." }) : "", ...mostAround(n.around, mass));
+  ]), n.even ? make("p", { class: "pk-around", "data-even": "", text: capital(n.even) + "." }) : "", ...strongestAround(n, mass));
 }
 
 /** How much of the value that a map divides up its sum misses; posekit.draw.legend says the same in the legend. */
@@ -34,18 +34,19 @@ function leftOver(grid) {
   return number(percent(grid.missed), "of the value left over", term + (grid.missed > 0.1 ? "The map misses that much: read it with care." : "0 % would be exact."));
 }
 
-/** Around which keypoints most of the map lies; each can be asked next. */
-function mostAround(around, mass) {
+/** Around which keypoints the map is strongest, and how much of it lies elsewhere; each can be asked next. */
+function strongestAround({ around, around_elsewhere: elsewhere }, mass) {
   if (!around.length) return [];
   const { keypoints } = page.view.skeleton;
   const meaning = "How much of the " + mass + " lies on cells around these keypoints of the person, where the model puts them; the rest lies on others, or on none. "
     + "A map that is the same everywhere would have " + around.map((one) => percent(one.even)).join(", ") + " there.";
   return [make("p", { class: "pk-around" }, [
-    helpWords("Most of it around", meaning), " ",
+    helpWords("Strongest around", meaning), " ",
     ...around.map((one) => make("span", {}, [make("button", {
       type: "button", class: "pk-link", title: "Ask about the " + one.keypoint, text: one.keypoint,
       onclick: () => askKeypoint(page.query.person, keypoints.indexOf(one.keypoint)),
     }), " " + percent(one.share)])),
+    make("span", { text: "+ " + percent(elsewhere) + " elsewhere" }),
   ])];
 }
 
@@ -64,9 +65,10 @@ function number(value, unit, meaning) {
   ]);
 }
 
-/** What the model is, what it was trained on, the paper's figure and ours. */
+/** What the model is, what it was trained on, the authors' figure and ours. */
 function drawCard() {
   const { card } = page.view;
+  slot("reading").textContent = typeset(page.view.reading);
   slot("model-line").replaceChildren(card.line + " ", helpMark("model", "said of this model"));
   slot("card").replaceChildren(
     make("div", {}, [make("h2", { text: card.title }), make("p", {}, withCode(card.about))]),

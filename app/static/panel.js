@@ -194,8 +194,8 @@ function drawQuery() {
   const score = keypoint === null ? null : page.view.people[person].scores[keypoint];
   const doubt = keypoint === null ? null : page.view.people[person].doubts[keypoint];
   title.replaceChildren(
-    make("b", { text: capital(label) }),
-    make("small", {}, score === null ? ["free spot"] : [score.toFixed(2), helpMark("confidence", "this confidence")]),
+    make("b", { text: askedTitle(label) }),
+    score === null ? "" : make("small", {}, [score.toFixed(2), helpMark("confidence", "this confidence")]),
     doubt ? make("small", { class: "pk-doubt" }, [helpWords("doubtful", doubt)]) : "",
     page.view.people.length > 1 ? make("small", { text: "person " + (person + 1) }) : "",
     make("span", { text: !byAttention() ? "by " + how().title : page.view.columns ? WORDS[page.direction] + " …" : "found by …" }),
@@ -239,7 +239,7 @@ function drawBar(signed) {
 /** The keypoint list: for the keyboard, for screen readers, and for small keypoints. */
 function drawChips() {
   const { view } = page, person = view.people[page.person];
-  slot("points-note").textContent = nobodyFound() ? "none of these was found" : "pick one here, or click it on the photo";
+  slot("points-note").textContent = nobodyFound() ? "none of these was found" : "pick one here or on the photo";
   if (!person) return slot("chips").replaceChildren();
   const chosen = page.query && page.query.person === page.person ? page.query.keypoint : null;
   const bar = slot("chips");

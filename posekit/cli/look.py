@@ -43,6 +43,7 @@ from posekit.cli.options import (
 from posekit.cli.output import show, table
 from posekit.files import write_png, writing
 from posekit.people import IN_BOX
+from posekit.percents import percent
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -213,28 +214,36 @@ def explain(
     show(result, text, as_json=as_json)
 
 
+def _around(one: dict[str, Any]) -> str:
+    """Around which keypoints a layer's map is strongest, as :func:`around_words` says it."""
+    named = ", ".join(
+        f"{near['keypoint']} {percent(near['share'])}" for near in one.get("around", ())
+    )
+    return f"{named} ({percent(one['around_elsewhere'])} elsewhere)" if named else ""
+
+
 def _layer_table(explanation: Explanation, result: dict[str, Any]) -> str:
     from posekit.draw.legend import even_line
 
     rows = [
         [
             one["layer"],
-            f"{one['mass_in_box']:.1%}" if "mass_in_box" in one else "nothing there",
+            percent(one["mass_in_box"]) if "mass_in_box" in one else "nothing there",
             *(
                 (
-                    f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of even)",
+                    f"{one['entropy_nats']:.2f} nats ({percent(one['entropy_share'])} of even)",
                     f"{one['peak_distance_px']:.0f} px away",
                 )
                 if "entropy_nats" in one
                 else ("", "")
             ),
-            ", ".join(f"{near['keypoint']} {near['share']:.0%}" for near in one.get("around", ())),
+            _around(one),
         ]
         for one in result["layers"]
     ]
     title = explanation.title
     where = next((one["where"] for one in result["layers"] if "where" in one), IN_BOX)
-    text = table(["LAYER", where.upper(), "ENTROPY", "PEAK", "MOST AROUND"], rows)
+    text = table(["LAYER", where.upper(), "ENTROPY", "PEAK", "STRONGEST AROUND"], rows)
     even = even_line((one["layer"], one.get("entropy_share")) for one in result["layers"])
     return "\n".join(filter(None, [f"{title[0].upper()}{title[1:]}:", text, even]))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from posekit.cli.output import show, table
 from posekit.errors import TraceError
+from posekit.percents import percent
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -171,8 +172,11 @@ def heat_table(result: dict[str, Any], title: str) -> str:
     if "numbers" in result:
         one = result["numbers"]
         rows += [
-            [one["where"], f"{one['mass_in_box']:.1%}"],
-            ["entropy", f"{one['entropy_nats']:.2f} nats ({one['entropy_share']:.0%} of even)"],
+            [one["where"], percent(one["mass_in_box"])],
+            [
+                "entropy",
+                f"{one['entropy_nats']:.2f} nats ({percent(one['entropy_share'])} of even)",
+            ],
             ["peak", f"{one['peak_distance_px']:.0f} px away"],
         ]
         rows += [["note", words] for words in [one["nearly_even"]] if words]

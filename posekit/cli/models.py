@@ -100,7 +100,11 @@ def _row(card: dict[str, Any]) -> list[str]:
         f"{card['parameters'] / 1e6:.1f} M",
         f"{height} x {width}",
         card["skeleton"],
-        "; ".join(_figure(card[key], by) for key, by in FIGURES if card[key]),
+        "; ".join(
+            _figure(card[key], by)
+            for key, by in (("measured", "measured by us"), ("paper_figures", card["figures_from"]))
+            if card[key]
+        ),
     ]
 
 
@@ -110,9 +114,6 @@ def _here(card: dict[str, Any]) -> str:
         return "none: untrained"
     kind: str = card["weights"]["kind"]
     return kind if card["weights"]["checked"] else f"{kind}, not checked"
-
-
-FIGURES = (("measured", "measured by us"), ("paper_figures", "in the paper"))
 
 
 def _figure(figures: dict[str, dict[str, float]], by: str) -> str:

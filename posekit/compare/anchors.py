@@ -23,7 +23,7 @@ from posekit.explain.targets import Target
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
 
-__all__ = ["Anchor", "Asking", "anchors"]
+__all__ = ["Anchor", "Asking", "about_keypoints", "anchors"]
 
 ABOUT_KEYPOINTS = "The maps of this model are about keypoints, so it is asked about"
 
@@ -86,7 +86,7 @@ def anchors(
     found = []
     for index, one in enumerate(predictions):
         own = source.skeleton.mapping_to(one.skeleton)[keypoint]
-        knows_places = not _about_keypoints(one)
+        knows_places = not about_keypoints(one)
         if own is not None and (asking != "point" or not knows_places):
             try:
                 query = keypoint_query(one, person, own)
@@ -112,7 +112,7 @@ def anchors(
     return name, found
 
 
-def _about_keypoints(prediction: Prediction) -> bool:
+def about_keypoints(prediction: Prediction) -> bool:
     """Whether all that a model left is about its keypoints; a place alone is no question then."""
     trace = prediction.trace
     return trace is not None and not trace.spatial and bool(evidence_of(trace))
@@ -120,7 +120,7 @@ def _about_keypoints(prediction: Prediction) -> bool:
 
 def _at_point(prediction: Prediction, query: Query) -> Anchor:
     """A free point: itself, or the nearest keypoint of a model that knows nothing else."""
-    if not _about_keypoints(prediction):
+    if not about_keypoints(prediction):
         return Anchor(query, query, None)
     try:
         near = snap(prediction, query.point, query.person)

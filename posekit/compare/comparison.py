@@ -48,7 +48,7 @@ class DensityScale:
     @property
     def ticks(self) -> tuple[tuple[float, str], ...]:
         """Places on the colour bar, 0 to 1, with their text."""
-        from posekit.draw.legend import percent
+        from posekit.percents import percent
 
         return tuple((at, percent(at * self.limit)) for at in (0.0, 0.5, 1.0))
 
@@ -112,10 +112,20 @@ class Comparison:
 
     @property
     def title(self) -> str:
-        """``Left wrist looks at``, or ``Left wrist: rollout``."""
-        words = f" {DIRECTION_WORDS[self.direction]}"
+        """``Left wrist looks at`` (:attr:`way`), or ``Left wrist: rollout``."""
+        words = f" {self.way}"
         text = self.label + (words if self.method == "attention" else f": {self.shown_by}")
         return text[:1].upper() + text[1:]
+
+    @property
+    def way(self) -> str:
+        """``looks at``; ``found by`` where the maps are a model's outputs and nobody looks."""
+        looks = DIRECTION_WORDS[self.direction]
+        maps = [one.map for one in self.panels if one.map is not None]
+        outputs = [isinstance(one, AttentionMap) and bool(one.meaning) for one in maps]
+        if not any(outputs):
+            return looks
+        return "found by" if all(outputs) else f"{looks}, or found by"
 
     @property
     def shown_by(self) -> str:

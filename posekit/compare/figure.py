@@ -13,13 +13,13 @@ from posekit.compare.export import describe
 from posekit.compare.picture import Pictures, Pixels
 from posekit.compare.words import disagreement_table, figure_lines
 from posekit.draw.colours import colour_table
-from posekit.draw.legend import percent
 from posekit.draw.panels import BAR, BAR_TOP, DARK, FAINT, LINE, TEXT, TICKS, caption, outline, star
 from posekit.draw.pixels import figure_pixels
 from posekit.draw.sheet import Sheet, blank
 from posekit.draw.skeleton import mark_words
 from posekit.errors import TraceError
 from posekit.files import FileTarget, write_png
+from posekit.percents import percent
 
 __all__ = ["draw_comparison", "draw_panel", "save_comparison"]
 
@@ -249,7 +249,8 @@ def _differences(sheet: Sheet, comparison: Comparison, pictures: Pictures, top: 
         words = [
             f"orange: more in {comparison.panels[first].title}",
             f"violet: more in {comparison.panels[n].title}",
-            f"overlap {overlap.intersection:.0%} · rank correlation {overlap.rank_correlation:.2f}",
+            f"overlap {percent(overlap.intersection)}"
+            f" · rank correlation {overlap.rank_correlation:.2f}",
         ]
         lines = [line for text in words for line in wrap(text, _CHARACTERS)]
         caption(sheet.figure, axes, lines, BAR_TOP + BAR + TICKS)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from posekit.compare.picture import LESS, MORE, Pictures
 from posekit.compare.reproduce import command_line, needed, python_call
 from posekit.compare.words import columns_of, disagreement_table, figure_lines
-from posekit.draw.legend import percent
 from posekit.draw.skeleton import mark_words
 from posekit.files import FileTarget, write_text
+from posekit.percents import percent
 from posekit.report import shell
 from posekit.report.closing import closing
 
@@ -151,7 +151,7 @@ def _differences(comparison: Comparison, pictures: Pictures) -> str:
         one, other = comparison.panels[a].title, comparison.panels[b].title
         overlap = comparison.overlap(a, b)
         text = (
-            f"The maps share {overlap.intersection:.0%} of their mass · rank correlation "
+            f"The maps share {percent(overlap.intersection)} of their mass · rank correlation "
             f"{overlap.rank_correlation:.2f}"
         )
         image = shell.image(

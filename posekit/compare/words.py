@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from posekit.compare.anchors import about_keypoints
 from posekit.compare.disagreement import Disagreement, models_with
 from posekit.compare.panel import Figures
 from posekit.draw.legend import even_words, spread_words
+from posekit.percents import percent
 
 if TYPE_CHECKING:
     from posekit.compare.comparison import Comparison
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COLUMNS",
     "Column",
+    "asked_where",
     "columns_of",
     "disagreement_table",
     "even_of",
@@ -126,6 +129,33 @@ def columns_of(comparison: Comparison) -> tuple[Column, ...]:
     return tuple(one for one in said if not one.empty(rows))
 
 
+def asked_where(comparison: Comparison, *, own: bool = False) -> str:
+    """Whether all panels were asked at one spot: ``the same spot in every panel``.
+
+    Models whose maps are about keypoints are asked at their own; then ``the same spot in 1 of 2
+    panels; SSA-small at its own keypoint``.
+
+    Args:
+        comparison: several models' answers.
+        own: a keypoint was asked of each model where it puts it itself.
+    """
+    panels = comparison.panels
+    if own and comparison.keypoint is not None:
+        return "each model's own"
+    apart = [one for one in panels if one.keypoint is not None and about_keypoints(one.prediction)]
+    same = sum(one.point is not None and one not in apart for one in panels)
+    if same == len(panels):
+        return "the same spot in every panel"
+    if not same:
+        return "each model's own"
+    words = f"the same spot in {same} of {len(panels)} panels"
+    if not apart:
+        return words
+    *most, last = dict.fromkeys(one.title for one in apart)
+    whose = f"{', '.join(most)} and {last} at their" if most else f"{last} at its"
+    return f"{words}; {whose} own keypoint"
+
+
 def million(count: int) -> str:
     """``1.2 M``; small networks in thousands, or as they are."""
     if count >= 100_000:
@@ -141,12 +171,13 @@ def figure_lines(row: Figures, *, first: bool) -> list[str]:
         off = f" · off by {row.distance_px:.0f} px{_torso(row)}" if apart else ""
         lines.append(f"confidence {row.confidence:.2f}{off}")
     if row.on_person is not None:
-        others = f" · in others' boxes alone {row.on_others:.0%}" if row.on_others else ""
-        lines.append(f"{row.where} {row.on_person:.0%}{others} · elsewhere {row.elsewhere:.0%}")
+        others = f" · in others' boxes alone {percent(row.on_others)}" if row.on_others else ""
+        rest = percent(row.elsewhere or 0.0)
+        lines.append(f"{row.where} {percent(row.on_person)}{others} · elsewhere {rest}")
     if row.entropy_nats is not None and row.entropy_share is not None:
         lines.append(spread_words(row.entropy_nats, row.entropy_share))
         lines += filter(None, [even_of(row)])
-        shared = "" if first else f" · overlap with the first {row.overlap:.0%}"
+        shared = "" if first else f" · overlap with the first {percent(row.overlap or 0.0)}"
         lines.append(f"peak distance {row.peak_distance_px:.0f} px{shared}")
     if row.deletion is not None or row.insertion is not None:
         lines.append(

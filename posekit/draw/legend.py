@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from posekit.errors import PoseKitError
 from posekit.explain.heat import HeatMap
 from posekit.explain.maps import DIRECTION_WORDS, AttentionMap
 from posekit.explain.methods import find_method
 from posekit.explain.numbers import MapNumbers
+from posekit.percents import percent
 from posekit.zoo import PoseModel
 
 if TYPE_CHECKING:
@@ -202,11 +201,11 @@ def _wrapped(words: list[str], width: int = 58) -> list[str]:
 
 def number_lines(measured: MapNumbers) -> list[str]:
     """The numbers of a map in two short lines, and one more where it is nearly even."""
-    where = f"{measured.where} {measured.mass_in_box:.0%}"
+    where = f"{measured.where} {percent(measured.mass_in_box)}"
     if measured.mass_in_both >= 0.005:
-        where += f" (in another's as well {measured.mass_in_both:.0%})"
+        where += f" (in another's as well {percent(measured.mass_in_both)})"
     if measured.mass_in_other_boxes > 0:
-        where += f" · in others' alone {measured.mass_in_other_boxes:.0%}"
+        where += f" · in others' alone {percent(measured.mass_in_other_boxes)}"
     return [
         where + f" · peak distance {measured.peak_distance_px:.0f} px",
         spread_words(measured.entropy_nats, measured.entropy_share),
@@ -216,7 +215,7 @@ def number_lines(measured: MapNumbers) -> list[str]:
 
 def spread_words(nats: float, share: float) -> str:
     """A map's entropy: ``spread 71% of even (entropy 4.31 nats)``; 100 % is all cells alike."""
-    return f"spread {share:.0%} of even (entropy {nats:.2f} nats)"
+    return f"spread {percent(share)} of even (entropy {nats:.2f} nats)"
 
 
 def even_words(share: float) -> str:
@@ -244,11 +243,3 @@ def shares(one: AttentionMap) -> bool:
 def amount(weight: float, one: AttentionMap) -> str:
     """A weight of a map as a percentage, or as a plain number where it is no share."""
     return percent(weight) if shares(one) else plain_number(weight)
-
-
-def percent(share: float) -> str:
-    """A share as a short percentage with two significant digits: ``1.3%``, ``0.033%``."""
-    if share == 0:
-        return "0%"
-    digits = max(0, 1 - int(np.floor(np.log10(abs(share) * 100))))
-    return f"{share * 100:.{digits}f}%"

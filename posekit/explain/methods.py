@@ -108,7 +108,8 @@ def method(
 method(
     "attention",
     needs="attention",
-    description="What the keypoint's token looks at (row) or is looked at by (column), per layer.",
+    description="Which places the model looks at for the keypoint, layer by layer, or which look "
+    "at it: the row or the column of the keypoint's token in the attention matrix.",
 )(of_attention.explain)
 
 

@@ -15,6 +15,7 @@ from posekit.explain.heat import HeatMap
 from posekit.explain.maps import AttentionMap, GridMap
 from posekit.explain.query import Query
 from posekit.people import IN_BOX, box_words
+from posekit.percents import percent
 
 if TYPE_CHECKING:
     from posekit.estimator import Prediction
@@ -35,8 +36,9 @@ class MapNumbers:
         peak_point: that centre, (x, y) in photo pixels.
         where: what ``mass_in_box`` is measured on, in words, see
             :func:`posekit.people.box_words`.
-        around: the three of the person's keypoints around which most of the mass lies, the most
-            first, see :mod:`posekit.explain.around`; an attention map's own is left out.
+        around: the three of the person's keypoints around which the mass is strongest, the most
+            first, see :mod:`posekit.explain.around`. The keypoint asked about is left out of
+            attention, whose cells look at themselves; evidence may well lie there.
     """
 
     mass_in_box: float
@@ -54,6 +56,11 @@ class MapNumbers:
         """Share of the mass in nobody's box, 0 to 1."""
         return max(0.0, 1.0 - self.mass_in_box - self.mass_in_other_boxes)
 
+    @property
+    def around_elsewhere(self) -> float:
+        """Share of the mass around none of the keypoints of ``around``, 0 to 1."""
+        return max(0.0, 1.0 - sum(one.share for one in self.around))
+
 
 def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
     """The numbers of one map; a column is scaled to sum 1 first.
@@ -62,7 +69,8 @@ def numbers(attention: AttentionMap, prediction: Prediction) -> MapNumbers:
         TraceError: the map holds no attention at all.
     """
     empty = "This map holds no attention: keep a larger share of the mass."
-    return _measured(attention, attention.query, prediction, empty)
+    but = None if attention.meaning else attention.query.keypoint
+    return _measured(attention, attention.query, prediction, empty, but=but)
 
 
 def heat_numbers(
@@ -84,11 +92,14 @@ def heat_numbers(
 
 
 def around_words(measured: MapNumbers) -> str:
-    """``right wrist 11 %, right elbow 8 %``; empty where no keypoint is drawn."""
-    return ", ".join(f"{one.keypoint} {100 * one.share:.0f} %" for one in measured.around)
+    """``right wrist 11%, right elbow 8% (81% elsewhere)``; empty where no keypoint is drawn."""
+    named = ", ".join(f"{one.keypoint} {percent(one.share)}" for one in measured.around)
+    return f"{named} ({percent(measured.around_elsewhere)} elsewhere)" if named else ""
 
 
-def _measured(one: GridMap, query: Query, prediction: Prediction, empty: str) -> MapNumbers:
+def _measured(
+    one: GridMap, query: Query, prediction: Prediction, empty: str, *, but: int | None = None
+) -> MapNumbers:
     share, centres = one.mass.ravel(), one.cell_centres
     if not share.sum() > 0.0:
         raise TraceError(empty)
@@ -109,8 +120,6 @@ def _measured(one: GridMap, query: Query, prediction: Prediction, empty: str) ->
         peak_distance_px=float(np.hypot(*(peak - np.asarray(query.point)))),
         peak_point=(float(peak[0]), float(peak[1])),
         where=box_words(prediction.people[mine].box, prediction.photo),
-        around=most_around(
-            prediction, mine, share, centres, one.grid_to_photo.scale, but=query.keypoint
-        ),
+        around=most_around(prediction, mine, share, centres, one.grid_to_photo.scale, but=but),
         mass_in_both=min(1.0, float(share[in_others & in_box].sum())),
     )

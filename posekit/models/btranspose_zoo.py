@@ -20,7 +20,7 @@ from posekit.models.btranspose import (
 from posekit.models.dino import DinoBackbone
 from posekit.skeleton import COCO17, LSP14, NO_KEYPOINTS, Skeleton
 from posekit.weights import WeightsFile
-from posekit.zoo import UNSURE, ModelEntry, Paper, register
+from posekit.zoo import ONLY_ABSTRACT, UNSURE, ModelEntry, Paper, register
 
 PAPER = Paper(
     title=(
@@ -40,7 +40,7 @@ def model(
     skeleton: Skeleton,
     weights: tuple[WeightsFile, ...] = (),
 ) -> ModelEntry:
-    """An entry; the paper's 76.4 AP is its best model's, which it does not name in the abstract."""
+    """An entry without figures."""
     return ModelEntry(
         name=title.lower(),
         title=title,
@@ -52,6 +52,11 @@ def model(
         weights=weights,
         levels=LEVELS,
     )
+
+
+def of_paper(title: str, config: BTransposeConfig) -> ModelEntry:
+    """An entry of the paper; 76.4 AP is its best model's, which the abstract does not name."""
+    return replace(model(title, config, COCO17), no_figures=ONLY_ABSTRACT)
 
 
 @register("btranspose-small")
@@ -68,19 +73,19 @@ def btranspose_small() -> ModelEntry:
 @register("btranspose-r50-1bot-enc4")
 def btranspose_r50_1bot_enc4() -> ModelEntry:
     """One bottleneck transformer, 4 encoder layers: the default of our reading."""
-    return model("BTranspose-R50-1bot-enc4", R50_1BOT_ENC4, COCO17)
+    return of_paper("BTranspose-R50-1bot-enc4", R50_1BOT_ENC4)
 
 
 @register("btranspose-r50-3bot-enc4")
 def btranspose_r50_3bot_enc4() -> ModelEntry:
     """Three bottleneck transformers, 4 encoder layers."""
-    return model("BTranspose-R50-3bot-enc4", R50_3BOT_ENC4, COCO17)
+    return of_paper("BTranspose-R50-3bot-enc4", R50_3BOT_ENC4)
 
 
 @register("btranspose-r50-1bot-enc2")
 def btranspose_r50_1bot_enc2() -> ModelEntry:
     """One bottleneck transformer, 2 encoder layers."""
-    return model("BTranspose-R50-1bot-enc2", R50_1BOT_ENC2, COCO17)
+    return of_paper("BTranspose-R50-1bot-enc2", R50_1BOT_ENC2)
 
 
 @register("dino-btranspose-small")

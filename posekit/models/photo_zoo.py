@@ -37,6 +37,7 @@ class PhotoModel:
         config: builds it.
         figures: those the authors report, by data set.
         shipped: PoseKit brings weights of its own, in a file of the model's name.
+        figures_from: see :class:`posekit.zoo.ModelEntry`, as ``no_figures`` and ``by_hand``.
         unsure: see :class:`posekit.zoo.ModelEntry`.
     """
 
@@ -45,6 +46,9 @@ class PhotoModel:
     figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     shipped: bool = False
     unsure: float | None = None
+    figures_from: str = ModelEntry.figures_from
+    no_figures: str = ModelEntry.no_figures
+    by_hand: bool = False
 
     def entry(
         self,
@@ -67,6 +71,9 @@ class PhotoModel:
             input_size=self.config.input_size,
             weights=(ours,) if self.shipped else (),
             paper_figures=self.figures,
+            figures_from=self.figures_from,
+            no_figures=self.no_figures,
+            by_hand=self.by_hand,
             view="photo",
             unsure=self.unsure,
             fit=None if fit is None else partial(fit, self.config),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from posekit.models.photo_zoo import PhotoModel, register_photo_models
 from posekit.models.ssa import SMALL, VARIANT_N, VARIANT_O, SSANet
 from posekit.models.ssa_photo import find
-from posekit.zoo import UNSURE, Paper
+from posekit.zoo import ONLY_ABSTRACT, Paper
 
 PAPER = Paper(
     title="Self-Supervision and Spatial-Sequential Attention Based Loss for Multi-Person Pose "
@@ -30,13 +30,14 @@ MEAN, STD = (128 / 255,) * 3, (256 / 255,) * 3
 """``pixel / 256 - 0.5`` [code], of RGB in 0..1; the code's channels are in OpenCV's order."""
 
 ENTRIES = register_photo_models(
-    PhotoModel("SSA-small", SMALL, shipped=True, unsure=UNSURE),
-    PhotoModel("SSA-OpenPose-new", VARIANT_N),
+    PhotoModel("SSA-small", SMALL, shipped=True, unsure=0.5),
+    PhotoModel("SSA-OpenPose-new", VARIANT_N, no_figures=ONLY_ABSTRACT),
     # [fact] the README of the public code, its own baseline on its 1160 validation images.
     PhotoModel(
         "SSA-OpenPose-2017",
         VARIANT_O,
         {"COCO val2014, OpenPose's 1160 images, without offsets": {"AP": 58.4}},
+        figures_from="in the README of the first author's earlier code",
     ),
     network=SSANet,
     fit=lambda config, state: (SSANet.for_weights(config, state), state),

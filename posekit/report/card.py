@@ -33,7 +33,9 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
         ("Limits", str(card.get("limits") or "")),
     ]
     seen: set[str] = set()
-    for words, key in (("In the paper", "paper_figures"), ("Measured by us", "measured")):
+    theirs = card["figures_from"]
+    theirs = f"{theirs[:1].upper()}{theirs[1:]}"
+    for words, key in ((theirs, "paper_figures"), ("Measured by us", "measured")):
         for data, figures in card[key].items():
             ends = card["intervals"].get(data) if key == "measured" else None
             values = figure_values(figures, ends)

@@ -13,6 +13,7 @@ from posekit.explain.maps import AttentionMap
 from posekit.explain.numbers import MapNumbers, around_words
 from posekit.files import FileTarget, write_text
 from posekit.people import IN_BOX, IN_PHOTO
+from posekit.percents import percent
 from posekit.report import shell
 from posekit.report.closing import closing
 from posekit.report.findings import Findings
@@ -234,9 +235,10 @@ def _short(findings: Findings, one: AttentionMap | HeatMap) -> list[str]:
     if measured is None:
         return ["nothing there"]
     return [
-        f"{measured.mass_in_box:.0%} {_columns(findings)[0][0]}",
-        f"spread {measured.entropy_share:.0%} · peak distance {measured.peak_distance_px:.0f} px",
-        *([f"most around {around_words(measured)}"] if measured.around else []),
+        f"{percent(measured.mass_in_box)} {_columns(findings)[0][0]}",
+        f"spread {percent(measured.entropy_share)}"
+        f" · peak distance {measured.peak_distance_px:.0f} px",
+        *([f"strongest around {around_words(measured)}"] if measured.around else []),
         *_even(findings, one),
     ]
 
@@ -267,12 +269,12 @@ def _cells(measured: MapNumbers | None) -> list[str]:
     if measured is None:
         return ["–"] * len(COLUMNS)
     return [
-        f"{measured.mass_in_box:.1%}",
-        f"{measured.mass_in_both:.1%}",
-        f"{measured.mass_in_other_boxes:.1%}",
-        f"{measured.mass_outside:.1%}",
+        percent(measured.mass_in_box),
+        percent(measured.mass_in_both),
+        percent(measured.mass_in_other_boxes),
+        percent(measured.mass_outside),
         f"{measured.entropy_nats:.2f} nats",
-        f"{measured.entropy_share:.0%}",
+        percent(measured.entropy_share),
         f"{measured.peak_distance_px:.0f} px",
     ]
 

@@ -30,6 +30,7 @@ const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 /** 0.0312 -> "3.1 %". */
 function percent(share) {
   const value = share * 100;
+  if (value >= 99.5 && 1 - share > 1e-6) return Math.min(value, 99.9).toFixed(1) + " %";
   return (value >= 9.95 ? value.toFixed(0) : value >= 0.995 ? value.toFixed(1) : value.toPrecision(2)) + " %";
 }
 

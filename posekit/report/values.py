@@ -108,6 +108,7 @@ def number_values(measured: MapNumbers) -> dict[str, Any]:
     return {
         **asdict(measured),
         "mass_outside": measured.mass_outside,
+        "around_elsewhere": measured.around_elsewhere,
         "nearly_even": even_words(measured.entropy_share) or None,
     }
 

@@ -43,7 +43,8 @@ def test_a_free_spot_and_its_pin_outlive_the_model(visit: Visit) -> None:
     again = asks(visitor, OTHER)["query"]
     assert again["keypoint"] is None
     np.testing.assert_allclose(again["point"], clicked["point"])
-    assert "free spot" in visitor.text("query") and visitor.text("hint").startswith("Pinned")
+    assert visitor.text("query").startswith("This spot")
+    assert visitor.text("hint").startswith("Pinned")
     assert visitor.trouble == []
 
 

@@ -135,6 +135,7 @@ def test_the_numbers_and_the_list_are_those_of_the_server(
     assert visitor.text("compare-query").lower().startswith(name)
     cells = page.locator("[data-figure=confidence] td").all_inner_texts()
     assert cells == [f"{panel['figures']['confidence']:.2f}" for panel in reply["panels"]]
+    assert "the same spot in every panel" in visitor.text("compare-query")
     peak = page.locator("[data-figure=peak_distance_px]").inner_text()
     assert peak.startswith("Peak distance")
     assert "all of it" not in page.inner_text("[data-slot=figures]")
@@ -466,6 +467,15 @@ def test_when_the_server_forgot_the_photo_it_is_sent_again_once(
     reply = compared(visitor, lambda: visitor.page.mouse.click(*spot(visitor, 0, 0.5, 0.5)))
     assert len(reply["panels"]) == 2
     assert visitor.trouble == []
+
+
+def test_a_model_asked_at_its_own_keypoint_is_named(comparing: Callable[..., Visitor]) -> None:
+    visitor = comparing("#compare?models=transpose-r-small,ssa-small")
+    reply = compared(visitor, lambda: visitor.page.mouse.click(*spot(visitor, 0, 0.5, 0.4)))
+    assert reply["panels"][0]["point"] != reply["panels"][1]["point"]
+    words = "the same spot in 1 of 2 panels; SSA-small at its own keypoint"
+    assert words in visitor.text("compare-query")
+    assert "looks at, or found by …" in visitor.text("compare-query")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -55,7 +55,8 @@ def test_upload_pose_click_maps_download(visit: Visit, portrait: Image.Image) ->
     answer = visitor.click(0.52, 0.97)
     after = [visitor.canvas(f".pk-layers .pk-thumb:nth-child({n}) canvas") for n in (1, 2)]
     assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
-    assert visitor.text("query").lower().startswith(answer["query"]["label"].lower())
+    named = answer["query"]["label"].replace("point (", "this spot (")
+    assert visitor.text("query").lower().startswith(named)
     assert len(answer["layers"]) == page.locator(".pk-layers .pk-thumb").count()
     for words in (reply["title"], "layer", "head", "grid", "scaled"):
         assert words.lower() in visitor.text("legend").lower()

@@ -236,9 +236,11 @@ def test_who_a_keypoint_looks_at_can_be_asked_next(visit: Callable[..., Visitor]
     before = page.locator('.pk-chips .pk-chip[aria-pressed="true"]').inner_text()
     named = page.locator(".pk-around .pk-link")
     assert named.count() == 3
-    shares = page.locator(".pk-around span").all_inner_texts()
+    *shares, rest = page.locator(".pk-around span").all_inner_texts()
     values = [float(text.split()[-2]) for text in shares]
     assert values == sorted(values, reverse=True) and values[-1] > 0
+    assert rest.endswith(" % elsewhere")
+    assert float(rest.split()[1]) == pytest.approx(100 - sum(values), abs=2)
     nearest = named.first.inner_text()
     answer = visitor.ask(named.first.click)
     assert answer["query"]["label"] == nearest and nearest not in before

@@ -148,6 +148,12 @@ def test_models_page_and_its_links(visit: Visit) -> None:
     for summary in page.locator(".pk-more summary").all():
         summary.click()
     assert page.evaluate(wide) <= 390
+    for fact in ("one person's crop", "the whole photo"):
+        assert page.locator(".pk-differs", has_text=fact.replace("'", "’")).count() >= 2
+    by_hand = page.locator('[data-model="querypose-hrnet-w32"]')
+    assert "In the authors’ README, light model" in by_hand.inner_text()
+    command = by_hand.locator(".pk-command code").inner_text()
+    assert command == "posekit serve --weights querypose-hrnet-w32=FILE"
     card: Any = page.locator('[data-model="btranspose-small"]')
     assert "Trained by PoseKit" in card.inner_text() and "LSPET" in card.inner_text()
     open_in = card.locator('a:has-text("Open in Compare")').get_attribute("href")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from posekit.compare import Comparison, compare
+from posekit.compare.words import asked_where
 from posekit.errors import SkeletonError, TraceError
 from posekit.estimator import Prediction
 from posekit.explain import KeypointPeak, Query, explain, peak_of
@@ -103,8 +104,26 @@ def test_a_model_with_maps_about_keypoints_alone_is_asked_about_its_own() -> Non
     assert found.panels[0].point == free and found.panels[0].keypoint is None
     assert found.panels[1].keypoint == LSP14.index("right knee")
     assert found.panels[1].note == f"{said} right knee, the nearest one."
+    title = found.panels[1].title
+    assert asked_where(found) == f"the same spot in 1 of 2 panels; {title} at its own keypoint"
+    assert found.way == "looks at, or found by"
     absent = compare([places, finder], "left wrist", person=1, anchor="point").panels[1]
     assert absent.map is None and "found no left wrist of this person" in absent.note
+
+
+def test_where_all_were_asked_is_said_of_what_was_asked(pair: list[Prediction]) -> None:
+    free = compare(pair, (40.0, 60.0), person=1)
+    assert asked_where(free) == "the same spot in every panel" and free.way == "looks at"
+    assert asked_where(compare(pair, "nose"), own=True) == "each model's own"
+    finders = [knowing(PEOPLE).predict(noise_photo(*SIZE)) for _ in range(2)]
+    found = compare(finders, tuple(PEOPLE[0][LSP14.index("right knee")]))
+    assert asked_where(found) == "each model's own" and found.title.endswith("found by")
+    photo, boxes = noise_photo(*SIZE), [box_around(PEOPLE[0], SIZE)]
+    places = [predicted(skeleton=LSP14, photo=photo, boxes=boxes) for _ in range(3)]
+    about = [knowing(PEOPLE).predict(photo, boxes) for _ in range(2)]
+    five = compare([*places, *about], "left wrist", anchor="point")
+    assert asked_where(five).startswith("the same spot in 3 of 5 panels; SSA-small")
+    assert asked_where(five).endswith(" at their own keypoint")
 
 
 def test_a_place_outside_the_photo_is_said(pair: list[Prediction]) -> None:
