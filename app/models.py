@@ -7,7 +7,7 @@ from typing import Any
 
 from app.payload import Json
 from app.shelf import Shelf
-from posekit.cards import interval_words
+from posekit.cards import interval_words, whom_words
 from posekit.catalogue import catalogue, figure_words
 
 LOOKS = {
@@ -65,7 +65,7 @@ def describe(card: dict[str, Any], offered: list[str]) -> Json:
         "figures_from": card["figures_from"],
         "no_figures": card["no_figures"],
         "paper_figures": _figures(card["paper_figures"]),
-        "our_figures": _figures(card["measured"], card["intervals"]),
+        "our_figures": _figures(card["measured"], card),
         "facts": [
             ["Parameters", f"{card['parameters'] / 1e6:.1f} million"],
             ["Input", f"{width} × {height} px"],
@@ -100,14 +100,16 @@ def _seen(card: dict[str, Any]) -> str:
     return card["trained_on"] or "not recorded"
 
 
-def _figures(
-    found: dict[str, dict[str, Any]], intervals: dict[str, dict[str, Any]] | None = None
-) -> list[Json]:
+def _figures(found: dict[str, dict[str, Any]], card: dict[str, Any] | None = None) -> list[Json]:
+    """Figures by data set; of ours, given the ``card``, their intervals and whom they are of."""
+    known = card or {}
+    intervals = known.get("intervals", {})
     return [
         {
             "data": data,
+            "whom": whom_words(known, data),
             "figures": [
-                [name, f"{value}", _interval((intervals or {}).get(data, {}).get(name))]
+                [name, f"{value}", _interval(intervals.get(data, {}).get(name))]
                 for name, value in figures.items()
             ],
         }

@@ -15,7 +15,7 @@ from app.inside import has_inside
 from app.jobs import Job
 from app.picture import data_url, floats
 from app.reading import reading_words
-from posekit.cards import INTERVAL, figure_values
+from posekit.cards import INTERVAL, figure_values, whom_words
 from posekit.catalogue import figure_words
 from posekit.doubts import doubts_of
 from posekit.draw import colour_limit, heat_legend, legend
@@ -283,7 +283,12 @@ def card(model: PoseModel) -> Json:
         *(
             (
                 f"Measured by us, {data}",
-                _figures(found, known["intervals"].get(data)),
+                " · ".join(
+                    filter(
+                        None,
+                        [_figures(found, known["intervals"].get(data)), whom_words(known, data)],
+                    )
+                ),
                 _meaning(found),
             )
             for data, found in known["measured"].items()

@@ -36,6 +36,7 @@ __all__ = [
     "model_card",
     "parameter_count",
     "read_card",
+    "whom_words",
 ]
 
 UNTRAINED = (
@@ -113,6 +114,29 @@ def interval_words(ends: Sequence[float]) -> str:
     """``64.0 to 69.3``."""
     low, high = ends
     return f"{low:.1f} to {high:.1f}"
+
+
+def whom_words(card: Mapping[str, Any], data: str) -> str:
+    """How many people and keypoints figures of a data set are of, and who was left out.
+
+    Args:
+        card: a model's card, see :func:`model_card`.
+        data: one of the data sets in its ``measured``.
+
+    Returns:
+        Empty where the card does not know: what a pass costs is of nobody.
+    """
+    details = card.get("measured_details", {}).get(data, {})
+    entry = next((one for one in details.values() if one.get("people")), None)
+    if entry is None:
+        return ""
+    counts = [(entry["people"], "people"), (entry.get("keypoints"), "keypoints")]
+    said = ", ".join(f"{count:,} {name}" for count, name in counts if count)
+    if left := entry.get("left out"):
+        return f"{said}; {left:,} people left out, whose torso or head is not labelled"
+    if (pose := entry.get("PCK")) and pose.get("people"):
+        return f"{said}; PCK of {pose['people']:,}, whose torso is labelled"
+    return said
 
 
 def model_card(

@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import posekit
-from posekit.cards import comparable, figure_values, model_card
+from posekit.cards import comparable, figure_values, model_card, whom_words
 from posekit.catalogue import catalogue, figure_words, state_of
 from posekit.cli import app as cli
 from posekit.download import checksum_file, sha256_of
@@ -295,6 +295,17 @@ def test_states_in_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert state_of(downloadable, official)["kind"] == "authors"
     assert model_card(downloadable, official)["trained_on"] == "COCO"
     assert figure_words("no such figure") == ""
+
+
+def test_whom_a_figure_is_of() -> None:
+    left = {"PCK@0.2": {"people": 353, "keypoints": 4600, "left out": 147}}
+    found = {"person recall": {"people": 500, "PCK": {"people": 353}}}
+    card = {"measured_details": {"a": left, "b": found, "c": {"ms": {"passes": 10}}}}
+    assert whom_words(card, "a") == (
+        "353 people, 4,600 keypoints; 147 people left out, whose torso or head is not labelled"
+    )
+    assert whom_words(card, "b") == "500 people; PCK of 353, whose torso is labelled"
+    assert whom_words(card, "c") == whom_words(card, "d") == whom_words({}, "a") == ""
 
 
 def test_a_figure_is_read_with_its_interval() -> None:

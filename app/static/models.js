@@ -49,17 +49,17 @@ function modelCard(model, meanings) {
 /** The figures of one side: the first large, all others folded away. */
 function figureSide(title, sets, none, meanings) {
   if (!sets.length) return make("div", {}, [make("h4", { text: title }), make("p", { text: none })]);
-  const [{ data, figures: [[name, value, interval], ...rest] }, ...others] = sets;
-  const lines = [...(rest.length ? [{ data, figures: rest }] : []), ...others];
+  const [{ data, whom, figures: [[name, value, interval], ...rest] }, ...others] = sets;
+  const lines = [...(rest.length ? [{ data, figures: rest, whom: "" }] : []), ...others];
   return make("div", {}, [
     make("h4", { text: title }),
     make("div", { class: "pk-best" }, [make("b", { text: value }), make("span", { text: name }), meanings[name] && helpMark(meanings[name], name)]),
     interval && make("p", { class: "pk-interval" }, ["95 % interval " + interval, helpMark("interval", "this interval")]),
-    make("p", { text: data }),
+    make("p", { text: data + (whom ? ": " + whom : "") }),
     lines.length && make("details", { class: "pk-more" }, [
       make("summary", { text: "All figures" }),
       make("dl", {}, lines.flatMap((set) => [
-        make("dt", { text: set.data }),
+        make("dt", { text: set.data + (set.whom ? ": " + set.whom : "") }),
         ...set.figures.map(([figure, number, ends]) => make("dd", {}, [figure + " " + number + (ends ? " (" + ends + ")" : ""), meanings[figure] && helpMark(meanings[figure], figure)])),
       ])),
     ]),

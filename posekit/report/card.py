@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from posekit.cards import figure_values
+from posekit.cards import figure_values, whom_words
 from posekit.catalogue import figure_words, state_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def card_rows(model: PoseModel) -> list[tuple[str, str]]:
         for data, figures in card[key].items():
             ends = card["intervals"].get(data) if key == "measured" else None
             values = figure_values(figures, ends)
+            whom = whom_words(card, data) if key == "measured" else ""
             shown = " · ".join(f"{name} {value}" for name, value in values.items())
+            shown = f"{shown} ({whom})" if whom else shown
             new = dict.fromkeys(filter(None, map(figure_words, figures)))
             said = " ".join(one for one in new if one not in seen)
             seen |= set(new)
