@@ -113,7 +113,7 @@ def person_at(prediction: Prediction, point: Sequence[float] | np.ndarray) -> in
         return min(cropped, key=lambda i: _distance_to_box(people[i], xy))
     raise TraceError(
         f"The point ({xy[0]:.0f}, {xy[1]:.0f}) lies outside every person's crop: choose a point "
-        "nearer to a person, or predict again with a box around it."
+        "nearer to a person, or put a box around it."
     )
 
 
