@@ -27,6 +27,7 @@ from posekit.explain.faithfulness import Faithfulness, faithfulness_of
 from posekit.explain.faithfulness.grids import Map
 from posekit.geometry import Box
 from posekit.photo import Photo, read_photo
+from posekit.top_down import nobody_words
 from posekit.unsure import unsure_words
 from posekit.zoo import entry
 
@@ -70,10 +71,9 @@ class Work:
         finder = self._finder(given, people_by)
         found, notes = self.look(photo, model, given, finder)
         if finder is not None and not found.people:
-            said = f"{entry(finder).title} found nobody in this photo"
             if not nobody:
-                raise BoxError(f"{said}: draw a box around each person.")
-            notes = [*notes, f"{said}."]
+                raise BoxError(nobody_words(entry(finder)))
+            notes = [*notes, f"{entry(finder).title} found nobody in this photo."]
         return found, notes, finder
 
     def look(

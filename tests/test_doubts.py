@@ -22,6 +22,7 @@ from posekit.many import POSES, Looked
 from posekit.report.values import keypoint_values
 from posekit.skeleton import COCO17
 from posekit.weights import WeightsFile
+from tests.test_claims import people as people_at
 from tests.tiny_models import noise_photo, tiny_model
 
 WRIST, KNEE, NOSE = (COCO17.keypoints.index(name) for name in ("left wrist", "left knee", "nose"))
@@ -39,12 +40,7 @@ def prediction() -> Prediction:
         {WRIST: (80, 90, 0.5), KNEE: (30, 140, 0.3), NOSE: (30, 30, 0.9)},
         {WRIST: (81, 90, 0.8)},
     )
-    people = []
-    for person, known in zip(found.people, places, strict=True):
-        keypoints, scores = np.full((17, 2), np.nan), np.zeros(17)
-        for k, (x, y, score) in known.items():
-            keypoints[k], scores[k] = (x, y), score
-        people.append(replace(person, keypoints=keypoints, scores=scores))
+    people = people_at(found, *places)
     weights = WeightsFile("shipped", "tiny.safetensors")
     entry = replace(found.model.entry, unsure=0.4, weights=(weights,))
     return replace(
