@@ -386,7 +386,10 @@ def test_each_page_has_a_title_of_its_own(visit: Visit) -> None:
     assert page.title() == "Explore · PoseKit"
     for name in ("compare", "occlusion", "models", "explore"):
         page.click(f'[data-page-link="{name}"]')
-        assert page.title() == f"{name.capitalize()} · PoseKit"
+        # The browser tells of a new fragment a moment after the click.
+        page.wait_for_function(
+            "title => document.title === title", arg=f"{name.capitalize()} · PoseKit"
+        )
 
 
 def test_the_last_layer_stays_the_last_when_the_model_changes(visit: Visit) -> None:
